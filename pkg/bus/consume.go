@@ -1,0 +1,218 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Message is what a handler sees.
+type Message struct {
+	Subject  string
+	Sequence uint64 // in the stream
+	Data     []byte
+}
+
+// Handler processes messages together. nil acknowledges all of them; an error made by
+// [Permanent] sends all of them to the dead letter stream; any other error is tried again.
+// Its context outlives the first signal, so that the unit in hand can be finished.
+type Handler func(ctx context.Context, messages []Message) error
+
+// permanentError marks an error that no retry mends.
+type permanentError struct{ err error }
+
+func (e permanentError) Error() string { return e.err.Error() }
+func (e permanentError) Unwrap() error { return e.err }
+
+// Permanent marks err as one that no retry mends. It must hold nothing of the content.
+func Permanent(err error) error { return permanentError{err} }
+
+// ConsumeOptions say how a consumer is read.
+type ConsumeOptions struct {
+	Stream   string
+	Consumer string
+	Workers  int // groups of messages in hand at once; at least 1
+	// More says how many messages may join the group that begins with first. nil: none.
+	More func(first Message) int
+	// Grace is how long the units in hand may go on after the context ended.
+	Grace time.Duration
+	// OnRetry is called for every retry, for metrics. It may be nil.
+	OnRetry func(error)
+}
+
+// idleWait is how long one request for a message waits at the server.
+const idleWait = 20 * time.Second
+
+// Consume hands messages to the handler until the context ends, and returns after the
+// units in hand are finished. It pulls only what it hands over at once, so that no
+// message lies in memory while its time runs out at the server.
+func (b *Bus) Consume(ctx context.Context, opts ConsumeOptions, handle Handler) {
+	unit, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(opts.Grace, cancel) })
+	defer stop()
+
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	workers := make(chan struct{}, max(opts.Workers, 1))
+	reader := reader{bus: b, opts: opts}
+	for failures := 0; ctx.Err() == nil; {
+		workers <- struct{}{}
+		msgs, err := reader.pull(ctx)
+		if err != nil && ctx.Err() == nil {
+			failures++
+			if failures == 3 {
+				b.log.Warn().Err(err).Str("consumer", opts.Consumer).Msg("cannot read the queue, trying again")
+			}
+			_ = backOff(ctx, failures) // its error is the loop's condition
+		} else {
+			failures = 0
+		}
+		wg.Go(func() {
+			defer func() { <-workers }()
+			for _, group := range groups(msgs) {
+				b.process(ctx, unit, opts, group, handle)
+			}
+		})
+	}
+}
+
+// reader pulls from one consumer.
+type reader struct {
+	bus      *Bus
+	opts     ConsumeOptions
+	consumer jetstream.Consumer
+}
+
+// pull waits for a message and takes what may join it. It returns none when idle.
+func (r *reader) pull(ctx context.Context) (msgs []jetstream.Msg, err error) {
+	defer func() {
+		if err != nil {
+			r.consumer = nil // it may have been made anew; look it up again
+		}
+	}()
+	if r.consumer == nil {
+		if r.consumer, err = r.bus.js.Consumer(ctx, r.opts.Stream, r.opts.Consumer); err != nil {
+			return nil, err
+		}
+	}
+	wait, cancel := context.WithTimeout(ctx, idleWait)
+	defer cancel()
+	first, err := r.consumer.Next(jetstream.FetchContext(wait))
+	if err != nil {
+		if wait.Err() != nil || errors.Is(err, nats.ErrTimeout) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	msgs = append(msgs, first)
+	if r.opts.More == nil {
+		return msgs, nil
+	}
+	n := r.opts.More(Message{Subject: first.Subject(), Data: first.Data()})
+	if n <= 0 {
+		return msgs, nil
+	}
+	rest, err := r.consumer.FetchNoWait(n)
+	if err != nil {
+		return msgs, nil // the first is in hand all the same
+	}
+	for msg := range rest.Messages() {
+		msgs = append(msgs, msg)
+	}
+	return msgs, nil
+}
+
+// groups puts messages that were delivered before into groups of their own: one of them
+// may be what ended the process that had it.
+func groups(msgs []jetstream.Msg) [][]jetstream.Msg {
+	var fresh []jetstream.Msg
+	var all [][]jetstream.Msg
+	for _, msg := range msgs {
+		if meta, err := msg.Metadata(); err == nil && meta.NumDelivered > 1 {
+			all = append(all, []jetstream.Msg{msg})
+			continue
+		}
+		fresh = append(fresh, msg)
+	}
+	if len(fresh) > 0 {
+		all = append(all, fresh)
+	}
+	return all
+}
+
+// process brings one group to its end: acknowledged, dead, or, when the process ends
+// first, handed back.
+func (b *Bus) process(ctx, unit context.Context, opts ConsumeOptions, group []jetstream.Msg, handle Handler) {
+	stop := holdInHand(group)
+	defer stop()
+	for attempt := 1; ; attempt++ {
+		err := b.attempt(unit, group, handle)
+		if err == nil {
+			each(group, jetstream.Msg.Ack) // Invariant 1: durable downstream, then ack.
+			return
+		}
+		if permanent := (permanentError{}); errors.As(err, &permanent) {
+			if err = b.bury(unit, group, opts.Stream, permanent); err == nil {
+				each(group, jetstream.Msg.Term)
+				return
+			}
+		}
+		if opts.OnRetry != nil {
+			opts.OnRetry(err)
+		}
+		if attempt == 1 || attempt%10 == 0 {
+			b.log.Warn().Err(err).Str("consumer", opts.Consumer).Int("attempt", attempt).Msg("holding messages, trying again")
+		}
+		if backOff(ctx, attempt) != nil {
+			each(group, jetstream.Msg.Nak)
+			return
+		}
+	}
+}
+
+func (b *Bus) attempt(ctx context.Context, group []jetstream.Msg, handle Handler) error {
+	messages := make([]Message, len(group))
+	for i, msg := range group {
+		data, err := b.payload(ctx, msg)
+		if err != nil {
+			return err
+		}
+		messages[i] = Message{Subject: msg.Subject(), Data: data}
+		if meta, err := msg.Metadata(); err == nil {
+			messages[i].Sequence = meta.Sequence.Stream
+		}
+	}
+	return handle(ctx, messages)
+}
+
+// each tells JetStream the fate of a group. A lost answer means a redelivery, which is
+// harmless, so errors are of no interest.
+func each(group []jetstream.Msg, tell func(jetstream.Msg) error) {
+	for _, msg := range group {
+		_ = tell(msg)
+	}
+}
+
+// holdInHand tells JetStream until stop is called that the group is being worked on.
+func holdInHand(group []jetstream.Msg) (stop func()) {
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		ticker := time.NewTicker(heartbeat)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+				each(group, jetstream.Msg.InProgress)
+			}
+		}
+	})
+	return func() { close(done); wg.Wait() }
+}

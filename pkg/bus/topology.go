@@ -1,0 +1,93 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+)
+
+// Limits are sizes of streams in bytes by name, where they differ from the contract's
+// defaults; -1 is without limit.
+type Limits map[string]int64
+
+// Apply makes the streams and consumers that are missing and brings those that exist to
+// the same settings. Any service may call it at any time, in any order.
+func (b *Bus) Apply(ctx context.Context, resourceTypes []string, limits Limits) error {
+	for _, s := range fhirmsg.Streams() {
+		if _, err := b.js.CreateOrUpdateStream(ctx, streamConfig(s, limits)); err != nil {
+			return fmt.Errorf("stream %s: %w", s.Name, err)
+		}
+	}
+	if _, err := b.js.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{
+		Bucket: largeBucket, Description: "payloads too large for a message",
+	}); err != nil {
+		return fmt.Errorf("object store %s: %w", largeBucket, err)
+	}
+	existing, err := b.consumerNames(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range fhirmsg.Consumers(resourceTypes) {
+		if existing[c.Name] {
+			continue
+		}
+		if _, err := b.js.CreateOrUpdateConsumer(ctx, c.Stream, consumerConfig(c)); err != nil {
+			return fmt.Errorf("consumer %s: %w", c.Name, err)
+		}
+	}
+	return nil
+}
+
+func streamConfig(s fhirmsg.Stream, limits Limits) jetstream.StreamConfig {
+	maxBytes := s.MaxBytes
+	if limit, ok := limits[s.Name]; ok {
+		maxBytes = limit
+	}
+	retention := jetstream.LimitsPolicy
+	if s.Queue {
+		retention = jetstream.WorkQueuePolicy
+	}
+	return jetstream.StreamConfig{
+		Name:      s.Name,
+		Subjects:  s.Subjects,
+		Retention: retention,
+		Discard:   jetstream.DiscardNew, // Invariant 4: a full queue refuses, it never drops.
+		MaxBytes:  maxBytes,
+		Storage:   jetstream.FileStorage,
+	}
+}
+
+func consumerConfig(c fhirmsg.Consumer) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Durable:       c.Name,
+		FilterSubject: c.Filter,
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		AckWait:       c.AckWait,
+		MaxDeliver:    -1, // Invariant 5: only data errors give a message up.
+		MaxAckPending: 4096,
+	}
+}
+
+// consumerNames lists what exists with one call per stream, since creating well over a
+// hundred consumers that exist already would make every start slow.
+func (b *Bus) consumerNames(ctx context.Context) (map[string]bool, error) {
+	names := map[string]bool{}
+	for _, s := range fhirmsg.Streams() {
+		stream, err := b.js.Stream(ctx, s.Name)
+		if err != nil {
+			return nil, fmt.Errorf("stream %s: %w", s.Name, err)
+		}
+		list := stream.ConsumerNames(ctx)
+		for name := range list.Name() {
+			names[name] = true
+		}
+		if err := list.Err(); err != nil && !errors.Is(err, jetstream.ErrEndOfData) {
+			return nil, fmt.Errorf("consumers of %s: %w", s.Name, err)
+		}
+	}
+	return names, nil
+}

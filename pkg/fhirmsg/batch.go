@@ -1,0 +1,54 @@
+package fhirmsg
+
+import (
+	"fmt"
+)
+
+// BatchHeader describes a batch: resources of one type from one chunk. A type's resources
+// may be split into parts by size.
+type BatchHeader struct {
+	Import Import `json:"import"`
+	Place
+	Type        string `json:"type"`
+	Part        int    `json:"part"`
+	Rows        int    `json:"rows"`
+	Fingerprint Hash   `json:"fingerprint"` // of the body before compression
+}
+
+// Batch is a group of resources on its way to a writer.
+type Batch struct {
+	BatchHeader
+	Body []byte // records, see [AppendRecord] and [Batch.Records]
+}
+
+// Seal computes the fingerprint. Call it once the body is final.
+func (b *Batch) Seal() { b.Fingerprint = HashOf(b.Body) }
+
+// Encode returns the message's bytes.
+func (b Batch) Encode() ([]byte, error) { return AppendEnvelope(nil, b.BatchHeader, b.Body) }
+
+// MessageID names the content, so that a differing statement about the same chunk, from
+// a parser of another version, is not mistaken for a repetition.
+func (b Batch) MessageID() string {
+	return fmt.Sprintf("b.%s.%d.%d.%s.%d.%s", b.Import.ID, b.File, b.Offset, b.Type, b.Part, b.Fingerprint)
+}
+
+// DecodeBatch reads a batch; the body is appended to buf[:0].
+func DecodeBatch(msg, buf []byte) (Batch, error) {
+	var b Batch
+	body, err := DecodeEnvelope(msg, &b.BatchHeader, buf)
+	if err != nil {
+		return b, fmt.Errorf("batch: %w", err)
+	}
+	b.Body = body
+	return b, nil
+}
+
+// DecodeBatchHeader reads the header alone, without decompressing.
+func DecodeBatchHeader(msg []byte) (BatchHeader, error) {
+	var h BatchHeader
+	if _, err := decodeHeader(msg, &h); err != nil {
+		return h, fmt.Errorf("batch: %w", err)
+	}
+	return h, nil
+}

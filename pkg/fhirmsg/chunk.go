@@ -1,0 +1,47 @@
+package fhirmsg
+
+import "fmt"
+
+// Place says which part of which file of which import a message is about. Offsets are of
+// decompressed bytes.
+type Place struct {
+	File   int32 `json:"file"`   // index in the import, from 0
+	Offset int64 `json:"offset"` // of the chunk's first byte
+	Length int64 `json:"length"` // of the chunk, in bytes
+}
+
+// ChunkHeader describes a chunk: whole lines of one file.
+type ChunkHeader struct {
+	Import Import `json:"import"`
+	Place
+	FirstLine int64  `json:"first_line"`         // from 1
+	Lines     int64  `json:"lines"`              // blank ones included
+	Type      string `json:"type,omitempty"`     // declared for the file; "" is unknown
+	Document  bool   `json:"document,omitempty"` // the whole file is one JSON document, line 1
+	TooLong   bool   `json:"too_long,omitempty"` // one line over the limit; the body is its beginning
+}
+
+// Chunk is a part of a file on its way to a parser.
+type Chunk struct {
+	ChunkHeader
+	Body []byte
+}
+
+// Encode returns the message's bytes.
+func (c Chunk) Encode() ([]byte, error) { return AppendEnvelope(nil, c.ChunkHeader, c.Body) }
+
+// MessageID names the content too: JetStream drops a repeated id whatever the message holds.
+func (c Chunk) MessageID() string {
+	return fmt.Sprintf("c.%s.%d.%d.%d.%s", c.Import.ID, c.File, c.Offset, c.Length, HashOf(c.Body))
+}
+
+// DecodeChunk reads a chunk; the body is appended to buf[:0].
+func DecodeChunk(msg, buf []byte) (Chunk, error) {
+	var c Chunk
+	body, err := DecodeEnvelope(msg, &c.ChunkHeader, buf)
+	if err != nil {
+		return c, fmt.Errorf("chunk: %w", err)
+	}
+	c.Body = body
+	return c, nil
+}

@@ -1,0 +1,5 @@
+module github.com/stoker-fhir/stoker/pkg/fhirmsg
+
+go 1.26.0
+
+require github.com/klauspost/compress v1.20.3

@@ -1,0 +1,163 @@
+package fhirmsg
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Limits and defaults of an import.
+const (
+	DefaultChunkSize = 512 << 10 // bytes of ndjson in a chunk, before compression
+	MinChunkSize     = 1 << 10
+	MaxChunkSize     = 8 << 20
+	DefaultMaxLine   = 64 << 20 // bytes of a line; a longer one is rejected
+	MaxMaxLine       = 1 << 30
+	DefaultDataset   = "fhir"
+	DefaultSupplier  = "local"
+	FHIRVersionR4    = "4.0.1"
+)
+
+// ImportRequest asks for an import: one delivery for one dataset. It is published as JSON
+// on [FetchSubject]; a request published again under the same ID changes nothing.
+type ImportRequest struct {
+	ID          ImportID   `json:"id"`
+	Attempt     int        `json:"attempt,omitempty"` // 0 at first; counts how often it was resumed
+	Supplier    string     `json:"supplier"`
+	Dataset     string     `json:"dataset"`
+	Mode        Mode       `json:"mode"`
+	AsOf        *time.Time `json:"as_of,omitempty"` // mode sync: the stamp of what has no meta.lastUpdated
+	FHIRVersion string     `json:"fhir_version,omitempty"`
+	Validation  string     `json:"validation,omitempty"`
+	ChunkSize   int        `json:"chunk_size,omitempty"`
+	MaxLine     int        `json:"max_line,omitempty"`
+	Sources     []Source   `json:"sources"`
+}
+
+// Source is where files come from. Exactly one of Path, URL and Spool is set.
+type Source struct {
+	Path  string `json:"path,omitempty"`  // a file or a folder, as the fetcher sees it
+	URL   string `json:"url,omitempty"`   // http or https
+	Spool string `json:"spool,omitempty"` // a file that was handed in, such as standard input
+	Type  string `json:"type,omitempty"`  // declared type of every resource in it; "" is unknown
+}
+
+// String is the source for people.
+func (s Source) String() string {
+	switch {
+	case s.Path != "":
+		return s.Path
+	case s.URL != "":
+		return s.URL
+	default:
+		return s.Spool
+	}
+}
+
+// WithDefaults fills in what the request leaves open.
+func (r ImportRequest) WithDefaults() ImportRequest {
+	if r.Supplier == "" {
+		r.Supplier = DefaultSupplier
+	}
+	if r.Dataset == "" {
+		r.Dataset = DefaultDataset
+	}
+	if r.Mode == "" {
+		r.Mode = ModeOverwrite
+	}
+	if r.FHIRVersion == "" {
+		r.FHIRVersion = FHIRVersionR4
+	}
+	if r.ChunkSize == 0 {
+		r.ChunkSize = DefaultChunkSize
+	}
+	if r.MaxLine == 0 {
+		r.MaxLine = DefaultMaxLine
+	}
+	return r
+}
+
+// Check reports everything that is wrong with a request, for its sender.
+func (r ImportRequest) Check() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if r.ID == (ImportID{}) {
+		bad("id: missing")
+	}
+	if err := CheckName(r.Supplier); err != nil {
+		bad("supplier: %w", err)
+	}
+	if err := CheckDataset(r.Dataset); err != nil {
+		bad("dataset: %w", err)
+	}
+	if r.Mode != ModeOverwrite && r.Mode != ModeSync {
+		bad("mode %q: must be one of %s | %s", r.Mode, ModeOverwrite, ModeSync)
+	}
+	if r.AsOf != nil && r.Mode != ModeSync {
+		bad("as_of: has a meaning in mode %s only", ModeSync)
+	}
+	if r.FHIRVersion != FHIRVersionR4 {
+		bad("fhir_version %q: must be %s", r.FHIRVersion, FHIRVersionR4)
+	}
+	if r.Validation != "" && r.Validation != "off" {
+		bad("validation %q: must be off", r.Validation)
+	}
+	if r.ChunkSize < MinChunkSize || r.ChunkSize > MaxChunkSize {
+		bad("chunk_size %d: must be %d to %d bytes", r.ChunkSize, MinChunkSize, MaxChunkSize)
+	}
+	if r.MaxLine < MinChunkSize || r.MaxLine > MaxMaxLine {
+		bad("max_line %d: must be %d to %d bytes", r.MaxLine, MinChunkSize, MaxMaxLine)
+	}
+	if len(r.Sources) == 0 {
+		bad("sources: name at least one")
+	}
+	for i, s := range r.Sources {
+		set := 0
+		for _, v := range []string{s.Path, s.URL, s.Spool} {
+			if v != "" {
+				set++
+			}
+		}
+		if set != 1 {
+			bad("sources[%d]: set exactly one of path, url, spool", i)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Encode returns the message's bytes.
+func (r ImportRequest) Encode() ([]byte, error) { return json.Marshal(r) }
+
+// MessageID is the id under which JetStream drops a repetition.
+func (r ImportRequest) MessageID() string { return fmt.Sprintf("f.%s.%d", r.ID, r.Attempt) }
+
+// DecodeImportRequest reads a request, fills in defaults and checks it.
+func DecodeImportRequest(b []byte) (ImportRequest, error) {
+	var r ImportRequest
+	if err := json.Unmarshal(b, &r); err != nil {
+		return r, fmt.Errorf("import request: %w", err)
+	}
+	r = r.WithDefaults()
+	if err := r.Check(); err != nil {
+		return r, fmt.Errorf("import request: %w", err)
+	}
+	return r, nil
+}
+
+// Import is what an accepted import pins and every message about it carries: enough to
+// process it, and to make its row in the ledger again after a restore.
+type Import struct {
+	ID          ImportID `json:"id"`
+	Issued      int64    `json:"issued"` // microseconds since 1970
+	Supplier    string   `json:"supplier"`
+	Dataset     string   `json:"dataset"`
+	Mode        Mode     `json:"mode"`
+	AsOf        *int64   `json:"as_of,omitempty"` // microseconds since 1970
+	FHIRVersion string   `json:"fhir_version"`
+	Definitions string   `json:"definitions,omitempty"` // checksum of the definitions to validate by
+	Validation  string   `json:"validation,omitempty"`
+	Rules       int      `json:"rules"` // version of the parser's rules
+	ChunkSize   int      `json:"chunk_size"`
+	MaxLine     int      `json:"max_line"`
+}

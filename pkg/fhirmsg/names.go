@@ -1,0 +1,87 @@
+package fhirmsg
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Subject prefixes. What follows a prefix is one token each: a name of a supplier or
+// a dataset (see [CheckName]) or a FHIR resource type.
+const (
+	SubjectFetch     = "stoker.fetch"     // stoker.fetch.<supplier>
+	SubjectChunk     = "stoker.chunk"     // stoker.chunk.<supplier>
+	SubjectResource  = "stoker.resource"  // stoker.resource.<dataset>.<Type>
+	SubjectReject    = "stoker.reject"    // stoker.reject.<supplier>
+	SubjectStatement = "stoker.statement" // stoker.statement.<supplier>
+	SubjectDead      = "stoker.dead"      // stoker.dead.<stream>
+)
+
+// Headers of a message in the dead letter stream.
+const (
+	HeaderReason  = "Stoker-Reason"
+	HeaderSubject = "Stoker-Subject" // where it was published at first
+)
+
+// FetchSubject is where import requests of a supplier are published.
+func FetchSubject(supplier string) string { return SubjectFetch + "." + supplier }
+
+// ChunkSubject is where the chunks of a supplier's files are published.
+func ChunkSubject(supplier string) string { return SubjectChunk + "." + supplier }
+
+// ResourceSubject is where batches of one resource type for one dataset are published.
+func ResourceSubject(dataset, resourceType string) string {
+	return SubjectResource + "." + dataset + "." + resourceType
+}
+
+// RejectSubject is where what could not be taken from a supplier is published.
+func RejectSubject(supplier string) string { return SubjectReject + "." + supplier }
+
+// StatementSubject is where parsers state what they made of a supplier's chunks.
+func StatementSubject(supplier string) string { return SubjectStatement + "." + supplier }
+
+// DeadSubject is where messages of a stream go that can never be processed.
+func DeadSubject(stream string) string { return SubjectDead + "." + stream }
+
+// MaxNameLength is the greatest length in bytes of a dataset's or supplier's name.
+// PostgreSQL cuts identifiers at 63 bytes; a dataset is a schema.
+const MaxNameLength = 48
+
+// CheckName reports whether s can name a dataset or a supplier: 1 to 48 bytes,
+// lower-case letters, digits, '_' and '-', beginning with a letter. Such a name is
+// one token of a NATS subject and, quoted, a PostgreSQL identifier.
+func CheckName(s string) error {
+	if s == "" {
+		return fmt.Errorf("a name must not be empty")
+	}
+	if len(s) > MaxNameLength {
+		return fmt.Errorf("name of %d bytes is too long: at most %d", len(s), MaxNameLength)
+	}
+	for i, c := range []byte(s) {
+		switch {
+		case c >= 'a' && c <= 'z':
+		case i > 0 && (c >= '0' && c <= '9' || c == '_' || c == '-'):
+		default:
+			return fmt.Errorf("name %q: use lower-case letters, digits, '_' and '-', beginning with a letter", s)
+		}
+	}
+	return nil
+}
+
+// reservedDatasets are schemas that a dataset must never be.
+var reservedDatasets = [...]string{"stoker", "public", "information_schema"}
+
+// CheckDataset is [CheckName] and refuses the schemas that are not for data.
+func CheckDataset(s string) error {
+	if err := CheckName(s); err != nil {
+		return err
+	}
+	for _, r := range reservedDatasets {
+		if s == r {
+			return fmt.Errorf("dataset %q: that schema is reserved", s)
+		}
+	}
+	if strings.HasPrefix(s, "pg_") {
+		return fmt.Errorf("dataset %q: names beginning with pg_ are PostgreSQL's", s)
+	}
+	return nil
+}

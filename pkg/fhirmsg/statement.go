@@ -1,0 +1,45 @@
+package fhirmsg
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Statement says what a parser made of a chunk. It is published after the chunk's batches
+// and rejects are stored by JetStream, so what it counts is on its way for certain.
+//
+//	Lines             = Blank + Control + Rejected + Plain + Bundles
+//	Plain + Entries   = EntriesRejected + Ignored + resources in batches
+type Statement struct {
+	Import Import `json:"import"`
+	Place
+	Lines           int64 `json:"lines"`
+	Blank           int64 `json:"blank,omitempty"`
+	Control         int64 `json:"control,omitempty"`  // header lines of organizeOutputBy and the like
+	Rejected        int64 `json:"rejected,omitempty"` // lines of which nothing could be taken
+	Plain           int64 `json:"plain,omitempty"`    // lines that are one resource to store
+	Bundles         int64 `json:"bundles,omitempty"`  // lines that are Bundles and were unrolled
+	Entries         int64 `json:"entries,omitempty"`  // of those Bundles
+	EntriesRejected int64 `json:"entries_rejected,omitempty"`
+	Ignored         int64 `json:"ignored,omitempty"` // entries with nothing to store: GET, response outcomes
+	Clamped         int64 `json:"clamped,omitempty"` // resources dated in the future
+	Issues          int64 `json:"issues,omitempty"`  // reported on what was taken all the same
+	Fingerprint     Hash  `json:"fingerprint"`       // over the fingerprints of the batches and rejects
+}
+
+// Encode returns the message's bytes.
+func (s Statement) Encode() ([]byte, error) { return json.Marshal(s) }
+
+// MessageID is the id under which JetStream drops a repetition.
+func (s Statement) MessageID() string {
+	return fmt.Sprintf("s.%s.%d.%d.%s", s.Import.ID, s.File, s.Offset, s.Fingerprint)
+}
+
+// DecodeStatement reads a statement.
+func DecodeStatement(b []byte) (Statement, error) {
+	var s Statement
+	if err := json.Unmarshal(b, &s); err != nil {
+		return s, fmt.Errorf("statement: %w", err)
+	}
+	return s, nil
+}

@@ -1,0 +1,74 @@
+package fhirmsg
+
+import "time"
+
+// Names of the streams.
+const (
+	StreamFetch      = "FETCH"
+	StreamChunks     = "CHUNKS"
+	StreamResources  = "RESOURCES"
+	StreamRejects    = "REJECTS"
+	StreamStatements = "STATEMENTS"
+	StreamDead       = "DEAD"
+)
+
+// Stream is a JetStream stream that Stoker needs. None has an age limit, and all refuse
+// new messages when full (discard new): a full queue slows the sender, it never drops.
+type Stream struct {
+	Name     string
+	Subjects []string
+	Queue    bool  // a message goes once acknowledged (work-queue retention); else it stays to be replayed
+	MaxBytes int64 // the default; 0 is without limit
+}
+
+// Consumer is a durable pull consumer with explicit acknowledgement, unlimited deliveries
+// and no inactivity limit.
+type Consumer struct {
+	Stream  string
+	Name    string
+	Filter  string
+	AckWait time.Duration
+}
+
+// AckWait is how long a message may be in hand without a sign of life.
+const AckWait = 30 * time.Second
+
+// Streams are the streams of the pipeline.
+func Streams() []Stream {
+	return []Stream{
+		{Name: StreamFetch, Subjects: []string{SubjectFetch + ".*"}, Queue: true, MaxBytes: 256 << 20},
+		{Name: StreamChunks, Subjects: []string{SubjectChunk + ".*"}, Queue: true, MaxBytes: 1 << 30},
+		{Name: StreamResources, Subjects: []string{SubjectResource + ".*.*"}, MaxBytes: 16 << 30},
+		{Name: StreamRejects, Subjects: []string{SubjectReject + ".*"}, Queue: true, MaxBytes: 1 << 30},
+		{Name: StreamStatements, Subjects: []string{SubjectStatement + ".*"}, Queue: true, MaxBytes: 1 << 30},
+		{Name: StreamDead, Subjects: []string{SubjectDead + ".*"}, MaxBytes: 1 << 30},
+	}
+}
+
+// Names of the consumers that are not per type.
+const (
+	ConsumerFetcher    = "fetcher"
+	ConsumerParser     = "parser"
+	ConsumerRejects    = "ledger-rejects"
+	ConsumerStatements = "ledger-statements"
+)
+
+// WriterConsumer is the name of the consumer of one resource type, for all datasets.
+func WriterConsumer(resourceType string) string { return "writer-" + resourceType }
+
+// Consumers are the consumers of the pipeline. All resource types have one from the
+// beginning, so that what is acknowledged is known for each before anything is trimmed.
+func Consumers(resourceTypes []string) []Consumer {
+	consumers := []Consumer{
+		{Stream: StreamFetch, Name: ConsumerFetcher, Filter: SubjectFetch + ".*", AckWait: AckWait},
+		{Stream: StreamChunks, Name: ConsumerParser, Filter: SubjectChunk + ".*", AckWait: AckWait},
+		{Stream: StreamRejects, Name: ConsumerRejects, Filter: SubjectReject + ".*", AckWait: AckWait},
+		{Stream: StreamStatements, Name: ConsumerStatements, Filter: SubjectStatement + ".*", AckWait: AckWait},
+	}
+	for _, t := range resourceTypes {
+		consumers = append(consumers, Consumer{
+			Stream: StreamResources, Name: WriterConsumer(t), Filter: ResourceSubject("*", t), AckWait: AckWait,
+		})
+	}
+	return consumers
+}

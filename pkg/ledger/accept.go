@@ -1,0 +1,118 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+)
+
+// State of an import.
+type State string
+
+// The states; see the package's documentation for what follows what.
+const (
+	StateAccepted  State = "accepted"
+	StateFetching  State = "fetching"
+	StateDraining  State = "draining"
+	StateComplete  State = "complete"
+	StateFailed    State = "failed"
+	StateCancelled State = "cancelled"
+	StatePaused    State = "paused"
+)
+
+// Ended reports whether nothing follows the state.
+func (s State) Ended() bool { return s == StateComplete || s == StateFailed || s == StateCancelled }
+
+// Accept makes the import's row, once: a request that was seen before finds what the first
+// one made. An import that its dataset refuses is accepted as failed, with the reason,
+// so that whoever asked can see why.
+func (l *Ledger) Accept(ctx context.Context, req fhirmsg.ImportRequest, rules int) (fhirmsg.Import, State, error) {
+	var imp fhirmsg.Import
+	var state State
+	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
+		var err error
+		imp, state, err = find(ctx, tx, req.ID)
+		if !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		imp, state, err = insert(ctx, tx, req, rules)
+		return err
+	})
+	if err != nil {
+		return imp, state, fmt.Errorf("accept import %s: %w", req.ID, err)
+	}
+	return imp, state, nil
+}
+
+func find(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) (fhirmsg.Import, State, error) {
+	var imp fhirmsg.Import
+	var state State
+	err := tx.QueryRow(ctx, `SELECT pins, state FROM stoker.import WHERE id = $1`, [16]byte(id)).Scan(&imp, &state)
+	return imp, state, notFound(err)
+}
+
+func insert(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest, rules int) (fhirmsg.Import, State, error) {
+	imp := fhirmsg.Import{
+		ID: req.ID, Supplier: req.Supplier, Dataset: req.Dataset, Mode: req.Mode,
+		FHIRVersion: req.FHIRVersion, Validation: req.Validation, Rules: rules,
+		ChunkSize: req.ChunkSize, MaxLine: req.MaxLine,
+	}
+	if req.AsOf != nil {
+		asOf := micros(*req.AsOf)
+		imp.AsOf = &asOf
+	}
+	// The row of the clock is the lock that puts imports in order.
+	var issued time.Time
+	if err := tx.QueryRow(ctx, `UPDATE stoker.clock
+		SET last = greatest(clock_timestamp(), last + interval '1 microsecond') RETURNING last`).Scan(&issued); err != nil {
+		return imp, "", err
+	}
+	// Another fetcher may have accepted the same request while this one waited.
+	if found, state, err := find(ctx, tx, req.ID); !errors.Is(err, ErrNotFound) {
+		return found, state, err
+	}
+	imp.Issued = micros(issued)
+	state, reason := StateAccepted, ""
+	mode, version, err := claimDataset(ctx, tx, req)
+	switch {
+	case err != nil:
+		return imp, "", err
+	case mode != req.Mode:
+		state, reason = StateFailed, fmt.Sprintf("dataset %s is of mode %s; this import is of mode %s. "+
+			"A dataset has one mode, fixed by its first import", req.Dataset, mode, req.Mode)
+	case version != req.FHIRVersion:
+		state, reason = StateFailed, fmt.Sprintf("dataset %s holds FHIR %s; this import is of FHIR %s",
+			req.Dataset, version, req.FHIRVersion)
+	}
+	return imp, state, insertRow(ctx, tx, imp, req, state, reason)
+}
+
+func claimDataset(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest) (mode fhirmsg.Mode, version string, err error) {
+	if _, err = tx.Exec(ctx, `INSERT INTO stoker.dataset (name, mode, fhir_version) VALUES ($1, $2, $3)
+		ON CONFLICT (name) DO NOTHING`, req.Dataset, string(req.Mode), req.FHIRVersion); err != nil {
+		return "", "", err
+	}
+	err = tx.QueryRow(ctx, `SELECT mode, fhir_version FROM stoker.dataset WHERE name = $1`, req.Dataset).Scan(&mode, &version)
+	return mode, version, err
+}
+
+func insertRow(ctx context.Context, tx pgx.Tx, imp fhirmsg.Import, req fhirmsg.ImportRequest, state State, reason string) error {
+	pins, err := json.Marshal(imp)
+	if err != nil {
+		return err
+	}
+	request, err := req.Encode()
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO stoker.import (id, issued, supplier, dataset, pins, request, attempt, state, reason, ended)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, CASE WHEN $8 = 'failed' THEN clock_timestamp() END)`,
+		[16]byte(imp.ID), time.UnixMicro(imp.Issued), imp.Supplier, imp.Dataset, pins, request, req.Attempt, string(state), reason)
+	return err
+}

@@ -1,0 +1,105 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+)
+
+// ErrState is returned for what an import's state does not allow.
+var ErrState = errors.New("the import's state does not allow that")
+
+// Cancel ends an import: nothing more is fetched, and what is queued is not stored but
+// counted as cancelled. What was stored stays. Errors: [ErrNotFound], [ErrState].
+func (l *Ledger) Cancel(ctx context.Context, id fhirmsg.ImportID) error {
+	return l.move(ctx, id, `UPDATE stoker.import SET state = 'cancelled', ended = clock_timestamp()
+		WHERE id = $1 AND state IN ('accepted', 'fetching', 'draining', 'paused')`)
+}
+
+// Pause stops fetching; what is queued is still stored. Errors: [ErrNotFound], [ErrState].
+func (l *Ledger) Pause(ctx context.Context, id fhirmsg.ImportID) error {
+	return l.move(ctx, id, `UPDATE stoker.import SET state = 'paused' WHERE id = $1 AND state IN ('accepted', 'fetching')`)
+}
+
+func (l *Ledger) move(ctx context.Context, id fhirmsg.ImportID, sql string) error {
+	tag, err := l.pool.Exec(ctx, sql, [16]byte(id))
+	if err != nil {
+		return fmt.Errorf("import %s: %w", id, err)
+	}
+	if tag.RowsAffected() == 1 {
+		return nil
+	}
+	var state State
+	if err := l.pool.QueryRow(ctx, `SELECT state FROM stoker.import WHERE id = $1`, [16]byte(id)).Scan(&state); err != nil {
+		return fmt.Errorf("import %s: %w", id, notFound(err))
+	}
+	return fmt.Errorf("import %s is %s: %w", id, state, ErrState)
+}
+
+// Resume makes a paused or interrupted import ready to be fetched again and returns the
+// request to publish for it. An import that is draining needs no request: publish is
+// false, and running services finish it. Errors: [ErrNotFound], [ErrState].
+func (l *Ledger) Resume(ctx context.Context, id fhirmsg.ImportID) (req fhirmsg.ImportRequest, publish bool, err error) {
+	err = pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
+		var state State
+		if err := tx.QueryRow(ctx, `SELECT state, request, attempt FROM stoker.import WHERE id = $1 FOR UPDATE`,
+			[16]byte(id)).Scan(&state, &req, &req.Attempt); err != nil {
+			return notFound(err)
+		}
+		switch state {
+		case StateDraining:
+			return nil
+		case StatePaused, StateAccepted, StateFetching:
+		case StateComplete, StateFailed, StateCancelled:
+			return fmt.Errorf("it is %s: %w", state, ErrState)
+		}
+		req.Attempt++
+		publish = true
+		_, err := tx.Exec(ctx, `UPDATE stoker.import SET state = 'accepted', attempt = $2 WHERE id = $1`, [16]byte(id), req.Attempt)
+		return err
+	})
+	if err != nil {
+		return req, false, fmt.Errorf("resume import %s: %w", id, err)
+	}
+	return req, publish, nil
+}
+
+// RejectRow is a reject with the name of its file.
+type RejectRow struct {
+	Import   fhirmsg.ImportID
+	FileName string
+	fhirmsg.Reject
+}
+
+// Rejects yields an import's rejects in the order of its files and lines.
+func (l *Ledger) Rejects(ctx context.Context, id fhirmsg.ImportID, each func(RejectRow) error) error {
+	rows, err := l.pool.Query(ctx, `SELECT coalesce(f.name, ''), r.line, r.entry, r.off, r.type, r.id, r.issues, r.raw, r.cut
+		FROM stoker.reject r LEFT JOIN stoker.file f ON f.import = r.import AND f.file = r.file
+		WHERE r.import = $1 ORDER BY r.file, r.line, abs(r.entry)`, [16]byte(id))
+	if err != nil {
+		return fmt.Errorf("rejects of import %s: %w", id, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		row := RejectRow{Import: id}
+		var issues json.RawMessage
+		if err := rows.Scan(&row.FileName, &row.Line, &row.Entry, &row.Offset, &row.Type, &row.ID, &issues, &row.Raw, &row.Cut); err != nil {
+			return fmt.Errorf("rejects of import %s: %w", id, err)
+		}
+		if err := json.Unmarshal(issues, &row.Issues); err != nil {
+			return fmt.Errorf("rejects of import %s: %w", id, err)
+		}
+		if err := each(row); err != nil {
+			return err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("rejects of import %s: %w", id, err)
+	}
+	return nil
+}

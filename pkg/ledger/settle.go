@@ -1,0 +1,57 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+)
+
+// Settle decides whether a draining import is at its end: complete, or failed where a file
+// failed. Invariant 3. It is called after statements were committed, takes the import's
+// row lock first and counts then, so that of two writers that finish together at least
+// the later one sees the whole.
+func (l *Ledger) Settle(ctx context.Context, id fhirmsg.ImportID) error {
+	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
+		var state State
+		if err := tx.QueryRow(ctx, `SELECT state FROM stoker.import WHERE id = $1 FOR UPDATE`, [16]byte(id)).Scan(&state); err != nil {
+			return notFound(err)
+		}
+		if state != StateDraining {
+			return nil
+		}
+		// A statement of its own: its snapshot is taken after the lock was had.
+		_, err := tx.Exec(ctx, `UPDATE stoker.import SET ended = clock_timestamp(),
+			state = CASE WHEN f.failed = 0 THEN 'complete' ELSE 'failed' END,
+			reason = CASE WHEN f.failed = 0 THEN reason ELSE f.failed || ' of ' || f.files || ' files failed' END
+			FROM (SELECT count(*) AS files, count(*) FILTER (WHERE state = 'failed') AS failed
+			      FROM stoker.file WHERE import = $1) f
+			WHERE id = $1 AND (SELECT settled FROM stoker.totals($1))`, [16]byte(id))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("settle import %s: %w", id, err)
+	}
+	return nil
+}
+
+// Sweep settles every import that is draining. It catches what no writer's commit does: an
+// import without resources, a process that ended between its commit and its settling.
+func (l *Ledger) Sweep(ctx context.Context) error {
+	rows, err := l.pool.Query(ctx, `SELECT id FROM stoker.import WHERE state = 'draining' AND ended IS NULL`)
+	if err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[[16]byte])
+	if err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	for _, id := range ids {
+		if err := l.Settle(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}

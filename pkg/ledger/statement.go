@@ -1,0 +1,232 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+)
+
+// Counts says what became of resources.
+type Counts struct {
+	Inserted  int64 `json:"inserted"`
+	Updated   int64 `json:"updated"`
+	Unchanged int64 `json:"unchanged"`
+	Stale     int64 `json:"stale"`
+	Deleted   int64 `json:"deleted"`
+	Skipped   int64 `json:"skipped"`
+	Rejected  int64 `json:"rejected"`
+	Discarded int64 `json:"discarded"`
+	Cancelled int64 `json:"cancelled"`
+	Conflicts int64 `json:"conflicts"` // of the updated and the stale
+}
+
+// Outcome is the letter that the ledger keeps for one resource of a batch.
+type Outcome byte
+
+// The outcomes. Repeated is a resource that was there already under the same version: the
+// message was delivered before, and its statement stands.
+const (
+	Inserted  Outcome = 'i'
+	Updated   Outcome = 'u'
+	Unchanged Outcome = '='
+	Stale     Outcome = 's'
+	Deleted   Outcome = 'd'
+	Skipped   Outcome = 'k'
+	Rejected  Outcome = 'r'
+	Discarded Outcome = 'x'
+	Cancelled Outcome = 'c'
+	Repeated  Outcome = '.'
+)
+
+// String is the outcome's word.
+func (o Outcome) String() string {
+	switch o {
+	case Inserted:
+		return "inserted"
+	case Updated:
+		return "updated"
+	case Unchanged:
+		return "unchanged"
+	case Stale:
+		return "stale"
+	case Deleted:
+		return "deleted"
+	case Skipped:
+		return "skipped"
+	case Rejected:
+		return "rejected"
+	case Discarded:
+		return "discarded"
+	case Cancelled:
+		return "cancelled"
+	default:
+		return "repeated"
+	}
+}
+
+// Add counts one resource.
+func (c *Counts) Add(o Outcome) {
+	switch o {
+	case Inserted:
+		c.Inserted++
+	case Updated:
+		c.Updated++
+	case Unchanged:
+		c.Unchanged++
+	case Stale:
+		c.Stale++
+	case Deleted:
+		c.Deleted++
+	case Skipped:
+		c.Skipped++
+	case Rejected:
+		c.Rejected++
+	case Discarded:
+		c.Discarded++
+	case Cancelled:
+		c.Cancelled++
+	case Repeated:
+	}
+}
+
+// Written states what became of a batch.
+type Written struct {
+	Batch    fhirmsg.BatchHeader
+	Counts   Counts
+	Outcomes []byte // an [Outcome] for each resource, in the batch's order
+}
+
+// RecordWritten states batches within the transaction that stores them.
+func RecordWritten(ctx context.Context, tx pgx.Tx, written []Written) error {
+	batch := &pgx.Batch{}
+	for _, w := range written {
+		c := w.Counts
+		batch.Queue(`INSERT INTO stoker.written AS w (import, file, off, type, part, fingerprint, inserted, updated, unchanged,
+			stale, deleted, skipped, rejected, discarded, cancelled, conflicts, outcomes)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+			ON CONFLICT (import, file, off, type, part) DO UPDATE SET divergent = true
+			WHERE w.fingerprint <> excluded.fingerprint AND NOT w.divergent`,
+			[16]byte(w.Batch.Import.ID), w.Batch.File, w.Batch.Offset, w.Batch.Type, w.Batch.Part, [16]byte(w.Batch.Fingerprint),
+			c.Inserted, c.Updated, c.Unchanged, c.Stale, c.Deleted, c.Skipped, c.Rejected, c.Discarded, c.Cancelled, c.Conflicts, w.Outcomes)
+	}
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("state written batches: %w", err)
+	}
+	return nil
+}
+
+// RecordParsed states what parsers made of chunks.
+func (l *Ledger) RecordParsed(ctx context.Context, statements []fhirmsg.Statement) error {
+	batch := &pgx.Batch{}
+	for _, s := range statements {
+		batch.Queue(`INSERT INTO stoker.parsed AS p (import, file, off, fingerprint, lines, blank, control, rejected, plain,
+			bundles, entries, entries_rejected, ignored, clamped, issues)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+			ON CONFLICT (import, file, off) DO UPDATE SET divergent = true
+			WHERE p.fingerprint <> excluded.fingerprint AND NOT p.divergent`,
+			[16]byte(s.Import.ID), s.File, s.Offset, [16]byte(s.Fingerprint), s.Lines, s.Blank, s.Control, s.Rejected, s.Plain,
+			s.Bundles, s.Entries, s.EntriesRejected, s.Ignored, s.Clamped, s.Issues)
+	}
+	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("state parsed chunks: %w", err)
+	}
+	return nil
+}
+
+// RecordRejects keeps what could not be taken.
+func (l *Ledger) RecordRejects(ctx context.Context, groups []fhirmsg.Rejects) error {
+	batch := &pgx.Batch{}
+	for _, group := range groups {
+		for _, r := range group.Items {
+			if err := queueReject(batch, group.Import.ID, group.File, r); err != nil {
+				return err
+			}
+		}
+	}
+	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("keep rejects: %w", err)
+	}
+	return nil
+}
+
+// RecordReject keeps, within a writer's transaction, what PostgreSQL refused.
+func RecordReject(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID, file int32, r fhirmsg.Reject) error {
+	batch := &pgx.Batch{}
+	if err := queueReject(batch, id, file, r); err != nil {
+		return err
+	}
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("keep a reject: %w", err)
+	}
+	return nil
+}
+
+func queueReject(batch *pgx.Batch, id fhirmsg.ImportID, file int32, r fhirmsg.Reject) error {
+	issues, err := json.Marshal(r.Issues)
+	if err != nil {
+		return fmt.Errorf("encode issues: %w", err)
+	}
+	batch.Queue(`INSERT INTO stoker.reject (import, file, line, entry, off, type, id, issues, raw, cut)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (import, file, line, entry) DO NOTHING`,
+		[16]byte(id), file, r.Line, r.Entry, r.Offset, r.Type, r.ID, issues, r.Raw, r.Cut)
+	return nil
+}
+
+// EnsureImport makes rows of imports that messages tell of and the ledger lacks, as after
+// a restore from a backup, and returns which of the imports were cancelled.
+func EnsureImport(ctx context.Context, tx pgx.Tx, imports []fhirmsg.Import) (cancelled map[fhirmsg.ImportID]bool, err error) {
+	ids := make([][16]byte, len(imports))
+	for i, imp := range imports {
+		ids[i] = imp.ID
+	}
+	rows, err := tx.Query(ctx, `SELECT id, state FROM stoker.import WHERE id = ANY($1)`, ids)
+	if err != nil {
+		return nil, fmt.Errorf("states of imports: %w", err)
+	}
+	known := map[fhirmsg.ImportID]bool{}
+	cancelled = map[fhirmsg.ImportID]bool{}
+	var id [16]byte
+	var state State
+	if _, err := pgx.ForEachRow(rows, []any{&id, &state}, func() error {
+		known[id] = true
+		cancelled[id] = state == StateCancelled
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("states of imports: %w", err)
+	}
+	for _, imp := range imports {
+		if known[imp.ID] {
+			continue
+		}
+		if err := restore(ctx, tx, imp); err != nil {
+			return nil, fmt.Errorf("make the row of import %s again: %w", imp.ID, err)
+		}
+	}
+	return cancelled, nil
+}
+
+// restore makes the row of an import from what its messages carry. Its files are not
+// known any more, so it stays in state fetching until a request names them again.
+func restore(ctx context.Context, tx pgx.Tx, imp fhirmsg.Import) error {
+	pins, err := json.Marshal(imp)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `INSERT INTO stoker.dataset (name, mode, fhir_version) VALUES ($1, $2, $3)
+		ON CONFLICT (name) DO NOTHING`, imp.Dataset, string(imp.Mode), imp.FHIRVersion); err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO stoker.import (id, issued, supplier, dataset, pins, request, state, reason)
+		VALUES ($1, $2, $3, $4, $5, '{}', 'fetching', 'row made again from messages') ON CONFLICT DO NOTHING`,
+		[16]byte(imp.ID), time.UnixMicro(imp.Issued), imp.Supplier, imp.Dataset, pins)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `UPDATE stoker.clock SET last = greatest(last, $1)`, time.UnixMicro(imp.Issued))
+	return err
+}

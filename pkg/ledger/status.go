@@ -1,0 +1,170 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+)
+
+// Status is an import as it stands. Its JSON is what `stoker status --json` prints.
+type Status struct {
+	Import    fhirmsg.ImportID  `json:"import"`
+	Supplier  string            `json:"supplier"`
+	Dataset   string            `json:"dataset"`
+	Mode      fhirmsg.Mode      `json:"mode"`
+	State     State             `json:"state"`
+	Reason    string            `json:"reason,omitempty"`
+	Issued    time.Time         `json:"issued"`
+	Lines     Lines             `json:"lines"`
+	Resources Resources         `json:"resources"`
+	Missing   int64             `json:"missing"`
+	Divergent int64             `json:"divergent"` // statements that contradict an earlier one
+	Seconds   float64           `json:"seconds"`
+	ByType    map[string]Counts `json:"by_type"`
+	Files     []FileStatus      `json:"files"`
+	Skipped   []SkippedFile     `json:"skipped,omitempty"`
+}
+
+// Lines adds up: Read = Blank + Control + Rejected + Plain + Bundles, once parsed.
+type Lines struct {
+	Read     int64 `json:"read"`
+	Parsed   int64 `json:"parsed"`
+	Blank    int64 `json:"blank"`
+	Control  int64 `json:"control"`
+	Rejected int64 `json:"rejected"`
+	Plain    int64 `json:"plain"`
+	Bundles  int64 `json:"bundles"`
+}
+
+// Resources adds up: Seen = Ignored + all of Counts (without Conflicts), once written.
+type Resources struct {
+	Seen    int64 `json:"seen"`
+	Ignored int64 `json:"ignored"`
+	Counts
+	Clamped int64 `json:"clamped"` // dated in the future
+	Issues  int64 `json:"issues"`  // reported on resources that were taken
+}
+
+// FileStatus is one file of an import.
+type FileStatus struct {
+	Name   string `json:"name"`
+	State  string `json:"state"`
+	Reason string `json:"reason,omitempty"`
+	Chunks int64  `json:"chunks"`
+	Lines  int64  `json:"lines"`
+	Bytes  int64  `json:"bytes"` // decompressed
+	Size   int64  `json:"size"`  // at the source, -1 unknown
+	Read   int64  `json:"read"`  // of Size
+}
+
+// Status returns an import as it stands. Errors: [ErrNotFound].
+func (l *Ledger) Status(ctx context.Context, id fhirmsg.ImportID) (Status, error) {
+	var s Status
+	// One snapshot, so that the figures fit together.
+	err := pgx.BeginTxFunc(ctx, l.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		var err error
+		if s, err = head(ctx, tx, id); err != nil {
+			return err
+		}
+		if s.ByType, err = byType(ctx, tx, id); err != nil {
+			return err
+		}
+		if s.Files, err = fileStatus(ctx, tx, id); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, `SELECT name, reason FROM stoker.skipped WHERE import = $1 ORDER BY name COLLATE "C"`, [16]byte(id))
+		if err != nil {
+			return err
+		}
+		s.Skipped, err = pgx.CollectRows(rows, pgx.RowToStructByPos[SkippedFile])
+		return err
+	})
+	if err != nil {
+		return s, fmt.Errorf("status of import %s: %w", id, err)
+	}
+	return s, nil
+}
+
+func head(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) (Status, error) {
+	s := Status{Import: id}
+	err := tx.QueryRow(ctx, `SELECT i.supplier, i.dataset, i.pins->>'mode', i.state, i.reason, i.issued,
+			extract(epoch FROM coalesce(i.ended, clock_timestamp()) - i.issued)::float8,
+			t.lines_read, t.lines_parsed, t.blank, t.control, t.lines_rejected, t.plain, t.bundles, t.seen, t.rejected, t.ignored,
+			t.inserted, t.updated, t.unchanged, t.stale, t.deleted, t.skipped, t.discarded, t.cancelled, t.conflicts,
+			t.clamped, t.issues, t.divergent, t.missing
+		FROM stoker.import i, stoker.totals(i.id) t WHERE i.id = $1`, [16]byte(id)).Scan(
+		&s.Supplier, &s.Dataset, &s.Mode, &s.State, &s.Reason, &s.Issued, &s.Seconds,
+		&s.Lines.Read, &s.Lines.Parsed, &s.Lines.Blank, &s.Lines.Control, &s.Lines.Rejected, &s.Lines.Plain, &s.Lines.Bundles,
+		&s.Resources.Seen, &s.Resources.Rejected, &s.Resources.Ignored,
+		&s.Resources.Inserted, &s.Resources.Updated, &s.Resources.Unchanged, &s.Resources.Stale, &s.Resources.Deleted,
+		&s.Resources.Skipped, &s.Resources.Discarded, &s.Resources.Cancelled, &s.Resources.Conflicts,
+		&s.Resources.Clamped, &s.Resources.Issues, &s.Divergent, &s.Missing)
+	return s, notFound(err)
+}
+
+func byType(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) (map[string]Counts, error) {
+	rows, err := tx.Query(ctx, `SELECT type, sum(inserted)::bigint, sum(updated)::bigint, sum(unchanged)::bigint, sum(stale)::bigint,
+			sum(deleted)::bigint, sum(skipped)::bigint, sum(rejected)::bigint, sum(discarded)::bigint, sum(cancelled)::bigint, sum(conflicts)::bigint
+		FROM stoker.written WHERE import = $1 GROUP BY type`, [16]byte(id))
+	if err != nil {
+		return nil, err
+	}
+	counts := map[string]Counts{}
+	var name string
+	var c Counts
+	_, err = pgx.ForEachRow(rows, []any{&name, &c.Inserted, &c.Updated, &c.Unchanged, &c.Stale,
+		&c.Deleted, &c.Skipped, &c.Rejected, &c.Discarded, &c.Cancelled, &c.Conflicts}, func() error {
+		counts[name] = c
+		return nil
+	})
+	return counts, err
+}
+
+func fileStatus(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) ([]FileStatus, error) {
+	rows, err := tx.Query(ctx, `SELECT f.name, f.state, f.reason, coalesce(c.chunks, 0), coalesce(c.lines, 0), coalesce(c.bytes, 0), f.size, f.read
+		FROM stoker.file f LEFT JOIN (
+			SELECT file, count(*) AS chunks, sum(lines)::bigint AS lines, sum(length)::bigint AS bytes
+			FROM stoker.fetched WHERE import = $1 GROUP BY file) c USING (file)
+		WHERE f.import = $1 ORDER BY f.file`, [16]byte(id))
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[FileStatus])
+}
+
+// Summary is a line of the list of imports.
+type Summary struct {
+	Import   fhirmsg.ImportID `json:"import"`
+	Supplier string           `json:"supplier"`
+	Dataset  string           `json:"dataset"`
+	State    State            `json:"state"`
+	Reason   string           `json:"reason,omitempty"`
+	Issued   time.Time        `json:"issued"`
+	Seen     int64            `json:"seen"`
+	Missing  int64            `json:"missing"`
+}
+
+// List returns the newest imports, at most limit.
+func (l *Ledger) List(ctx context.Context, limit int) ([]Summary, error) {
+	rows, err := l.pool.Query(ctx, `SELECT i.id, i.supplier, i.dataset, i.state, i.reason, i.issued, t.seen, t.missing
+		FROM (SELECT id, supplier, dataset, state, reason, issued FROM stoker.import ORDER BY issued DESC LIMIT $1) i,
+			stoker.totals(i.id) t ORDER BY i.issued DESC`, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list imports: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Summary, error) {
+		var s Summary
+		var id [16]byte
+		err := row.Scan(&id, &s.Supplier, &s.Dataset, &s.State, &s.Reason, &s.Issued, &s.Seen, &s.Missing)
+		s.Import = id
+		return s, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list imports: %w", err)
+	}
+	return list, nil
+}
