@@ -36,6 +36,9 @@ type ConsumeOptions struct {
 	Stream   string
 	Consumer string
 	Workers  int // groups of messages in hand at once; at least 1
+	// Admit is called with one message in hand, and waits until there is room to work on it.
+	// It bounds the work of all consumers together. nil: there is room.
+	Admit func(context.Context) (release func(), err error)
 	// More says how many messages may join the group that begins with first. nil: none.
 	More func(first Message) int
 	// Grace is how long the units in hand may go on after the context ended.
@@ -59,72 +62,85 @@ func (b *Bus) Consume(ctx context.Context, opts ConsumeOptions, handle Handler) 
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	workers := make(chan struct{}, max(opts.Workers, 1))
-	reader := reader{bus: b, opts: opts}
+	var consumer jetstream.Consumer
 	for failures := 0; ctx.Err() == nil; {
 		workers <- struct{}{}
-		msgs, err := reader.pull(ctx)
-		if err != nil && ctx.Err() == nil {
-			failures++
-			if failures == 3 {
-				b.log.Warn().Err(err).Str("consumer", opts.Consumer).Msg("cannot read the queue, trying again")
-			}
-			_ = backOff(ctx, failures) // its error is the loop's condition
-		} else {
+		var first jetstream.Msg
+		var err error
+		if consumer == nil {
+			consumer, err = b.js.Consumer(ctx, opts.Stream, opts.Consumer)
+		}
+		if err == nil {
+			first, err = next(ctx, consumer)
+		}
+		if err == nil && first != nil {
 			failures = 0
+			queue := consumer
+			wg.Go(func() {
+				defer func() { <-workers }()
+				b.work(ctx, unit, opts, queue, first, handle)
+			})
+			continue
 		}
-		wg.Go(func() {
-			defer func() { <-workers }()
-			for _, group := range groups(msgs) {
-				b.process(ctx, unit, opts, group, handle)
-			}
-		})
+		<-workers
+		if err == nil || ctx.Err() != nil {
+			continue
+		}
+		consumer = nil // it may have been made anew; look it up again
+		failures++
+		if failures == 3 {
+			b.log.Warn().Err(err).Str("consumer", opts.Consumer).Msg("cannot read the queue, trying again")
+		}
+		_ = backOff(ctx, failures) // its error is the loop's condition
 	}
 }
 
-// reader pulls from one consumer.
-type reader struct {
-	bus      *Bus
-	opts     ConsumeOptions
-	consumer jetstream.Consumer
-}
-
-// pull waits for a message and takes what may join it. It returns none when idle.
-func (r *reader) pull(ctx context.Context) (msgs []jetstream.Msg, err error) {
-	defer func() {
-		if err != nil {
-			r.consumer = nil // it may have been made anew; look it up again
-		}
-	}()
-	if r.consumer == nil {
-		if r.consumer, err = r.bus.js.Consumer(ctx, r.opts.Stream, r.opts.Consumer); err != nil {
-			return nil, err
-		}
-	}
+// next waits for a message. None and no error is idleness.
+func next(ctx context.Context, consumer jetstream.Consumer) (jetstream.Msg, error) {
 	wait, cancel := context.WithTimeout(ctx, idleWait)
 	defer cancel()
-	first, err := r.consumer.Next(jetstream.FetchContext(wait))
-	if err != nil {
-		if wait.Err() != nil || errors.Is(err, nats.ErrTimeout) {
-			return nil, nil
+	msg, err := consumer.Next(jetstream.FetchContext(wait))
+	if err != nil && (wait.Err() != nil || errors.Is(err, nats.ErrTimeout)) {
+		return nil, nil
+	}
+	return msg, err
+}
+
+// work brings a message, and those that may join it, to their end.
+func (b *Bus) work(ctx, unit context.Context, opts ConsumeOptions, consumer jetstream.Consumer, first jetstream.Msg, handle Handler) {
+	msgs := []jetstream.Msg{first}
+	if opts.Admit != nil {
+		stop := holdInHand(msgs)
+		release, err := opts.Admit(ctx)
+		stop()
+		if err != nil {
+			each(msgs, jetstream.Msg.Nak)
+			return
 		}
-		return nil, err
+		defer release()
 	}
-	msgs = append(msgs, first)
-	if r.opts.More == nil {
-		return msgs, nil
+	if opts.More != nil {
+		msgs = append(msgs, more(consumer, opts.More(Message{Subject: first.Subject(), Data: first.Data()}))...)
 	}
-	n := r.opts.More(Message{Subject: first.Subject(), Data: first.Data()})
+	defer holdInHand(msgs)()
+	for _, group := range groups(msgs) {
+		b.process(ctx, unit, opts, group, handle)
+	}
+}
+
+// more takes up to n messages that are waiting. Failing to is no harm.
+func more(consumer jetstream.Consumer, n int) (msgs []jetstream.Msg) {
 	if n <= 0 {
-		return msgs, nil
+		return nil
 	}
-	rest, err := r.consumer.FetchNoWait(n)
+	batch, err := consumer.FetchNoWait(n)
 	if err != nil {
-		return msgs, nil // the first is in hand all the same
+		return nil
 	}
-	for msg := range rest.Messages() {
+	for msg := range batch.Messages() {
 		msgs = append(msgs, msg)
 	}
-	return msgs, nil
+	return msgs
 }
 
 // groups puts messages that were delivered before into groups of their own: one of them
@@ -148,8 +164,6 @@ func groups(msgs []jetstream.Msg) [][]jetstream.Msg {
 // process brings one group to its end: acknowledged, dead, or, when the process ends
 // first, handed back.
 func (b *Bus) process(ctx, unit context.Context, opts ConsumeOptions, group []jetstream.Msg, handle Handler) {
-	stop := holdInHand(group)
-	defer stop()
 	for attempt := 1; ; attempt++ {
 		err := b.attempt(unit, group, handle)
 		if err == nil {

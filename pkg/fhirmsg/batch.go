@@ -12,6 +12,7 @@ type BatchHeader struct {
 	Type        string `json:"type"`
 	Part        int    `json:"part"`
 	Rows        int    `json:"rows"`
+	Bytes       int    `json:"bytes"`       // of the body before compression
 	Fingerprint Hash   `json:"fingerprint"` // of the body before compression
 }
 
@@ -21,8 +22,8 @@ type Batch struct {
 	Body []byte // records, see [AppendRecord] and [Batch.Records]
 }
 
-// Seal computes the fingerprint. Call it once the body is final.
-func (b *Batch) Seal() { b.Fingerprint = HashOf(b.Body) }
+// Seal computes what the header says of the body. Call it once the body is final.
+func (b *Batch) Seal() { b.Bytes, b.Fingerprint = len(b.Body), HashOf(b.Body) }
 
 // Encode returns the message's bytes.
 func (b Batch) Encode() ([]byte, error) { return AppendEnvelope(nil, b.BatchHeader, b.Body) }

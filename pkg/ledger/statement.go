@@ -101,6 +101,20 @@ type Written struct {
 	Outcomes []byte // an [Outcome] for each resource, in the batch's order
 }
 
+// Plus adds other counts.
+func (c *Counts) Plus(d Counts) {
+	c.Inserted += d.Inserted
+	c.Updated += d.Updated
+	c.Unchanged += d.Unchanged
+	c.Stale += d.Stale
+	c.Deleted += d.Deleted
+	c.Skipped += d.Skipped
+	c.Rejected += d.Rejected
+	c.Discarded += d.Discarded
+	c.Cancelled += d.Cancelled
+	c.Conflicts += d.Conflicts
+}
+
 // RecordWritten states batches within the transaction that stores them.
 func RecordWritten(ctx context.Context, tx pgx.Tx, written []Written) error {
 	batch := &pgx.Batch{}

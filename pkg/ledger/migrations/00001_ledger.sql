@@ -167,3 +167,16 @@ LANGUAGE sql STABLE AS $$
     FROM f, p, w, m
 $$;
 -- +goose StatementEnd
+
+-- A row whose resource was changed by anyone but a writer forgets its hash, so that the
+-- next import sees that the content differs and restores it. Every table of every dataset
+-- has a trigger that calls this.
+-- +goose StatementBegin
+CREATE FUNCTION stoker.forget_hash() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.hash := NULL;
+    NEW.changed := pg_current_xact_id();
+    RETURN NEW;
+END
+$$;
+-- +goose StatementEnd

@@ -1,0 +1,53 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+)
+
+// Shares of a stream's limit: trimming begins at the first and ends at the second.
+const (
+	trimFrom = 0.80
+	trimTo   = 0.70
+)
+
+// Trim removes the oldest messages of a stream that is over 80 % of its limit, type by type
+// and never beyond what the type's own consumer has acknowledged. A type without a
+// consumer is left alone. (Invariant 4.)
+func (b *Bus) Trim(ctx context.Context, streamName string, resourceTypes []string) error {
+	stream, err := b.js.Stream(ctx, streamName)
+	if err != nil {
+		return fmt.Errorf("trim %s: %w", streamName, err)
+	}
+	info, err := stream.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("trim %s: %w", streamName, err)
+	}
+	limit := float64(info.Config.MaxBytes)
+	if limit <= 0 || float64(info.State.Bytes) < trimFrom*limit {
+		return nil
+	}
+	// All types are cut at one sequence, so that what stays is the newest of all of them.
+	share := 1 - trimTo*limit/float64(info.State.Bytes)
+	cut := info.State.FirstSeq + uint64(share*float64(info.State.LastSeq-info.State.FirstSeq)) + 1
+	for _, t := range resourceTypes {
+		consumer, err := stream.Consumer(ctx, fhirmsg.WriterConsumer(t))
+		if err != nil {
+			continue
+		}
+		floor := consumer.CachedInfo().AckFloor.Stream
+		upTo := min(cut, floor+1) // purges what is below upTo
+		if upTo <= info.State.FirstSeq {
+			continue
+		}
+		err = stream.Purge(ctx, jetstream.WithPurgeSubject(fhirmsg.ResourceSubject("*", t)), jetstream.WithPurgeSequence(upTo))
+		if err != nil {
+			return fmt.Errorf("trim %s of %s: %w", streamName, t, err)
+		}
+	}
+	return nil
+}

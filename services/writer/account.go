@@ -1,0 +1,68 @@
+package writer
+
+import (
+	"context"
+	"time"
+
+	"github.com/stoker-fhir/stoker/pkg/bus"
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+)
+
+// gathered is how many statements or groups of rejects are recorded at once.
+const gathered = 100
+
+// recordStatements records what parsers state.
+func (w *writer) recordStatements(ctx context.Context) {
+	w.deps.Bus.Consume(ctx, bus.ConsumeOptions{
+		Stream: fhirmsg.StreamStatements, Consumer: fhirmsg.ConsumerStatements, Workers: 1, Grace: grace,
+		More: func(bus.Message) int { return gathered - 1 },
+	}, func(ctx context.Context, messages []bus.Message) error {
+		statements := make([]fhirmsg.Statement, len(messages))
+		for i, msg := range messages {
+			var err error
+			if statements[i], err = fhirmsg.DecodeStatement(msg.Data); err != nil {
+				return bus.Permanent(err)
+			}
+		}
+		return w.ledger.RecordParsed(ctx, statements)
+	})
+}
+
+// recordRejects records what parsers could not take.
+func (w *writer) recordRejects(ctx context.Context) {
+	w.deps.Bus.Consume(ctx, bus.ConsumeOptions{
+		Stream: fhirmsg.StreamRejects, Consumer: fhirmsg.ConsumerRejects, Workers: 1, Grace: grace,
+	}, func(ctx context.Context, messages []bus.Message) error {
+		groups := make([]fhirmsg.Rejects, len(messages))
+		for i, msg := range messages {
+			var err error
+			if groups[i], err = fhirmsg.DecodeRejects(msg.Data); err != nil {
+				return bus.Permanent(err)
+			}
+		}
+		return w.ledger.RecordRejects(ctx, groups)
+	})
+}
+
+// sweepEvery is the least time between two sweeps. A sweep that takes long, since imports
+// are large, is followed by a longer pause.
+const sweepEvery = 300 * time.Millisecond
+
+// sweep settles imports that are at their end.
+func (w *writer) sweep(ctx context.Context) {
+	wait := sweepEvery
+	for {
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+		start := time.Now()
+		if err := w.ledger.Sweep(ctx); err != nil && ctx.Err() == nil {
+			w.deps.Log.Warn().Err(err).Msg("cannot settle imports, trying again")
+		}
+		wait = max(sweepEvery, 10*time.Since(start))
+	}
+}

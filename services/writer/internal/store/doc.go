@@ -1,0 +1,28 @@
+// Package store keeps resources in PostgreSQL under the version rule: for each key the
+// one with the greatest version stays, whatever the order of arrival.
+//
+// A dataset is a schema. A resource type is a table in it that holds live rows only, so
+// that count(*), TRUNCATE, indexes and publications mean what they say; deletions are rows
+// of "<dataset>".tombstone. A key is in one of the two.
+//
+// [Store.Write] stores batches in one transaction together with their statements:
+//
+//  1. Locks: the dataset's, shared (invariant 7); then the type's, shared, or exclusive where
+//     the batches hold a deletion. So a deletion never runs beside a write of the same
+//     type, and a tombstone that is seen stays, unless something newer brings it to life.
+//  2. Ask what is there for the keys, COPY what is new, update what is newer, send no body
+//     for what is unchanged.
+//  3. The answer to the question is a hint: another writer may have asked before either
+//     wrote. Every update says again under which condition it holds, what happened is read
+//     from RETURNING, and keys that matched nothing are asked for again. A row that
+//     someone inserted meanwhile is a unique violation: the transaction begins again.
+//
+// Lock order: dataset, type, rows by id.
+//
+// Guarantees: either all of it is committed or nothing; the same batch again changes
+// nothing; any order gives the same rows. Data that PostgreSQL refuses is found and
+// rejected alone (invariant 5). It does not guarantee which of updated and stale an import
+// counts that has a key twice; their sum is fixed.
+//
+// SUBSETTED resources rank below all full ones, and a tombstone ranks as full.
+package store

@@ -1,0 +1,188 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/services/writer/internal/copybin"
+)
+
+// insert copies rows straight into the table. A row that is there already is a unique
+// violation, which ends the transaction; the caller begins again.
+func insert(ctx context.Context, tx pgx.Tx, g *group, rows []row) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	sql := `COPY ` + quoted(g.dataset, g.table) + ` (id, resource, stamp, issued, file, line, entry, supplier, import, subsetted, hash)
+		FROM STDIN (FORMAT binary)`
+	if _, err := tx.Conn().PgConn().CopyFrom(ctx, &copyReader{g: g, rows: rows}, sql); err != nil {
+		return fmt.Errorf("copy into %s: %w", g.table, err)
+	}
+	for _, r := range rows {
+		g.settle(r, ledger.Inserted)
+	}
+	return nil
+}
+
+// copyReader encodes rows as they are read, so that no second copy of a batch is held.
+type copyReader struct {
+	g       *group
+	rows    []row
+	next    int
+	buf     []byte // encoded and not yet read
+	backing []byte
+}
+
+// Read implements [io.Reader].
+func (c *copyReader) Read(p []byte) (int, error) {
+	if len(c.buf) == 0 {
+		if c.next > len(c.rows) {
+			return 0, io.EOF
+		}
+		c.fill()
+	}
+	n := copy(p, c.buf)
+	c.buf = c.buf[n:]
+	return n, nil
+}
+
+// fill encodes rows up to some 64 KiB, the size in which pgx reads.
+func (c *copyReader) fill() {
+	b := c.backing[:0]
+	if c.next == 0 {
+		b = copybin.Header(b)
+	}
+	for ; c.next < len(c.rows) && len(b) < 64<<10; c.next++ {
+		b = c.g.appendRow(b, c.rows[c.next])
+	}
+	if c.next == len(c.rows) {
+		b = copybin.Trailer(b)
+		c.next++
+	}
+	c.buf, c.backing = b, b
+}
+
+func (g *group) appendRow(b []byte, r row) []byte {
+	imp := g.importOf(r)
+	b = copybin.Row(b, 11)
+	b = copybin.Text(b, r.ID)
+	b = copybin.JSONB(b, r.Body)
+	b = copybin.Time(b, r.version.Stamp)
+	b = copybin.Time(b, r.version.Issued)
+	b = copybin.Int32(b, r.version.File)
+	b = copybin.Int64(b, r.version.Line)
+	b = copybin.Int32(b, r.version.Entry)
+	b = copybin.Text(b, imp.Supplier)
+	b = copybin.UUID(b, imp.ID)
+	b = copybin.Bool(b, r.Subsetted)
+	return copybin.UUID(b, r.Hash)
+}
+
+// arrays are the columns of rows, as parameters of one statement.
+type arrays struct {
+	ids       []string
+	stamps    []time.Time
+	issued    []time.Time
+	files     []int32
+	lines     []int64
+	entries   []int32
+	suppliers []string
+	imports   [][16]byte
+	subsetted []bool
+	hashes    [][16]byte
+	bodies    []string
+}
+
+func (g *group) arrays(rows []row, bodies bool) arrays {
+	var a arrays
+	for _, r := range rows {
+		imp := g.importOf(r)
+		a.ids = append(a.ids, string(r.ID))
+		a.stamps = append(a.stamps, time.UnixMicro(r.version.Stamp))
+		a.issued = append(a.issued, time.UnixMicro(r.version.Issued))
+		a.files = append(a.files, r.version.File)
+		a.lines = append(a.lines, r.version.Line)
+		a.entries = append(a.entries, r.version.Entry)
+		a.suppliers = append(a.suppliers, imp.Supplier)
+		a.imports = append(a.imports, imp.ID)
+		a.subsetted = append(a.subsetted, r.Subsetted)
+		a.hashes = append(a.hashes, r.Hash)
+		if bodies {
+			a.bodies = append(a.bodies, string(r.Body))
+		}
+	}
+	return a
+}
+
+// isOlder is the version rule: t, what is there, ranks below u, what comes.
+const isOlder = `(NOT t.subsetted, t.stamp, t.issued, t.file, t.line, t.entry) < (NOT u.subsetted, u.stamp, u.issued, u.file, u.line, u.entry)`
+
+// move gives rows of equal content their new version, without sending the content. Rows
+// that changed since they were asked for are returned.
+func move(ctx context.Context, tx pgx.Tx, g *group, rows []row) (missed []row, err error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	a := g.arrays(rows, false)
+	done, err := returned(tx.Query(ctx, `UPDATE `+quoted(g.dataset, g.table)+` AS t
+		SET stamp = u.stamp, issued = u.issued, file = u.file, line = u.line, entry = u.entry,
+			supplier = u.supplier, import = u.import, written = now()
+		FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::int[], $5::bigint[], $6::int[], $7::text[], $8::uuid[], $9::bool[], $10::uuid[])
+			AS u(id, stamp, issued, file, line, entry, supplier, import, subsetted, hash)
+		WHERE t.id = u.id AND t.hash = u.hash AND t.subsetted = u.subsetted AND `+isOlder+` RETURNING t.id`,
+		a.ids, a.stamps, a.issued, a.files, a.lines, a.entries, a.suppliers, a.imports, a.subsetted, a.hashes))
+	if err != nil {
+		return nil, fmt.Errorf("move versions in %s: %w", g.table, err)
+	}
+	return g.settleReturned(rows, done, ledger.Unchanged), nil
+}
+
+// update replaces older rows. Rows that changed since they were asked for are returned.
+func update(ctx context.Context, tx pgx.Tx, g *group, rows []row) (missed []row, err error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	a := g.arrays(rows, true)
+	done, err := returned(tx.Query(ctx, `UPDATE `+quoted(g.dataset, g.table)+` AS t
+		SET stamp = u.stamp, issued = u.issued, file = u.file, line = u.line, entry = u.entry,
+			supplier = u.supplier, import = u.import, subsetted = u.subsetted, hash = u.hash,
+			resource = u.resource::jsonb, written = now(), changed = pg_current_xact_id()
+		FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::int[], $5::bigint[], $6::int[], $7::text[], $8::uuid[], $9::bool[], $10::uuid[], $11::text[])
+			AS u(id, stamp, issued, file, line, entry, supplier, import, subsetted, hash, resource)
+		WHERE t.id = u.id AND (t.hash IS DISTINCT FROM u.hash OR t.subsetted <> u.subsetted) AND `+isOlder+` RETURNING t.id`,
+		a.ids, a.stamps, a.issued, a.files, a.lines, a.entries, a.suppliers, a.imports, a.subsetted, a.hashes, a.bodies))
+	if err != nil {
+		return nil, fmt.Errorf("update %s: %w", g.table, err)
+	}
+	return g.settleReturned(rows, done, ledger.Updated), nil
+}
+
+// returned collects the ids of a RETURNING clause.
+func returned(rows pgx.Rows, err error) (map[string]bool, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	ids := map[string]bool{}
+	for rows.Next() {
+		ids[string(rows.RawValues()[0])] = true
+	}
+	return ids, rows.Err()
+}
+
+// settleReturned settles what happened and returns what did not.
+func (g *group) settleReturned(rows []row, done map[string]bool, o ledger.Outcome) (missed []row) {
+	for _, r := range rows {
+		if done[string(r.ID)] {
+			g.settle(r, o)
+		} else {
+			missed = append(missed, r)
+		}
+	}
+	return missed
+}

@@ -1,0 +1,79 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/services/writer/internal/copybin"
+)
+
+// lock takes the transaction's locks and makes it known as a writer's.
+func lock(ctx context.Context, tx pgx.Tx, g *group) error {
+	typeLock := "pg_advisory_xact_lock_shared"
+	if g.deletes {
+		typeLock = "pg_advisory_xact_lock"
+	}
+	// Invariant 7: the dataset's lock, shared; swap, drop and discard hold it exclusively.
+	_, err := tx.Exec(ctx, `SELECT set_config('stoker.writer', 'on', true),
+		pg_advisory_xact_lock_shared(hashtextextended('stoker:dataset:' || $1, 0)),
+		`+typeLock+`(hashtextextended('stoker:type:' || $1 || ':' || $2, 0))`, g.dataset, g.typ)
+	if err != nil {
+		return fmt.Errorf("lock %s of dataset %s: %w", g.typ, g.dataset, err)
+	}
+	return nil
+}
+
+// probe asks what the store has for the keys of rows. The answer is a hint, see the
+// package's documentation.
+func probe(ctx context.Context, tx pgx.Tx, g *group, rows []row) (map[string]held, error) {
+	ids := make([]string, len(rows))
+	for i, r := range rows {
+		ids[i] = string(r.ID)
+	}
+	found := make(map[string]held, len(rows))
+	live, err := tx.Query(ctx, `SELECT id, stamp, issued, file, line, entry, subsetted, hash
+		FROM `+quoted(g.dataset, g.table)+` WHERE id = ANY($1)`, ids)
+	if err != nil {
+		return nil, fmt.Errorf("ask %s for versions: %w", g.table, err)
+	}
+	if err := collect(live, found, false); err != nil {
+		return nil, fmt.Errorf("ask %s for versions: %w", g.table, err)
+	}
+	dead, err := tx.Query(ctx, `SELECT id, stamp, issued, file, line, entry
+		FROM `+quoted(g.dataset, tombstoneTable)+` WHERE type = $1 AND id = ANY($2)`, g.typ, ids)
+	if err != nil {
+		return nil, fmt.Errorf("ask for tombstones: %w", err)
+	}
+	if err := collect(dead, found, true); err != nil {
+		return nil, fmt.Errorf("ask for tombstones: %w", err)
+	}
+	return found, nil
+}
+
+// collect reads rows in their binary form, since this is done for every resource.
+func collect(rows pgx.Rows, found map[string]held, tombstone bool) error {
+	defer rows.Close()
+	for rows.Next() {
+		raw := rows.RawValues()
+		h := held{tombstone: tombstone, version: fhirmsg.Version{
+			Stamp: copybin.Micros(raw[1]), Issued: copybin.Micros(raw[2]),
+			Ordinal: fhirmsg.Ordinal{
+				File:  int32(binary.BigEndian.Uint32(raw[3])),
+				Line:  int64(binary.BigEndian.Uint64(raw[4])),
+				Entry: int32(binary.BigEndian.Uint32(raw[5])),
+			},
+		}}
+		if !tombstone {
+			h.subsetted = raw[6][0] != 0
+			if raw[7] != nil {
+				h.hash, h.hashed = fhirmsg.Hash(raw[7]), true
+			}
+		}
+		found[string(raw[0])] = h
+	}
+	return rows.Err()
+}

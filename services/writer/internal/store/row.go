@@ -1,0 +1,149 @@
+package store
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/ledger"
+)
+
+// row is one resource on its way into a table.
+type row struct {
+	fhirmsg.Record
+	version fhirmsg.Version
+	batch   int // of the group
+	index   int // in the batch
+}
+
+// position is a row's place in its group.
+type position struct{ batch, index int }
+
+func (r row) position() position { return position{r.batch, r.index} }
+
+// held is what the store has for a key.
+type held struct {
+	version   fhirmsg.Version
+	hash      fhirmsg.Hash
+	hashed    bool // false: edited by hand
+	subsetted bool
+	tombstone bool
+}
+
+// compareRank orders by completeness, then version.
+func compareRank(subsettedA bool, a fhirmsg.Version, subsettedB bool, b fhirmsg.Version) int {
+	if subsettedA != subsettedB {
+		if subsettedA {
+			return -1
+		}
+		return 1
+	}
+	return a.Compare(b)
+}
+
+// group is what one transaction stores: batches of one type for one dataset.
+type group struct {
+	dataset  string
+	table    string // the type in lower case
+	typ      string
+	batches  []fhirmsg.Batch
+	imports  []fhirmsg.Import // distinct
+	rows     []row
+	outcomes [][]byte // by batch and index
+	conflict []int64  // by batch
+	deletes  bool
+}
+
+// newGroup decodes batches of one dataset and type.
+func newGroup(batches []fhirmsg.Batch) (*group, error) {
+	first := batches[0]
+	g := &group{
+		dataset: first.Import.Dataset, typ: first.Type, table: tableName(first.Type), batches: batches,
+		conflict: make([]int64, len(batches)), outcomes: make([][]byte, len(batches)),
+	}
+	for i, b := range batches {
+		if !slices.ContainsFunc(g.imports, func(imp fhirmsg.Import) bool { return imp.ID == b.Import.ID }) {
+			g.imports = append(g.imports, b.Import)
+		}
+		n := 0
+		for record, err := range b.Records() {
+			if err != nil {
+				return nil, err
+			}
+			version := fhirmsg.Version{Stamp: record.Stamp, Issued: b.Import.Issued, Ordinal: record.Ordinal(b.File)}
+			g.rows = append(g.rows, row{Record: record, version: version, batch: i, index: n})
+			g.deletes = g.deletes || record.Deleted
+			n++
+		}
+		g.outcomes[i] = bytes.Repeat([]byte{byte(ledger.Repeated)}, n)
+	}
+	return g, nil
+}
+
+func (g *group) settle(r row, o ledger.Outcome) { g.outcomes[r.batch][r.index] = byte(o) }
+
+// importOf is the import a row belongs to.
+func (g *group) importOf(r row) *fhirmsg.Import { return &g.batches[r.batch].Import }
+
+// winners sorts the rows by id, settles all but the greatest of each key, and returns those.
+func (g *group) winners(rows []row) []row {
+	slices.SortStableFunc(rows, func(a, b row) int {
+		return cmp.Or(bytes.Compare(a.ID, b.ID), compareRank(a.Subsetted, a.version, b.Subsetted, b.version))
+	})
+	kept := rows[:0]
+	for i, r := range rows {
+		if i+1 < len(rows) && bytes.Equal(rows[i+1].ID, r.ID) {
+			next := rows[i+1]
+			if r.version == next.version { // the same message twice: the first counts
+				rows[i+1] = r
+				continue
+			}
+			g.lose(r, next.version, next.Subsetted, next.Hash)
+			continue
+		}
+		kept = append(kept, r)
+	}
+	return kept
+}
+
+// lose settles a row that ranks below what its key has.
+func (g *group) lose(r row, version fhirmsg.Version, subsetted bool, hash fhirmsg.Hash) {
+	if r.Subsetted && !subsetted && r.version.Compare(version) > 0 {
+		g.settle(r, ledger.Skipped)
+		return
+	}
+	g.settle(r, ledger.Stale)
+	g.countConflict(r, version, hash)
+}
+
+// countConflict counts what has another's stamp but not its content.
+func (g *group) countConflict(r row, version fhirmsg.Version, hash fhirmsg.Hash) {
+	if g.importOf(r).Mode == fhirmsg.ModeSync && r.version.Stamp == version.Stamp && r.Hash != hash {
+		g.conflict[r.batch]++
+	}
+}
+
+// statements are what the ledger is told of the batches.
+func (g *group) statements() []ledger.Written {
+	written := make([]ledger.Written, len(g.batches))
+	for i, b := range g.batches {
+		w := ledger.Written{Batch: b.BatchHeader, Outcomes: g.outcomes[i]}
+		for _, o := range g.outcomes[i] {
+			w.Counts.Add(ledger.Outcome(o))
+		}
+		w.Counts.Conflicts = g.conflict[i]
+		written[i] = w
+	}
+	return written
+}
+
+// reset forgets what an attempt that was rolled back had settled.
+func (g *group) reset() {
+	for i := range g.outcomes {
+		for j := range g.outcomes[i] {
+			g.outcomes[i][j] = byte(ledger.Repeated)
+		}
+		g.conflict[i] = 0
+	}
+}

@@ -1,0 +1,83 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// tableName is a resource type's table within its dataset's schema.
+func tableName(resourceType string) string { return strings.ToLower(resourceType) }
+
+// quoted is a table's name for SQL.
+func quoted(dataset, table string) string { return pgx.Identifier{dataset, table}.Sanitize() }
+
+const tombstoneTable = "tombstone"
+
+// ensure creates a dataset's schema and a type's table on first sight. Several writers may
+// do so at the same time; one does and the others wait.
+func (s *Store) ensure(ctx context.Context, dataset, table string) error {
+	key := quoted(dataset, table)
+	s.mu.Lock()
+	known := s.known[key]
+	s.mu.Unlock()
+	if known {
+		return nil
+	}
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('stoker:schema', 0))`); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, ddl(dataset, table))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("create table %s: %w", key, err)
+	}
+	s.mu.Lock()
+	s.known[key] = true
+	s.mu.Unlock()
+	return nil
+}
+
+// forget makes the next write look for its table again, after someone dropped it.
+func (s *Store) forget(dataset, table string) {
+	s.mu.Lock()
+	delete(s.known, quoted(dataset, table))
+	s.mu.Unlock()
+}
+
+// versionColumns are a version and where a row came from. Rows inserted by hand, as
+// (id, resource), count as oldest.
+const versionColumns = `
+	stamp     timestamptz NOT NULL DEFAULT '-infinity',
+	issued    timestamptz NOT NULL DEFAULT '-infinity',
+	file      integer NOT NULL DEFAULT 0,
+	line      bigint NOT NULL DEFAULT 0,
+	entry     integer NOT NULL DEFAULT 0,
+	supplier  text COLLATE "C",
+	import    uuid,
+	written   timestamptz NOT NULL DEFAULT now(),
+	changed   xid8 NOT NULL DEFAULT pg_current_xact_id()`
+
+// ddl is what makes a table, its dataset and the dataset's tombstones.
+func ddl(dataset, table string) string {
+	name := quoted(dataset, table)
+	return `CREATE SCHEMA IF NOT EXISTS ` + pgx.Identifier{dataset}.Sanitize() + `;
+CREATE TABLE IF NOT EXISTS ` + quoted(dataset, tombstoneTable) + ` (
+	type text COLLATE "C" NOT NULL,
+	id   text COLLATE "C" NOT NULL,` + versionColumns + `,
+	PRIMARY KEY (type, id)
+);
+CREATE TABLE IF NOT EXISTS ` + name + ` (
+	id        text COLLATE "C" PRIMARY KEY,
+	resource  jsonb COMPRESSION lz4 NOT NULL,` + versionColumns + `,
+	subsetted boolean NOT NULL DEFAULT false,
+	hash      uuid
+);
+CREATE OR REPLACE TRIGGER forget_hash BEFORE UPDATE OF resource ON ` + name + ` FOR EACH ROW
+	WHEN (current_setting('stoker.writer', true) IS DISTINCT FROM 'on')
+	EXECUTE FUNCTION stoker.forget_hash();`
+}

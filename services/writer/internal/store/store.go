@@ -1,0 +1,160 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/ledger"
+)
+
+// Store writes to the datasets of one database.
+type Store struct {
+	pool *pgxpool.Pool
+
+	mu    sync.Mutex
+	known map[string]bool // tables that exist, by their quoted names
+}
+
+// New makes a Store over a pool, which stays the caller's to close.
+func New(pool *pgxpool.Pool) *Store {
+	return &Store{pool: pool, known: map[string]bool{}}
+}
+
+// Result says what a write did.
+type Result struct {
+	Counts  ledger.Counts
+	Retries int // transactions that were begun again
+}
+
+// attempts is how often a transaction that met another writer is begun again before the
+// error is shown. Each attempt sees what the other committed, so a few do.
+const attempts = 25
+
+// Write stores batches, all of one type for one dataset, in one transaction with their
+// statements. Errors are those of the database; the caller tries again later. A body that
+// cannot be decoded is [fhirmsg.ErrRecord].
+func (s *Store) Write(ctx context.Context, batches []fhirmsg.Batch) (Result, error) {
+	var result Result
+	g, err := newGroup(batches)
+	if err != nil {
+		return result, err
+	}
+	refused := map[position]*pgconn.PgError{}
+	for attempt := 1; ; attempt++ {
+		err = s.try(ctx, g, refused)
+		if err == nil {
+			break
+		}
+		if dataError(err, g.table) != nil {
+			found, isolateErr := s.isolate(ctx, g, refused)
+			if isolateErr != nil {
+				return result, isolateErr
+			}
+			if found {
+				continue
+			}
+		}
+		if !isRace(err) || attempt >= attempts {
+			return result, fmt.Errorf("write %s to dataset %s: %w", g.typ, g.dataset, err)
+		}
+		if isGone(err) {
+			s.forget(g.dataset, g.table)
+		}
+		result.Retries++
+		// Two writers that meet twice would meet again if both came back at once.
+		if err := pause(ctx, time.Duration(rand.Int64N(int64(attempt)*int64(2*time.Millisecond)))); err != nil {
+			return result, err
+		}
+	}
+	for _, w := range g.statements() {
+		result.Counts.Plus(w.Counts)
+	}
+	return result, nil
+}
+
+// try stores the group but for what was refused.
+func (s *Store) try(ctx context.Context, g *group, refused map[position]*pgconn.PgError) error {
+	if err := s.ensure(ctx, g.dataset, g.table); err != nil {
+		return err
+	}
+	g.reset()
+	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if err := lock(ctx, tx, g); err != nil {
+			return err
+		}
+		cancelled, err := ledger.EnsureImport(ctx, tx, g.imports)
+		if err != nil {
+			return err
+		}
+		rows := make([]row, 0, len(g.rows))
+		for _, r := range g.rows {
+			bad := refused[r.position()]
+			switch {
+			case cancelled[g.importOf(r).ID]:
+				g.settle(r, ledger.Cancelled)
+			case bad != nil:
+				g.settle(r, ledger.Rejected)
+				if err := ledger.RecordReject(ctx, tx, g.importOf(r).ID, r.version.File, g.reject(r, bad)); err != nil {
+					return err
+				}
+			default:
+				rows = append(rows, r)
+			}
+		}
+		if err := apply(ctx, tx, g, rows); err != nil {
+			return err
+		}
+		return ledger.RecordWritten(ctx, tx, g.statements())
+	})
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// SQLSTATE codes, see https://www.postgresql.org/docs/15/errcodes-appendix.html.
+const (
+	codeUniqueViolation      = "23505"
+	codeSerializationFailure = "40001"
+	codeDeadlock             = "40P01"
+	codeUndefinedTable       = "42P01"
+	codeInvalidSchema        = "3F000"
+)
+
+// isRace tells errors that come of other writers at work, which a new attempt does not see.
+func isRace(err error) bool {
+	if errors.Is(err, errAgain) || isGone(err) {
+		return true
+	}
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return false
+	}
+	switch pg.Code {
+	case codeUniqueViolation, codeSerializationFailure, codeDeadlock:
+		return true
+	}
+	return false
+}
+
+// isGone tells that a table was dropped since it was seen.
+func isGone(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == codeUndefinedTable || pg.Code == codeInvalidSchema)
+}

@@ -1,0 +1,30 @@
+package writer
+
+import (
+	"context"
+	"time"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirdef"
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+)
+
+// trimEvery is how often the size of the stream of resources is looked at.
+const trimEvery = 5 * time.Second
+
+// trim keeps the stream of resources below its limit. Invariant 4: it removes only what
+// the type's own consumer has acknowledged, oldest first, from 80 % of the limit on.
+func (w *writer) trim(ctx context.Context) {
+	ticker := time.NewTicker(trimEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		err := w.deps.Bus.Trim(ctx, fhirmsg.StreamResources, fhirdef.ResourceTypes(fhirmsg.FHIRVersionR4))
+		if err != nil && ctx.Err() == nil {
+			w.deps.Log.Warn().Err(err).Msg("cannot trim the stream of resources, trying again")
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package writer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/stoker-fhir/stoker/pkg/bus"
+	"github.com/stoker-fhir/stoker/pkg/fhirdef"
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/lifecycle"
+	"github.com/stoker-fhir/stoker/services/writer/internal/store"
+)
+
+// grace is how long a transaction in hand may go on after the first signal.
+const grace = 20 * time.Second
+
+// Deps is what the service works with. They stay the caller's to close.
+type Deps struct {
+	Bus     *bus.Bus
+	Pool    *pgxpool.Pool
+	Log     zerolog.Logger
+	Metrics *Metrics
+}
+
+// Run serves until the context ends, and returns after the transactions in hand are finished.
+func Run(ctx context.Context, cfg Config, d Deps) error {
+	if err := Prepare(ctx, cfg, d); err != nil {
+		return err
+	}
+	w := &writer{
+		cfg: cfg, deps: d,
+		store:  store.New(d.Pool),
+		ledger: ledger.New(d.Pool),
+		slots:  semaphore.NewWeighted(int64(cfg.Transactions)),
+	}
+	group := new(errgroup.Group)
+	for _, resourceType := range fhirdef.ResourceTypes(fhirmsg.FHIRVersionR4) {
+		group.Go(func() error { w.consumeType(ctx, resourceType); return nil })
+	}
+	group.Go(func() error { w.recordRejects(ctx); return nil })
+	group.Go(func() error { w.recordStatements(ctx); return nil })
+	group.Go(func() error { w.sweep(ctx); return nil })
+	group.Go(func() error { w.trim(ctx); return nil })
+	return group.Wait()
+}
+
+// Prepare brings the schema and the topology up to date, waiting for both servers.
+func Prepare(ctx context.Context, cfg Config, d Deps) error {
+	if err := lifecycle.Retry(ctx, d.Log, "migrate the database", func(ctx context.Context) error {
+		return ledger.Migrate(ctx, d.Pool)
+	}); err != nil {
+		return err
+	}
+	return lifecycle.Retry(ctx, d.Log, "set up JetStream", func(ctx context.Context) error {
+		return d.Bus.Apply(ctx, fhirdef.ResourceTypes(fhirmsg.FHIRVersionR4),
+			bus.Limits{fhirmsg.StreamResources: cfg.StreamBytes})
+	})
+}
+
+type writer struct {
+	cfg    Config
+	deps   Deps
+	store  *store.Store
+	ledger *ledger.Ledger
+	slots  *semaphore.Weighted // transactions at once
+}
+
+// consumeType stores the batches of one resource type.
+func (w *writer) consumeType(ctx context.Context, resourceType string) {
+	w.deps.Bus.Consume(ctx, bus.ConsumeOptions{
+		Stream:   fhirmsg.StreamResources,
+		Consumer: fhirmsg.WriterConsumer(resourceType),
+		Workers:  w.cfg.Transactions,
+		Admit:    w.admit,
+		More:     w.more,
+		Grace:    grace,
+		OnRetry:  func(error) { w.deps.Metrics.Retry() },
+	}, w.storeBatches)
+}
+
+// admit waits for a free transaction. Invariant 6: only who has one gathers more than a message.
+func (w *writer) admit(ctx context.Context) (release func(), err error) {
+	if err := w.slots.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	return func() { w.slots.Release(1) }, nil
+}
+
+// maxGathered is the greatest number of messages in one group, which bounds what is in
+// memory in compressed form.
+const maxGathered = 256
+
+// more says how many batches like the first make a transaction of the size aimed at.
+func (w *writer) more(first bus.Message) int {
+	header, err := fhirmsg.DecodeBatchHeader(first.Data)
+	if err != nil {
+		return 0
+	}
+	n := min(w.cfg.Rows/max(header.Rows, 1), w.cfg.Bytes/max(header.Bytes, 1), maxGathered)
+	return n - 1
+}
+
+// storeBatches writes batches, in as many transactions as their sizes ask for.
+func (w *writer) storeBatches(ctx context.Context, messages []bus.Message) error {
+	for rest := messages; len(rest) > 0; {
+		batches, n, err := w.gather(rest)
+		if err != nil {
+			return bus.Permanent(err)
+		}
+		start := time.Now()
+		result, err := w.store.Write(ctx, batches)
+		if errors.Is(err, fhirmsg.ErrRecord) {
+			return bus.Permanent(err)
+		}
+		if err != nil {
+			return err
+		}
+		w.deps.Metrics.Stored(batches, result, time.Since(start))
+		rest = rest[n:]
+	}
+	return nil
+}
+
+// gather decodes batches of one dataset, up to the size of one transaction.
+func (w *writer) gather(messages []bus.Message) (batches []fhirmsg.Batch, n int, err error) {
+	rows, bytes := 0, 0
+	for _, msg := range messages {
+		b, err := fhirmsg.DecodeBatch(msg.Data, nil)
+		if err != nil {
+			return nil, 0, err
+		}
+		if msg.Subject != fhirmsg.ResourceSubject(b.Import.Dataset, b.Type) {
+			return nil, 0, fmt.Errorf("a batch of %s for dataset %s on subject %s", b.Type, b.Import.Dataset, msg.Subject)
+		}
+		full := rows+b.Rows > w.cfg.Rows || bytes+b.Bytes > w.cfg.Bytes
+		if n > 0 && (full || b.Import.Dataset != batches[0].Import.Dataset) {
+			break
+		}
+		batches, n = append(batches, b), n+1
+		rows, bytes = rows+b.Rows, bytes+b.Bytes
+	}
+	return batches, n, nil
+}
