@@ -10,21 +10,19 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 )
 
-// Limits are sizes of streams in bytes by name, where they differ from the contract's
-// defaults; -1 is without limit.
+// Limits are sizes of streams in bytes by name, for the service that owns the setting. A
+// stream that is not named keeps the size it has, or gets the contract's default.
 type Limits map[string]int64
 
-// Apply makes the streams and consumers that are missing and brings those that exist to
-// the same settings. Any service may call it at any time, in any order.
+// Apply makes the streams and consumers that are missing and gives the streams that exist
+// the sizes in limits. Any service may call it at any time, in any order.
 func (b *Bus) Apply(ctx context.Context, resourceTypes []string, limits Limits) error {
 	for _, s := range fhirmsg.Streams() {
-		if _, err := b.js.CreateOrUpdateStream(ctx, streamConfig(s, limits)); err != nil {
+		if err := b.applyStream(ctx, s, limits); err != nil {
 			return fmt.Errorf("stream %s: %w", s.Name, err)
 		}
 	}
-	if _, err := b.js.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{
-		Bucket: largeBucket, Description: "payloads too large for a message",
-	}); err != nil {
+	if err := b.applyLarge(ctx); err != nil {
 		return fmt.Errorf("object store %s: %w", largeBucket, err)
 	}
 	existing, err := b.consumerNames(ctx)
@@ -42,11 +40,35 @@ func (b *Bus) Apply(ctx context.Context, resourceTypes []string, limits Limits) 
 	return nil
 }
 
-func streamConfig(s fhirmsg.Stream, limits Limits) jetstream.StreamConfig {
-	maxBytes := s.MaxBytes
-	if limit, ok := limits[s.Name]; ok {
-		maxBytes = limit
+func (b *Bus) applyStream(ctx context.Context, s fhirmsg.Stream, limits Limits) error {
+	limit, named := limits[s.Name]
+	existing, err := b.js.Stream(ctx, s.Name)
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		if !named {
+			limit = s.MaxBytes
+		}
+	case err != nil:
+		return err
+	case !named || existing.CachedInfo().Config.MaxBytes == limit:
+		return nil
 	}
+	_, err = b.js.CreateOrUpdateStream(ctx, streamConfig(s, limit))
+	return err
+}
+
+func (b *Bus) applyLarge(ctx context.Context) error {
+	_, err := b.js.ObjectStore(ctx, largeBucket)
+	if !errors.Is(err, jetstream.ErrBucketNotFound) {
+		return err
+	}
+	_, err = b.js.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{
+		Bucket: largeBucket, Description: "payloads too large for a message",
+	})
+	return err
+}
+
+func streamConfig(s fhirmsg.Stream, maxBytes int64) jetstream.StreamConfig {
 	retention := jetstream.LimitsPolicy
 	if s.Queue {
 		retention = jetstream.WorkQueuePolicy

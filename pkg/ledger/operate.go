@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -67,39 +66,4 @@ func (l *Ledger) Resume(ctx context.Context, id fhirmsg.ImportID) (req fhirmsg.I
 		return req, false, fmt.Errorf("resume import %s: %w", id, err)
 	}
 	return req, publish, nil
-}
-
-// RejectRow is a reject with the name of its file.
-type RejectRow struct {
-	Import   fhirmsg.ImportID
-	FileName string
-	fhirmsg.Reject
-}
-
-// Rejects yields an import's rejects in the order of its files and lines.
-func (l *Ledger) Rejects(ctx context.Context, id fhirmsg.ImportID, each func(RejectRow) error) error {
-	rows, err := l.pool.Query(ctx, `SELECT coalesce(f.name, ''), r.line, r.entry, r.off, r.type, r.id, r.issues, r.raw, r.cut
-		FROM stoker.reject r LEFT JOIN stoker.file f ON f.import = r.import AND f.file = r.file
-		WHERE r.import = $1 ORDER BY r.file, r.line, abs(r.entry)`, [16]byte(id))
-	if err != nil {
-		return fmt.Errorf("rejects of import %s: %w", id, err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		row := RejectRow{Import: id}
-		var issues json.RawMessage
-		if err := rows.Scan(&row.FileName, &row.Line, &row.Entry, &row.Offset, &row.Type, &row.ID, &issues, &row.Raw, &row.Cut); err != nil {
-			return fmt.Errorf("rejects of import %s: %w", id, err)
-		}
-		if err := json.Unmarshal(issues, &row.Issues); err != nil {
-			return fmt.Errorf("rejects of import %s: %w", id, err)
-		}
-		if err := each(row); err != nil {
-			return err
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("rejects of import %s: %w", id, err)
-	}
-	return nil
 }

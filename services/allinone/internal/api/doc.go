@@ -1,0 +1,16 @@
+// Package api is the HTTP interface of `stoker up`: imports are asked for, watched, paused,
+// resumed and cancelled here, and what became of resources is read. The command line
+// uses nothing else, whether the services run in its own process or in another.
+//
+//	POST /imports                       ask for an import (JSON, fhirmsg.ImportRequest; id optional)
+//	GET  /imports                       the newest imports
+//	GET  /imports/{id}                  one, as it stands
+//	POST /imports/{id}/cancel           also: pause, resume
+//	GET  /imports/{id}/rejects          OperationOutcome, one a line; ?lines=1: the lines as they came
+//	GET  /datasets/{dataset}/{type}/{id}  every delivery of a resource, and what is stored
+//	PUT  /spool                         hand in a file's content; answers with its name
+//
+// It is meant for the machine it runs on: it listens on a loopback address, refuses
+// requests that browsers send on behalf of other sites, and has no users. Suppliers'
+// interfaces are another matter.
+package api

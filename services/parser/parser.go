@@ -1,0 +1,126 @@
+package parser
+
+import (
+	"context"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/stoker-fhir/stoker/pkg/bus"
+	"github.com/stoker-fhir/stoker/pkg/fhirdef"
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/lifecycle"
+	"github.com/stoker-fhir/stoker/services/parser/internal/convert"
+)
+
+// grace is how long the chunks in hand may go on after the first signal.
+const grace = 20 * time.Second
+
+// publishers is how many messages of one chunk are published at once.
+const publishers = 8
+
+// Deps is what the service works with. They stay the caller's to close.
+type Deps struct {
+	Bus     *bus.Bus
+	Log     zerolog.Logger
+	Metrics *Metrics
+}
+
+// Run serves until the context ends, and returns after the chunks in hand are finished.
+func Run(ctx context.Context, cfg Config, d Deps) error {
+	err := lifecycle.Retry(ctx, d.Log, "set up JetStream", func(ctx context.Context) error {
+		return d.Bus.Apply(ctx, fhirdef.ResourceTypes(fhirmsg.FHIRVersionR4), nil)
+	})
+	if err != nil {
+		return err
+	}
+	p := &parser{deps: d, converters: make(chan *converter, cfg.workers())}
+	for range cfg.workers() {
+		p.converters <- &converter{parser: convert.New(convert.Options{})}
+	}
+	d.Bus.Consume(ctx, bus.ConsumeOptions{
+		Stream: fhirmsg.StreamChunks, Consumer: fhirmsg.ConsumerParser, Workers: cfg.workers(), Grace: grace,
+		OnRetry: func(error) { d.Metrics.Retry() },
+	}, p.handle)
+	return nil
+}
+
+type parser struct {
+	deps       Deps
+	converters chan *converter // those that are free
+}
+
+// converter has the buffers of one worker.
+type converter struct {
+	parser *convert.Parser
+	body   []byte
+}
+
+// handle parses one chunk and publishes what it holds.
+func (p *parser) handle(ctx context.Context, messages []bus.Message) error {
+	c := <-p.converters
+	defer func() { p.converters <- c }()
+	for _, msg := range messages {
+		start := time.Now()
+		chunk, err := fhirmsg.DecodeChunk(msg.Data, c.body)
+		if err != nil {
+			return bus.Permanent(err)
+		}
+		c.body = keep(chunk.Body)
+		out, err := c.parser.Convert(chunk)
+		if err != nil {
+			return bus.Permanent(err)
+		}
+		if err := p.publish(ctx, out); err != nil {
+			return err
+		}
+		p.deps.Metrics.Parsed(chunk, out.Statement, time.Since(start))
+	}
+	return nil
+}
+
+// maxKept is the largest buffer kept for the next chunk, so that one long line does not
+// hold its memory for ever.
+const maxKept = 4 << 20
+
+func keep(buf []byte) []byte {
+	if cap(buf) > maxKept {
+		return nil
+	}
+	return buf
+}
+
+// publish stores batches and rejects, then the statement about them. Invariant 1: only
+// then may the chunk be acknowledged.
+func (p *parser) publish(ctx context.Context, out convert.Output) error {
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(publishers)
+	for _, b := range out.Batches {
+		group.Go(func() error {
+			msg, err := b.Encode()
+			if err != nil {
+				return bus.Permanent(err)
+			}
+			return p.deps.Bus.Publish(groupCtx, fhirmsg.ResourceSubject(b.Import.Dataset, b.Type), b.MessageID(), msg)
+		})
+	}
+	for _, r := range out.Rejects {
+		group.Go(func() error {
+			msg, id, err := r.Encode()
+			if err != nil {
+				return bus.Permanent(err)
+			}
+			return p.deps.Bus.Publish(groupCtx, fhirmsg.RejectSubject(r.Import.Supplier), id, msg)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	s := out.Statement
+	msg, err := s.Encode()
+	if err != nil {
+		return bus.Permanent(err)
+	}
+	return p.deps.Bus.Publish(ctx, fhirmsg.StatementSubject(s.Import.Supplier), s.MessageID(), msg)
+}
