@@ -8,6 +8,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/stoker-fhir/stoker/pkg/lifecycle"
 )
 
 // Message is what a handler sees.
@@ -54,10 +56,8 @@ const idleWait = 20 * time.Second
 // units in hand are finished. It pulls only what it hands over at once, so that no
 // message lies in memory while its time runs out at the server.
 func (b *Bus) Consume(ctx context.Context, opts ConsumeOptions, handle Handler) {
-	unit, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	unit, cancel := lifecycle.Unit(ctx, opts.Grace)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(opts.Grace, cancel) })
-	defer stop()
 
 	var wg sync.WaitGroup
 	defer wg.Wait()

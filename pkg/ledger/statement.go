@@ -115,6 +115,11 @@ func (c *Counts) Plus(d Counts) {
 	c.Conflicts += d.Conflicts
 }
 
+// Total is how many resources were counted.
+func (c Counts) Total() int64 {
+	return c.Inserted + c.Updated + c.Unchanged + c.Stale + c.Deleted + c.Skipped + c.Rejected + c.Discarded + c.Cancelled
+}
+
 // RecordWritten states batches within the transaction that stores them.
 func RecordWritten(ctx context.Context, tx pgx.Tx, written []Written) error {
 	batch := &pgx.Batch{}

@@ -11,6 +11,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/fhirdef"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/lifecycle"
+	"github.com/stoker-fhir/stoker/pkg/telemetry"
 	"github.com/stoker-fhir/stoker/services/parser/internal/convert"
 )
 
@@ -24,7 +25,7 @@ const publishers = 8
 type Deps struct {
 	Bus     *bus.Bus
 	Log     zerolog.Logger
-	Metrics *Metrics
+	Metrics *telemetry.Metrics
 }
 
 // Run serves until the context ends, and returns after the chunks in hand are finished.
@@ -75,7 +76,7 @@ func (p *parser) handle(ctx context.Context, messages []bus.Message) error {
 		if err := p.publish(ctx, out); err != nil {
 			return err
 		}
-		p.deps.Metrics.Parsed(chunk, out.Statement, time.Since(start))
+		p.measure(out, time.Since(start))
 	}
 	return nil
 }
@@ -123,4 +124,13 @@ func (p *parser) publish(ctx context.Context, out convert.Output) error {
 		return bus.Permanent(err)
 	}
 	return p.deps.Bus.Publish(ctx, fhirmsg.StatementSubject(s.Import.Supplier), s.MessageID(), msg)
+}
+
+func (p *parser) measure(out convert.Output, took time.Duration) {
+	m, s := p.deps.Metrics, out.Statement
+	for _, b := range out.Batches {
+		m.Resources(b.Type, "parsed", int64(b.Rows))
+	}
+	m.Rejects(s.Rejected + s.EntriesRejected)
+	m.Unit(took, s.Plain+s.Entries, s.Length)
 }

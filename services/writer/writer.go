@@ -16,6 +16,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/lifecycle"
+	"github.com/stoker-fhir/stoker/pkg/telemetry"
 	"github.com/stoker-fhir/stoker/services/writer/internal/store"
 )
 
@@ -27,7 +28,7 @@ type Deps struct {
 	Bus     *bus.Bus
 	Pool    *pgxpool.Pool
 	Log     zerolog.Logger
-	Metrics *Metrics
+	Metrics *telemetry.Metrics
 }
 
 // Run serves until the context ends, and returns after the transactions in hand are finished.
@@ -123,7 +124,7 @@ func (w *writer) storeBatches(ctx context.Context, messages []bus.Message) error
 		if err != nil {
 			return err
 		}
-		w.deps.Metrics.Stored(batches, result, time.Since(start))
+		w.measure(batches, result, time.Since(start))
 		rest = rest[n:]
 	}
 	return nil
@@ -148,4 +149,23 @@ func (w *writer) gather(messages []bus.Message) (batches []fhirmsg.Batch, n int,
 		rows, bytes = rows+b.Rows, bytes+b.Bytes
 	}
 	return batches, n, nil
+}
+
+func (w *writer) measure(batches []fhirmsg.Batch, result store.Result, took time.Duration) {
+	m, c, typ := w.deps.Metrics, result.Counts, batches[0].Type
+	for outcome, n := range map[ledger.Outcome]int64{
+		ledger.Inserted: c.Inserted, ledger.Updated: c.Updated, ledger.Unchanged: c.Unchanged, ledger.Stale: c.Stale,
+		ledger.Deleted: c.Deleted, ledger.Skipped: c.Skipped, ledger.Rejected: c.Rejected, ledger.Cancelled: c.Cancelled,
+	} {
+		m.Resources(typ, outcome.String(), n)
+	}
+	m.Rejects(c.Rejected)
+	for range result.Retries {
+		m.Retry()
+	}
+	var rows, bytes int64
+	for _, b := range batches {
+		rows, bytes = rows+int64(b.Rows), bytes+int64(b.Bytes)
+	}
+	m.Unit(took, rows, bytes)
 }

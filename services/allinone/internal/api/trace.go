@@ -104,4 +104,3 @@ func (s *Server) fill(ctx context.Context, t *Trace, dataset, typ, id string) er
 	slices.SortStableFunc(t.Deliveries, func(a, b Delivery) int { return a.Issued.Compare(b.Issued) })
 	return nil
 }
-

@@ -1,0 +1,77 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// CheckUnknown refuses variables of environ whose names begin with prefix and are settings
+// of none of the structs that known points to. The error names all of them, each with
+// the setting that was probably meant, and holds no values.
+func CheckUnknown(environ []string, prefix string, known ...any) error {
+	var names []string
+	for _, k := range known {
+		fields, err := fieldsOf(k)
+		if err != nil {
+			return err
+		}
+		for _, f := range fields {
+			names = append(names, f.key)
+			if f.alias != "" {
+				names = append(names, f.alias)
+			}
+			if f.sf.Type == reflect.TypeFor[Secret]() {
+				names = append(names, f.key+fileSuffix)
+			}
+		}
+	}
+	var problems []error
+	for _, entry := range slices.Sorted(slices.Values(environ)) {
+		name, _, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, prefix) || slices.Contains(names, name) {
+			continue
+		}
+		if meant := nearest(name, names); meant != "" {
+			problems = append(problems, fmt.Errorf("%s: no such setting; did you mean %s?", name, meant))
+		} else {
+			problems = append(problems, fmt.Errorf("%s: no such setting", name))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// nearest is the candidate that needs the fewest edits to become name, or "" where all
+// are too far to be what was meant.
+func nearest(name string, candidates []string) string {
+	best, least := "", len(name)/3+1
+	for _, c := range candidates {
+		if d := distance(name, c); d < least {
+			best, least = c, d
+		}
+	}
+	return best
+}
+
+// distance is the edit distance of Levenshtein, in bytes.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j+1]+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}

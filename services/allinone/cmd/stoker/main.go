@@ -1,0 +1,17 @@
+// Command stoker is Stoker in one binary: the command line and, on demand, the whole
+// pipeline with a private NATS server and PostgreSQL.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/stoker-fhir/stoker/pkg/lifecycle"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/cli"
+)
+
+func main() {
+	os.Exit(lifecycle.Main("stoker", os.Stderr, func(ctx context.Context) error {
+		return cli.Run(ctx, os.Args[1:], cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ()})
+	}))
+}

@@ -1,0 +1,232 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/lifecycle"
+)
+
+// importFlags are the flags of `stoker import`.
+type importFlags struct {
+	dataset, supplier, mode, asOf, resume string
+	chunkSize                             int
+	json, noWait, strict                  bool
+}
+
+func (a *app) importCommand() *cobra.Command {
+	var f importFlags
+	cmd := &cobra.Command{
+		Use:   "import PATH|URL|- …",
+		Short: "Import FHIR resources from files, folders, URLs or standard input",
+		Long: `Import FHIR resources. A folder is read recursively: .ndjson, .jsonl and .json, plain or
+as .gz or .zst. The content tells the format, not the name: ndjson, a single resource, a
+Bundle, compressed or not. "-" is standard input.
+
+Importing the same again changes nothing. Ctrl-C stops cleanly; "stoker import --resume ID"
+goes on.
+
+Exit codes: 0 complete (rejected lines allowed), 1 failed, 2 wrong usage,
+3 complete with rejected lines under --strict, 4 paused.`,
+		Example: `  stoker import data/
+  stoker import Patient.ndjson.gz https://example.org/Observation.ndjson
+  zcat dump.gz | stoker import - --dataset research`,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.runImport(cmd.Context(), f, args) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.dataset, "dataset", fhirmsg.DefaultDataset, "dataset to import into, a schema in PostgreSQL")
+	flags.StringVar(&f.supplier, "supplier", fhirmsg.DefaultSupplier, "who delivers")
+	flags.StringVar(&f.mode, "mode", string(fhirmsg.ModeOverwrite), "overwrite: the later import wins; sync: the later meta.lastUpdated wins. Fixed by a dataset's first import")
+	flags.StringVar(&f.asOf, "as-of", "", "mode sync: the time (RFC 3339) of resources without meta.lastUpdated")
+	flags.IntVar(&f.chunkSize, "chunk-size", 0, "bytes of a chunk, before compression (default 512 KiB)")
+	flags.BoolVar(&f.json, "json", false, "print the import as one JSON object at the end, and no progress")
+	flags.BoolVar(&f.noWait, "no-wait", false, "print the import's id and return; needs a running stoker up")
+	flags.BoolVar(&f.strict, "strict", false, "exit with 3 when lines were rejected")
+	flags.StringVar(&f.resume, "resume", "", "go on with a paused or interrupted import, by its id")
+	return cmd
+}
+
+func (a *app) runImport(ctx context.Context, f importFlags, args []string) error {
+	if err := f.check(args); err != nil {
+		return err
+	}
+	req, err := f.request()
+	if err != nil {
+		return err
+	}
+	paths, err := a.sources(args)
+	if err != nil {
+		return err
+	}
+	conn, err := a.connect(ctx, true)
+	if err != nil {
+		return err
+	}
+	defer conn.close(ctx)
+	if f.noWait && conn.own != nil {
+		return usage("--no-wait needs a running stoker up: without it the import would end with this command")
+	}
+	id, err := a.begin(ctx, conn, f, req, paths)
+	if err != nil {
+		return err
+	}
+	if f.noWait {
+		a.printf("%s\n", id)
+		return nil
+	}
+	status, err := a.watch(ctx, conn, id, !f.json)
+	if err != nil && ctx.Err() == nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return a.interrupted(ctx, conn, id, f)
+	}
+	return a.finish(status, f)
+}
+
+func (f importFlags) check(args []string) error {
+	switch {
+	case f.resume == "" && len(args) == 0:
+		return usage("name at least one file, folder, URL or - for standard input\nsee: stoker import --help")
+	case f.resume != "" && len(args) > 0:
+		return usage("--resume goes on with what the import named; name no sources")
+	}
+	return nil
+}
+
+// request is the import that the flags ask for, without its sources.
+func (f importFlags) request() (req fhirmsg.ImportRequest, err error) {
+	req = fhirmsg.ImportRequest{
+		Supplier: f.supplier, Dataset: f.dataset, Mode: fhirmsg.Mode(f.mode), ChunkSize: f.chunkSize,
+	}.WithDefaults()
+	if f.asOf != "" {
+		t, err := time.Parse(time.RFC3339, f.asOf)
+		if err != nil {
+			return req, usage("--as-of %s: want a time such as 2026-05-01T00:00:00Z", f.asOf)
+		}
+		req.AsOf = &t
+	}
+	if req.ID, err = fhirmsg.NewImportID(time.Now(), rand.Reader); err != nil {
+		return req, err
+	}
+	check := req
+	check.Sources = []fhirmsg.Source{{Path: "/"}} // they are checked where they are read
+	if err := check.Check(); err != nil {
+		return req, lifecycle.Exit{Code: ExitUsage, Err: err}
+	}
+	return req, nil
+}
+
+// sources turns arguments into sources; standard input becomes an empty one, to be spooled.
+func (a *app) sources(args []string) ([]fhirmsg.Source, error) {
+	var sources []fhirmsg.Source
+	stdin := false
+	for _, arg := range args {
+		switch {
+		case arg == "-" && stdin:
+			return nil, usage("standard input can be named once")
+		case arg == "-":
+			stdin = true
+			sources = append(sources, fhirmsg.Source{})
+		case strings.HasPrefix(arg, "http://"), strings.HasPrefix(arg, "https://"):
+			sources = append(sources, fhirmsg.Source{URL: arg})
+		default:
+			path, err := filepath.Abs(arg)
+			if err != nil {
+				return nil, usage("%s: %w", arg, err)
+			}
+			if a.settings.URL == "" { // else the other side sees its own files
+				if _, err := os.Stat(path); err != nil {
+					return nil, usage("%w", err)
+				}
+			}
+			sources = append(sources, fhirmsg.Source{Path: path})
+		}
+	}
+	return sources, nil
+}
+
+// begin asks for the import, or for an earlier one to be resumed.
+func (a *app) begin(ctx context.Context, conn *connection, f importFlags, req fhirmsg.ImportRequest, sources []fhirmsg.Source) (id fhirmsg.ImportID, err error) {
+	if f.resume != "" {
+		if id, err = fhirmsg.ParseImportID(f.resume); err != nil {
+			return id, lifecycle.Exit{Code: ExitUsage, Err: err}
+		}
+		return id, conn.Resume(ctx, id)
+	}
+	req.Sources = sources
+	for i, s := range sources {
+		if s != (fhirmsg.Source{}) {
+			continue
+		}
+		if req.Sources[i].Spool, err = conn.Spool(ctx, a.io.In); err != nil {
+			return id, err
+		}
+	}
+	return conn.Import(ctx, req)
+}
+
+// interrupted pauses an import after Ctrl-C and says how to go on.
+func (a *app) interrupted(ctx context.Context, conn *connection, id fhirmsg.ImportID, f importFlags) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	err := conn.Pause(ctx, id)
+	if status, statusErr := conn.Status(ctx, id); statusErr == nil && status.State.Ended() {
+		return a.finish(status, f) // it had come to its end meanwhile
+	} else if statusErr == nil && f.json {
+		a.printJSON(status)
+	}
+	if err != nil && conn.own == nil {
+		a.note("the import goes on at the other process; stoker status %s shows it", id)
+		return lifecycle.Exit{Code: ExitPaused}
+	}
+	a.note("paused; go on with: stoker import --resume %s", id)
+	return lifecycle.Exit{Code: ExitPaused}
+}
+
+// finish prints the end of an import and turns it into an exit code.
+func (a *app) finish(status ledger.Status, f importFlags) error {
+	if f.json {
+		a.printJSON(status)
+	} else {
+		a.printStatus(status)
+	}
+	rejected := status.Lines.Rejected + status.Resources.Rejected
+	switch {
+	case status.State == ledger.StatePaused:
+		a.note("paused; go on with: stoker import --resume %s", status.Import)
+		return lifecycle.Exit{Code: ExitPaused}
+	case status.State != ledger.StateComplete:
+		return lifecycle.Exit{Code: ExitFailed, Err: fmt.Errorf("import %s %s: %s", status.Import, status.State, orNone(status.Reason))}
+	case rejected > 0 && f.strict:
+		return lifecycle.Exit{Code: ExitRejects}
+	}
+	return nil
+}
+
+func orNone(reason string) string {
+	if reason == "" {
+		return "no reason given"
+	}
+	return reason
+}
+
+func (a *app) printJSON(v any) {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		a.note("cannot print: %v", err)
+		return
+	}
+	a.printf("%s\n", b)
+}

@@ -1,0 +1,172 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/lifecycle"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status [ID]",
+		Short: "Show an import with its account, or the newest imports",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withConnection(cmd.Context(), func(ctx context.Context, conn *connection) error {
+				if len(args) == 0 {
+					return a.showList(ctx, conn, asJSON)
+				}
+				id, err := fhirmsg.ParseImportID(args[0])
+				if err != nil {
+					return lifecycle.Exit{Code: ExitUsage, Err: err}
+				}
+				status, err := conn.Status(ctx, id)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					a.printJSON(status)
+				} else {
+					a.printStatus(status)
+				}
+				return nil
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// withConnection runs f with a process that answers and does not work on imports.
+func (a *app) withConnection(ctx context.Context, f func(context.Context, *connection) error) error {
+	conn, err := a.connect(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer conn.close(ctx)
+	return f(ctx, conn)
+}
+
+func (a *app) showList(ctx context.Context, conn *connection, asJSON bool) error {
+	list, err := conn.List(ctx)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		a.printJSON(list)
+		return nil
+	}
+	if len(list) == 0 {
+		a.printf("no imports yet; begin with: stoker import PATH\n")
+		return nil
+	}
+	t := a.table()
+	row(t, "IMPORT", "ACCEPTED", "SUPPLIER", "DATASET", "STATE", "RESOURCES", "MISSING", "")
+	for _, s := range list {
+		row(t, s.Import.String(), s.Issued.Local().Format("2006-01-02 15:04:05"), s.Supplier, s.Dataset, string(s.State),
+			thousands(s.Seen), thousands(s.Missing), s.Reason)
+	}
+	return t.Flush()
+}
+
+func (a *app) table() *tabwriter.Writer { return tabwriter.NewWriter(a.io.Out, 0, 0, 2, ' ', 0) }
+
+func row(w io.Writer, cells ...string) {
+	for _, c := range cells {
+		_, _ = fmt.Fprint(w, c, "\t")
+	}
+	_, _ = fmt.Fprintln(w)
+}
+
+// maxFiles is how many files a status shows besides those that failed.
+const maxFiles = 20
+
+// printStatus prints an import's account.
+func (a *app) printStatus(s ledger.Status) {
+	a.printf("import %s  %s in %.1f s\n", s.Import, s.State, s.Seconds)
+	if s.Reason != "" {
+		a.printf("reason: %s\n", s.Reason)
+	}
+	a.printf("supplier %s, dataset %s, mode %s\n\n", s.Supplier, s.Dataset, s.Mode)
+	a.printFiles(s)
+	l, r := s.Lines, s.Resources
+	t := a.table()
+	row(t, "lines", thousands(l.Read), "=", fmt.Sprintf("%s blank + %s control + %s rejected + %s resources + %s Bundles%s",
+		thousands(l.Blank), thousands(l.Control), thousands(l.Rejected), thousands(l.Plain), thousands(l.Bundles), unparsed(l)))
+	row(t, "resources", thousands(r.Seen), "=", fmt.Sprintf("%s rejected + %s ignored + %s stored or settled + %s missing",
+		thousands(r.Rejected), thousands(r.Ignored), thousands(r.Total()-r.Rejected), thousands(s.Missing-(l.Read-l.Parsed))))
+	_ = t.Flush()
+	a.printf("\n")
+	t = a.table()
+	row(t, "TYPE", "INSERTED", "UPDATED", "UNCHANGED", "STALE", "DELETED", "SKIPPED", "REJECTED", "OTHER")
+	for _, name := range slices.Sorted(maps.Keys(s.ByType)) {
+		countsRow(t, name, s.ByType[name])
+	}
+	countsRow(t, "all", r.Counts)
+	_ = t.Flush()
+	a.printRemarks(s)
+}
+
+func unparsed(l ledger.Lines) string {
+	if l.Read == l.Parsed {
+		return ""
+	}
+	return fmt.Sprintf(" + %s not parsed yet", thousands(l.Read-l.Parsed))
+}
+
+func countsRow(w io.Writer, name string, c ledger.Counts) {
+	row(w, name, thousands(c.Inserted), thousands(c.Updated), thousands(c.Unchanged), thousands(c.Stale),
+		thousands(c.Deleted), thousands(c.Skipped), thousands(c.Rejected), thousands(c.Discarded+c.Cancelled))
+}
+
+func (a *app) printFiles(s ledger.Status) {
+	t := a.table()
+	row(t, "FILE", "STATE", "LINES", "BYTES", "")
+	shown := 0
+	for _, f := range s.Files {
+		if f.State != "failed" {
+			if shown++; shown > maxFiles {
+				continue
+			}
+		}
+		row(t, f.Name, f.State, thousands(f.Lines), thousands(f.Bytes), f.Reason)
+	}
+	_ = t.Flush()
+	if shown > maxFiles {
+		a.printf("… and %d more files (all of them with --json)\n", shown-maxFiles)
+	}
+	for i, f := range s.Skipped {
+		if i == maxFiles {
+			a.printf("… and %d more skipped (all of them with --json)\n", len(s.Skipped)-maxFiles)
+			break
+		}
+		a.printf("skipped %s: %s\n", f.Name, f.Reason)
+	}
+	a.printf("\n")
+}
+
+// printRemarks prints what deserves a second look.
+func (a *app) printRemarks(s ledger.Status) {
+	if n := s.Resources.Clamped; n > 0 {
+		a.printf("\n%s resources are dated in the future; they count as changed when the import was accepted\n", thousands(n))
+	}
+	if n := s.Resources.Conflicts; n > 0 {
+		a.printf("\n%s resources have the time of another version but not its content; the later import won\n", thousands(n))
+	}
+	if s.Divergent > 0 {
+		a.printf("\n%s statements contradict earlier ones about the same data (two versions of a parser?)\n", thousands(s.Divergent))
+	}
+	if n := s.Lines.Rejected + s.Resources.Rejected; n > 0 {
+		a.printf("\n%s rejected; see why with: stoker rejects %s\n", thousands(n), s.Import)
+	}
+}

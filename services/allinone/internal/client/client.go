@@ -1,0 +1,139 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/api"
+)
+
+// ErrNotFound is returned for an import that the other side does not know (yet).
+var ErrNotFound = errors.New("no such import")
+
+// Client calls one process.
+type Client struct{ base string }
+
+// New makes a client of the process at a URL.
+func New(base string) *Client { return &Client{base: strings.TrimRight(base, "/")} }
+
+// Import asks for an import and returns its id.
+func (c *Client) Import(ctx context.Context, req fhirmsg.ImportRequest) (fhirmsg.ImportID, error) {
+	body, err := req.Encode()
+	if err != nil {
+		return fhirmsg.ImportID{}, fmt.Errorf("encode request: %w", err)
+	}
+	var created api.Created
+	err = c.call(ctx, http.MethodPost, "/imports", bytes.NewReader(body), &created)
+	return created.Import, err
+}
+
+// Spool hands in content and returns the name to use as a source.
+func (c *Client) Spool(ctx context.Context, content io.Reader) (string, error) {
+	var spooled api.Spooled
+	err := c.call(ctx, http.MethodPut, "/spool", io.NopCloser(content), &spooled)
+	return spooled.Spool, err
+}
+
+// Status returns an import as it stands.
+func (c *Client) Status(ctx context.Context, id fhirmsg.ImportID) (s ledger.Status, err error) {
+	err = c.call(ctx, http.MethodGet, "/imports/"+id.String(), nil, &s)
+	return s, err
+}
+
+// List returns the newest imports.
+func (c *Client) List(ctx context.Context) (list []ledger.Summary, err error) {
+	err = c.call(ctx, http.MethodGet, "/imports", nil, &list)
+	return list, err
+}
+
+// Pause stops the fetching of an import.
+func (c *Client) Pause(ctx context.Context, id fhirmsg.ImportID) error { return c.do(ctx, id, "pause") }
+
+// Resume goes on with an import.
+func (c *Client) Resume(ctx context.Context, id fhirmsg.ImportID) error {
+	return c.do(ctx, id, "resume")
+}
+
+// Cancel ends an import.
+func (c *Client) Cancel(ctx context.Context, id fhirmsg.ImportID) error {
+	return c.do(ctx, id, "cancel")
+}
+
+func (c *Client) do(ctx context.Context, id fhirmsg.ImportID, what string) error {
+	return c.call(ctx, http.MethodPost, "/imports/"+id.String()+"/"+what, nil, nil)
+}
+
+// Trace returns every delivery of a resource.
+func (c *Client) Trace(ctx context.Context, dataset, resourceType, id string) (t api.Trace, err error) {
+	path := "/datasets/" + url.PathEscape(dataset) + "/" + url.PathEscape(resourceType) + "/" + url.PathEscape(id)
+	err = c.call(ctx, http.MethodGet, path, nil, &t)
+	return t, err
+}
+
+// Rejects copies an import's rejects to w: OperationOutcome, or the lines as they came.
+func (c *Client) Rejects(ctx context.Context, id fhirmsg.ImportID, lines bool, w io.Writer) error {
+	path := "/imports/" + id.String() + "/rejects"
+	if lines {
+		path += "?lines=1"
+	}
+	resp, err := c.send(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close() //nolint:errcheck // only read
+	if _, err := io.Copy(w, resp.Body); err != nil {
+		return fmt.Errorf("read rejects: %w", err)
+	}
+	return nil
+}
+
+// call sends a request and decodes the answer.
+func (c *Client) call(ctx context.Context, method, path string, body io.Reader, into any) error {
+	resp, err := c.send(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close() //nolint:errcheck // only read
+	if into == nil {
+		return nil
+	}
+	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
+		return fmt.Errorf("read the answer to %s %s: %w", method, path, err)
+	}
+	return nil
+}
+
+func (c *Client) send(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return nil, fmt.Errorf("call %s: %w", c.base, err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("call stoker at %s: %w", c.base, err)
+	}
+	if resp.StatusCode < 300 {
+		return resp, nil
+	}
+	defer resp.Body.Close() //nolint:errcheck // only read
+	if resp.StatusCode == http.StatusNotFound {
+		return nil, ErrNotFound
+	}
+	var problem api.Problem
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&problem); err != nil || problem.Error == "" {
+		return nil, fmt.Errorf("stoker at %s answers %s", c.base, resp.Status)
+	}
+	return nil, errors.New(problem.Error)
+}

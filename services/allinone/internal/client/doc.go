@@ -1,0 +1,2 @@
+// Package client calls the HTTP interface of a stoker process.
+package client
