@@ -14,7 +14,7 @@ const envelopeV1 = 1
 
 // MaxBody is the greatest size in bytes of a body after decompression: the largest line
 // that can be configured, with room for what surrounds it.
-const MaxBody = 1<<30 + 1<<20
+const MaxBody = MaxMaxLine + 1<<20
 
 // ErrEnvelope is returned for bytes that are not an envelope that this version reads.
 var ErrEnvelope = errors.New("not a valid message envelope")

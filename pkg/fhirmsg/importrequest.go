@@ -12,8 +12,8 @@ const (
 	DefaultChunkSize = 512 << 10 // bytes of ndjson in a chunk, before compression
 	MinChunkSize     = 1 << 10
 	MaxChunkSize     = 8 << 20
-	DefaultMaxLine   = 64 << 20 // bytes of a line; a longer one is rejected
-	MaxMaxLine       = 1 << 30
+	DefaultMaxLine   = 64 << 20  // bytes of a line; a longer one is rejected
+	MaxMaxLine       = 256 << 20 // PostgreSQL holds no longer jsonb
 	DefaultDataset   = "fhir"
 	DefaultSupplier  = "local"
 	FHIRVersionR4    = "4.0.1"

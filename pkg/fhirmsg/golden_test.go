@@ -1,0 +1,141 @@
+package fhirmsg
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden files of the current version anew")
+
+func exampleID() ImportID {
+	return ImportID{0x01, 0x97, 0x7a, 0x3e, 0x5a, 0x5c, 0x7b, 0x3a, 0x9c, 0x1d, 0x2f, 0x1e, 0x0d, 0x9c, 0x8b, 0x7a}
+}
+
+func exampleImport() Import {
+	asOf := int64(1750000000000000)
+	return Import{
+		ID: exampleID(), Issued: 1760000000000001, Supplier: "clinic-a", Dataset: "research", Mode: ModeSync, AsOf: &asOf,
+		FHIRVersion: FHIRVersionR4, Rules: 1, ChunkSize: DefaultChunkSize, MaxLine: DefaultMaxLine,
+	}
+}
+
+func exampleRequest() ImportRequest {
+	asOf := time.Date(2025, 6, 15, 15, 6, 40, 0, time.UTC)
+	return ImportRequest{
+		ID: exampleID(), Supplier: "clinic-a", Dataset: "research", Mode: ModeSync, AsOf: &asOf,
+		Sources: []Source{{Path: "/data/in"}, {URL: "https://example.org/Patient.ndjson", Type: "Patient"}},
+	}.WithDefaults()
+}
+
+func exampleChunk() Chunk {
+	return Chunk{
+		ChunkHeader: ChunkHeader{
+			Import: exampleImport(), Place: Place{File: 2, Offset: 4096, Length: 42}, FirstLine: 7, Lines: 1, Type: "Patient",
+		},
+		Body: []byte("{\"resourceType\":\"Patient\",\"id\":\"example\"}\n"),
+	}
+}
+
+func exampleRecords() []Record {
+	return []Record{
+		{ID: []byte("example"), Stamp: 1750000000000000, Line: 7, Hash: HashOf([]byte("x")), Body: []byte(`{"resourceType":"Patient","id":"example"}`)},
+		{ID: []byte("gone"), Stamp: -1, Line: 8, Entry: -3, Deleted: true},
+		{ID: []byte("part"), Stamp: 1, Line: 1 << 40, Entry: 5, Hash: HashOf(nil), Subsetted: true, Body: []byte(`{}`)},
+	}
+}
+
+func exampleBatch() Batch {
+	b := Batch{BatchHeader: BatchHeader{Import: exampleImport(), Place: Place{File: 2, Offset: 4096, Length: 42}, Type: "Patient", Part: 1, Rows: 3}}
+	for _, r := range exampleRecords() {
+		b.Body = AppendRecord(b.Body, r)
+	}
+	b.Seal()
+	return b
+}
+
+func exampleStatement() Statement {
+	return Statement{
+		Import: exampleImport(), Place: Place{File: 2, Offset: 4096, Length: 42}, Lines: 9, Blank: 1, Control: 1, Rejected: 1, Plain: 5,
+		Bundles: 1, Entries: 4, EntriesRejected: 1, Ignored: 1, Clamped: 1, Issues: 2, Fingerprint: HashOf([]byte("y")),
+	}
+}
+
+func exampleRejects() Rejects {
+	return Rejects{
+		RejectsHeader: RejectsHeader{Import: exampleImport(), Place: Place{File: 2, Offset: 4096, Length: 42}},
+		Items: []Reject{{
+			Line: 9, Offset: 4200, Type: "Patient", Raw: []byte("not json \xff"),
+			Issues: []Issue{{Severity: "error", Code: "structure", Diagnostics: "not JSON", Offset: 3}},
+		}},
+	}
+}
+
+// TestGolden holds the wire format: what a released version wrote must be read as the same
+// message, and written again as the same bytes while the version is current.
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	mustEncode := func(b []byte, err error) []byte {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	rejects := exampleRejects()
+	encodedRejects, rejectsID, err := rejects.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name, id string
+		encoded  []byte
+		want     any
+		decode   func([]byte) (any, error)
+	}{
+		{"request", exampleRequest().MessageID(), mustEncode(exampleRequest().Encode()), exampleRequest(), func(b []byte) (any, error) { return DecodeImportRequest(b) }},
+		{"chunk", exampleChunk().MessageID(), mustEncode(exampleChunk().Encode()), exampleChunk(), func(b []byte) (any, error) { return DecodeChunk(b, nil) }},
+		{"batch", exampleBatch().MessageID(), mustEncode(exampleBatch().Encode()), exampleBatch(), func(b []byte) (any, error) { return DecodeBatch(b, nil) }},
+		{"statement", exampleStatement().MessageID(), mustEncode(exampleStatement().Encode()), exampleStatement(), func(b []byte) (any, error) { return DecodeStatement(b) }},
+		{"rejects", rejectsID, encodedRejects, rejects, func(b []byte) (any, error) { return DecodeRejects(b) }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join("testdata", "v1", tt.name)
+			if *update {
+				for file, content := range map[string][]byte{path + ".msg": tt.encoded, path + ".id": []byte(tt.id)} {
+					if err := os.WriteFile(file, content, 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			golden, err := os.ReadFile(path + ".msg")
+			if err != nil {
+				t.Fatal(err)
+			}
+			id, err := os.ReadFile(path + ".id")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := tt.decode(golden)
+			if err != nil {
+				t.Fatalf("decode what was released: %v", err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("decoded (-want +got):\n%s", diff)
+			}
+			if !bytes.Equal(golden, tt.encoded) {
+				t.Errorf("encoding changed: %d bytes, released %d", len(tt.encoded), len(golden))
+			}
+			if string(id) != tt.id {
+				t.Errorf("message id = %s, released %s", tt.id, id)
+			}
+		})
+	}
+}
