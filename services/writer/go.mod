@@ -7,6 +7,7 @@ replace github.com/stoker-fhir/stoker/pkg => ../../pkg
 replace github.com/stoker-fhir/stoker/pkg/fhirmsg => ../../pkg/fhirmsg
 
 require (
+	github.com/google/go-cmp v0.7.0 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
 	github.com/jackc/pgx/v5 v5.12.0 // indirect

@@ -1,0 +1,299 @@
+package bus
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/rs/zerolog"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/natstest"
+)
+
+func newBus(t *testing.T, limits Limits) *Bus {
+	t.Helper()
+	nc, err := natstest.New(t).Connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	b, err := New(nc, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Apply(t.Context(), []string{"Patient", "Observation"}, limits); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// consume runs a consumer until stop says so, and fails the test when that takes too long.
+func consume(t *testing.T, b *Bus, opts ConsumeOptions, handle func(ctx context.Context, messages []Message, stop func()) error) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		b.Consume(ctx, opts, func(ctx context.Context, messages []Message) error { return handle(ctx, messages, stop) })
+	}()
+	select {
+	case <-done:
+	case <-time.After(30 * time.Second):
+		t.Fatal("the consumer did not come to its end")
+	}
+}
+
+func chunks() ConsumeOptions {
+	return ConsumeOptions{Stream: fhirmsg.StreamChunks, Consumer: fhirmsg.ConsumerParser, Grace: 5 * time.Second}
+}
+
+func (b *Bus) waiting(t *testing.T, stream string) uint64 {
+	t.Helper()
+	s, err := b.js.Stream(t.Context(), stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := s.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.State.Msgs
+}
+
+func TestApplyTwiceChangesNothing(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, Limits{fhirmsg.StreamResources: 32 << 20})
+	if err := b.Apply(t.Context(), []string{"Patient", "Observation"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	s, err := b.js.Stream(t.Context(), fhirmsg.StreamResources)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.CachedInfo().Config.MaxBytes; got != 32<<20 {
+		t.Errorf("size of RESOURCES = %d after an Apply without limits, want what was set", got)
+	}
+}
+
+func TestRepeatedMessageIsDropped(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, nil)
+	for range 3 {
+		if err := b.Publish(t.Context(), fhirmsg.ChunkSubject("a"), "same", []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := b.waiting(t, fhirmsg.StreamChunks); got != 1 {
+		t.Errorf("%d messages, want 1", got)
+	}
+}
+
+func TestRetryHoldsTheMessage(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, nil)
+	if err := b.Publish(t.Context(), fhirmsg.ChunkSubject("a"), "1", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	var calls atomic.Int32
+	consume(t, b, chunks(), func(_ context.Context, messages []Message, stop func()) error {
+		if calls.Add(1) < 3 {
+			return errors.New("the database is away")
+		}
+		stop()
+		return nil
+	})
+	if got := b.waiting(t, fhirmsg.StreamChunks); got != 0 || calls.Load() != 3 {
+		t.Errorf("%d messages wait after %d calls, want 0 after 3", got, calls.Load())
+	}
+}
+
+func TestPermanentGoesToTheDeadLetters(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, nil)
+	if err := b.Publish(t.Context(), fhirmsg.ChunkSubject("a"), "1", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Publish(t.Context(), fhirmsg.ChunkSubject("a"), "2", []byte("y")); err != nil {
+		t.Fatal(err)
+	}
+	consume(t, b, chunks(), func(_ context.Context, messages []Message, stop func()) error {
+		if string(messages[0].Data) == "x" {
+			return Permanent(errors.New("cannot be read"))
+		}
+		stop()
+		return nil
+	})
+	if got := b.waiting(t, fhirmsg.StreamChunks); got != 0 {
+		t.Errorf("%d messages wait, want 0", got)
+	}
+	s, err := b.js.Stream(t.Context(), fhirmsg.StreamDead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	msg, err := s.GetLastMsgForSubject(t.Context(), fhirmsg.DeadSubject(fhirmsg.StreamChunks))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := msg.Header.Get(fhirmsg.HeaderReason); got != "cannot be read" || string(msg.Data) != "x" {
+		t.Errorf("dead letter %q with reason %q", msg.Data, got)
+	}
+}
+
+// TestStopHandsBack: a message whose handler fails while the process stops is there for the next.
+func TestStopHandsBack(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, nil)
+	if err := b.Publish(t.Context(), fhirmsg.ChunkSubject("a"), "1", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	consume(t, b, chunks(), func(_ context.Context, _ []Message, stop func()) error {
+		stop()
+		return errors.New("not yet")
+	})
+	var got string
+	consume(t, b, chunks(), func(_ context.Context, messages []Message, stop func()) error {
+		got = string(messages[0].Data)
+		stop()
+		return nil
+	})
+	if got != "x" {
+		t.Errorf("second consumer got %q", got)
+	}
+}
+
+// TestRedeliveredComeAlone: what may have ended a process is not mixed with the innocent.
+func TestRedeliveredComeAlone(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, nil)
+	for i := range 4 {
+		if err := b.Publish(t.Context(), fhirmsg.ChunkSubject("a"), fmt.Sprint(i), []byte{byte('0' + i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opts := chunks()
+	opts.More = func(Message) int { return 10 }
+	consume(t, b, opts, func(_ context.Context, messages []Message, stop func()) error {
+		if len(messages) != 4 {
+			t.Errorf("first delivery of %d together, want 4", len(messages))
+		}
+		stop()
+		return errors.New("not yet")
+	})
+	var seen atomic.Int32
+	consume(t, b, opts, func(_ context.Context, messages []Message, stop func()) error {
+		if len(messages) != 1 {
+			t.Errorf("redelivered %d together, want each alone", len(messages))
+		}
+		if seen.Add(int32(len(messages))) == 4 {
+			stop()
+		}
+		return nil
+	})
+}
+
+// TestFullQueueWaits: a full stream slows the sender down and drops nothing (invariant 4).
+func TestFullQueueWaits(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, Limits{fhirmsg.StreamChunks: 1 << 20})
+	const messages = 40
+	published := make(chan error, 1)
+	go func() {
+		for i := range messages {
+			if err := b.Publish(t.Context(), fhirmsg.ChunkSubject("a"), fmt.Sprint(i), bytes.Repeat([]byte{byte(i)}, 100<<10)); err != nil {
+				published <- err
+				return
+			}
+		}
+		published <- nil
+	}()
+	var got atomic.Int32
+	consume(t, b, chunks(), func(_ context.Context, _ []Message, stop func()) error {
+		if got.Add(1) == messages {
+			stop()
+		}
+		return nil
+	})
+	if err := <-published; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLargePayload: what is over the server's limit arrives whole.
+func TestLargePayload(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, nil)
+	want := bytes.Repeat([]byte("0123456789abcdef"), 5<<20/16)
+	if err := b.Publish(t.Context(), fhirmsg.ChunkSubject("a"), "large", want); err != nil {
+		t.Fatal(err)
+	}
+	consume(t, b, chunks(), func(_ context.Context, messages []Message, stop func()) error {
+		if !bytes.Equal(messages[0].Data, want) {
+			t.Errorf("got %d bytes, want %d", len(messages[0].Data), len(want))
+		}
+		stop()
+		return nil
+	})
+}
+
+// TestTrimKeepsWhatIsNotStored: only what the type's consumer acknowledged may go.
+func TestTrimKeepsWhatIsNotStored(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, Limits{fhirmsg.StreamResources: 1 << 20})
+	types := []string{"Patient", "Observation"}
+	for i := range 9 {
+		for _, typ := range types[:1+i%2] {
+			if err := b.Publish(t.Context(), fhirmsg.ResourceSubject("fhir", typ), fmt.Sprint(typ, i), make([]byte, 70<<10)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	before := b.waiting(t, fhirmsg.StreamResources)
+	if err := b.Trim(t.Context(), fhirmsg.StreamResources, types); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.waiting(t, fhirmsg.StreamResources); got != before {
+		t.Fatalf("%d of %d messages left, and none was acknowledged", got, before)
+	}
+	var patients atomic.Int32
+	consume(t, b, ConsumeOptions{Stream: fhirmsg.StreamResources, Consumer: fhirmsg.WriterConsumer("Patient"), Grace: time.Second},
+		func(_ context.Context, _ []Message, stop func()) error {
+			if patients.Add(1) == 9 {
+				stop()
+			}
+			return nil
+		})
+	if err := b.Trim(t.Context(), fhirmsg.StreamResources, types); err != nil {
+		t.Fatal(err)
+	}
+	left := map[string]int{}
+	for _, typ := range types {
+		if _, err := b.Scan(t.Context(), fhirmsg.StreamResources, fhirmsg.ResourceSubject("fhir", typ), func(Message) error {
+			left[typ]++
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left["Observation"] != 4 || left["Patient"] >= 9 {
+		t.Errorf("left %v: want all 4 Observations, and fewer than 9 Patients", left)
+	}
+}
+
+func TestConnectWaitsForTheServer(t *testing.T) {
+	t.Parallel()
+	nc, err := Connect("nats://127.0.0.1:1", "test", zerolog.Nop())
+	if err != nil {
+		t.Fatalf("a server that is not up yet: %v", err)
+	}
+	defer nc.Close()
+	if nc.Status() == nats.CLOSED {
+		t.Error("the connection was given up")
+	}
+}

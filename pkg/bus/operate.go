@@ -1,0 +1,49 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+)
+
+// Backlog returns, for each consumer of a stream, by its subject, how many messages wait to
+// be acknowledged.
+func (b *Bus) Backlog(ctx context.Context, streamName string) (map[string]uint64, error) {
+	stream, err := b.js.Stream(ctx, streamName)
+	if err != nil {
+		return nil, fmt.Errorf("stream %s: %w", streamName, err)
+	}
+	left := map[string]uint64{}
+	list := stream.ListConsumers(ctx)
+	for info := range list.Info() {
+		left[info.Config.FilterSubject] = info.NumPending + uint64(info.NumAckPending)
+	}
+	if err := list.Err(); err != nil {
+		return nil, fmt.Errorf("consumers of %s: %w", streamName, err)
+	}
+	return left, nil
+}
+
+// Rewind has the writers of the resource types read everything again that the stream of
+// resources still holds.
+func (b *Bus) Rewind(ctx context.Context, resourceTypes []string) error {
+	for _, t := range resourceTypes {
+		if _, err := b.js.ResetConsumerToSequence(ctx, fhirmsg.StreamResources, fhirmsg.WriterConsumer(t), 1); err != nil {
+			return fmt.Errorf("rewind %s: %w", t, err)
+		}
+	}
+	return nil
+}
+
+// Purge empties a stream.
+func (b *Bus) Purge(ctx context.Context, streamName string) error {
+	stream, err := b.js.Stream(ctx, streamName)
+	if err != nil {
+		return fmt.Errorf("stream %s: %w", streamName, err)
+	}
+	if err := stream.Purge(ctx); err != nil {
+		return fmt.Errorf("purge %s: %w", streamName, err)
+	}
+	return nil
+}

@@ -1,0 +1,357 @@
+package ledger
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/pgtest"
+)
+
+func newLedger(t *testing.T) *Ledger {
+	t.Helper()
+	pool, err := pgxpool.New(t.Context(), pgtest.New(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	if err := Migrate(t.Context(), pool); err != nil {
+		t.Fatal(err)
+	}
+	return New(pool)
+}
+
+func newRequest(t *testing.T) fhirmsg.ImportRequest {
+	t.Helper()
+	id, err := fhirmsg.NewImportID(time.Now(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fhirmsg.ImportRequest{ID: id, Sources: []fhirmsg.Source{{Path: "/x"}}}.WithDefaults()
+}
+
+func (l *Ledger) mustAccept(t *testing.T, req fhirmsg.ImportRequest) fhirmsg.Import {
+	t.Helper()
+	imp, _, err := l.Accept(t.Context(), req, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return imp
+}
+
+// check fails the test on an error.
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (l *Ledger) state(t *testing.T, id fhirmsg.ImportID) State {
+	t.Helper()
+	s, err := l.Status(t.Context(), id)
+	check(t, err)
+	return s.State
+}
+
+// fetchOne is an import of one file with one chunk of n lines, up to draining.
+func (l *Ledger) fetchOne(t *testing.T, n int64) fhirmsg.Import {
+	t.Helper()
+	imp := l.mustAccept(t, newRequest(t))
+	check(t, l.PinFiles(t.Context(), imp.ID, []File{{Name: "a", Locator: json.RawMessage(`{}`), State: "waiting", Size: 10}}, nil))
+	_, err := l.BeginFetch(t.Context(), imp.ID)
+	check(t, err)
+	check(t, l.OpenFile(t.Context(), imp.ID, 0, json.RawMessage(`{}`), 10))
+	_, err = l.RecordFetched(t.Context(), imp.ID, 0, 10, []Fetched{{Offset: 0, Length: 10, FirstLine: 1, Lines: n}})
+	check(t, err)
+	check(t, l.CloseFile(t.Context(), imp.ID, 0, ""))
+	check(t, l.CloseList(t.Context(), imp.ID))
+	return imp
+}
+
+func parsedStatement(imp fhirmsg.Import, lines, plain int64) fhirmsg.Statement {
+	return fhirmsg.Statement{Import: imp, Place: fhirmsg.Place{Length: 10}, Lines: lines, Plain: plain, Rejected: lines - plain, Fingerprint: fhirmsg.HashOf([]byte("p"))}
+}
+
+func writtenBatch(imp fhirmsg.Import, typ string, n int64) Written {
+	return Written{
+		Batch:  fhirmsg.BatchHeader{Import: imp, Place: fhirmsg.Place{Length: 10}, Type: typ, Fingerprint: fhirmsg.HashOf([]byte(typ))},
+		Counts: Counts{Inserted: n}, Outcomes: []byte(strings.Repeat("i", int(n))),
+	}
+}
+
+func (l *Ledger) recordWritten(t *testing.T, w ...Written) {
+	t.Helper()
+	check(t, pgx.BeginFunc(t.Context(), l.pool, func(tx pgx.Tx) error { return RecordWritten(t.Context(), tx, w) }))
+}
+
+func TestAcceptIsIdempotentAndOrdered(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	req := newRequest(t)
+	first := l.mustAccept(t, req)
+	if again := l.mustAccept(t, req); again != first {
+		t.Errorf("accepted again: %+v, first %+v", again, first)
+	}
+	// Many at once: all different, and each request one import.
+	var mu sync.Mutex
+	issued := map[int64]bool{first.Issued: true}
+	var wg sync.WaitGroup
+	for range 20 {
+		req := newRequest(t)
+		for range 2 {
+			wg.Go(func() {
+				imp, _, err := l.Accept(context.WithoutCancel(t.Context()), req, 1)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				issued[imp.Issued] = true
+			})
+		}
+	}
+	wg.Wait()
+	if len(issued) != 21 {
+		t.Errorf("%d different times of issue for 21 imports", len(issued))
+	}
+}
+
+func TestIssuedGrowsWhenTheClockGoesBack(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	_, err := l.pool.Exec(t.Context(), `UPDATE stoker.clock SET last = now() + interval '1 day'`)
+	check(t, err)
+	a, b := l.mustAccept(t, newRequest(t)), l.mustAccept(t, newRequest(t))
+	if b.Issued != a.Issued+1 || a.Issued < time.Now().Add(23*time.Hour).UnixMicro() {
+		t.Errorf("issued %d and %d", a.Issued, b.Issued)
+	}
+}
+
+func TestOtherModeIsRefused(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	l.mustAccept(t, newRequest(t))
+	req := newRequest(t)
+	req.Mode = fhirmsg.ModeSync
+	_, state, err := l.Accept(t.Context(), req, 1)
+	check(t, err)
+	s, err := l.Status(t.Context(), req.ID)
+	check(t, err)
+	if state != StateFailed || s.State != StateFailed || !strings.Contains(s.Reason, "mode overwrite") {
+		t.Errorf("%s: %s", s.State, s.Reason)
+	}
+}
+
+func TestStatementsTwiceChangeNothing(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	imp := l.fetchOne(t, 5)
+	for range 2 {
+		check(t, l.RecordParsed(t.Context(), []fhirmsg.Statement{parsedStatement(imp, 5, 4)}))
+		l.recordWritten(t, writtenBatch(imp, "Patient", 3), writtenBatch(imp, "Observation", 1))
+	}
+	s, err := l.Status(t.Context(), imp.ID)
+	check(t, err)
+	if s.Resources.Seen != 4 || s.Resources.Inserted != 4 || s.Lines.Rejected != 1 || s.Missing != 0 || s.Divergent != 0 {
+		t.Errorf("%+v", s)
+	}
+	// A differing statement about the same chunk is shown, never added.
+	other := parsedStatement(imp, 5, 2)
+	other.Fingerprint = fhirmsg.HashOf([]byte("other"))
+	check(t, l.RecordParsed(t.Context(), []fhirmsg.Statement{other}))
+	s, err = l.Status(t.Context(), imp.ID)
+	check(t, err)
+	if s.Resources.Seen != 4 || s.Divergent != 1 {
+		t.Errorf("seen %d, divergent %d; want 4 and 1", s.Resources.Seen, s.Divergent)
+	}
+}
+
+// TestSettleNeedsEverything: an import is not complete before its last statement is there.
+func TestSettleNeedsEverything(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	imp := l.fetchOne(t, 5)
+	steps := []func(){
+		func() {},
+		func() { l.recordWritten(t, writtenBatch(imp, "Patient", 3)) }, // before the parser's statement
+		func() { check(t, l.RecordParsed(t.Context(), []fhirmsg.Statement{parsedStatement(imp, 5, 4)})) },
+	}
+	for i, step := range steps {
+		step()
+		check(t, l.Sweep(t.Context()))
+		if got := l.state(t, imp.ID); got != StateDraining {
+			t.Fatalf("after step %d: %s, want draining", i, got)
+		}
+	}
+	l.recordWritten(t, writtenBatch(imp, "Observation", 1))
+	check(t, l.Sweep(t.Context()))
+	if got := l.state(t, imp.ID); got != StateComplete {
+		t.Errorf("at the end: %s, want complete", got)
+	}
+}
+
+// TestCompleteRacesWithTheLastBatches: the last two batches commit while the import is settled,
+// again and again. It is never settled before both are there, and always after.
+func TestCompleteRacesWithTheLastBatches(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	for range 30 {
+		imp := l.fetchOne(t, 2)
+		check(t, l.RecordParsed(t.Context(), []fhirmsg.Statement{parsedStatement(imp, 2, 2)}))
+		var wg sync.WaitGroup
+		for _, typ := range []string{"Patient", "Observation"} {
+			wg.Go(func() {
+				err := pgx.BeginFunc(t.Context(), l.pool, func(tx pgx.Tx) error {
+					return RecordWritten(t.Context(), tx, []Written{writtenBatch(imp, typ, 1)})
+				})
+				if err == nil {
+					err = l.Settle(t.Context(), imp.ID)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		watching, stop := context.WithCancel(t.Context())
+		watched := make(chan struct{})
+		go func() {
+			defer close(watched)
+			for watching.Err() == nil {
+				s, err := l.Status(t.Context(), imp.ID)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if s.State == StateComplete && s.Missing != 0 {
+					t.Errorf("complete with %d missing", s.Missing)
+				}
+			}
+		}()
+		wg.Wait()
+		stop()
+		<-watched
+		// Both settled after their commit, so the later one saw both.
+		if got := l.state(t, imp.ID); got != StateComplete {
+			t.Fatalf("after both: %s, want complete without any sweep", got)
+		}
+	}
+}
+
+func TestFailedFileFailsTheImport(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	imp := l.mustAccept(t, newRequest(t))
+	check(t, l.PinFiles(t.Context(), imp.ID, []File{
+		{Index: 0, Name: "a", Locator: json.RawMessage(`{}`), State: "waiting", Size: -1},
+		{Index: 1, Name: "b", Locator: json.RawMessage(`{}`), State: "waiting", Size: -1},
+	}, []SkippedFile{{Name: "c", Reason: "other ending"}}))
+	_, err := l.BeginFetch(t.Context(), imp.ID)
+	check(t, err)
+	check(t, l.CloseFile(t.Context(), imp.ID, 0, ""))
+	check(t, l.CloseList(t.Context(), imp.ID))
+	if got := l.state(t, imp.ID); got != StateFetching {
+		t.Errorf("with a file open: %s, want fetching", got)
+	}
+	check(t, l.CloseFile(t.Context(), imp.ID, 1, "HTTP 404"))
+	check(t, l.CloseList(t.Context(), imp.ID))
+	check(t, l.Sweep(t.Context()))
+	s, err := l.Status(t.Context(), imp.ID)
+	check(t, err)
+	if s.State != StateFailed || s.Reason != "1 of 2 files failed" || s.Files[1].Reason != "HTTP 404" || len(s.Skipped) != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestResumePointStopsAtAGap(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	imp := l.mustAccept(t, newRequest(t))
+	chunks := []Fetched{{Offset: 0, Length: 10, FirstLine: 1, Lines: 2}, {Offset: 10, Length: 5, FirstLine: 3, Lines: 1}, {Offset: 20, Length: 5, FirstLine: 5, Lines: 1}}
+	_, err := l.RecordFetched(t.Context(), imp.ID, 0, 25, chunks)
+	check(t, err)
+	offset, lines, err := l.ResumePoint(t.Context(), imp.ID, 0)
+	if err != nil || offset != 15 || lines != 3 {
+		t.Errorf("resume at %d after %d lines (%v), want 15 after 3", offset, lines, err)
+	}
+}
+
+func TestOperators(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	imp := l.mustAccept(t, newRequest(t))
+	check(t, l.Pause(t.Context(), imp.ID))
+	if err := l.Pause(t.Context(), imp.ID); !errors.Is(err, ErrState) {
+		t.Errorf("pausing what is paused: %v, want ErrState", err)
+	}
+	if state, err := l.BeginFetch(t.Context(), imp.ID); err != nil || state != StatePaused {
+		t.Errorf("fetching what is paused: %s, %v", state, err)
+	}
+	req, publish, err := l.Resume(t.Context(), imp.ID)
+	if err != nil || !publish || req.Attempt != 1 || req.ID != imp.ID {
+		t.Errorf("resume: %+v, %v, %v", req, publish, err)
+	}
+	check(t, l.Cancel(t.Context(), imp.ID))
+	if _, _, err := l.Resume(t.Context(), imp.ID); !errors.Is(err, ErrState) {
+		t.Errorf("resuming what is cancelled: %v, want ErrState", err)
+	}
+	if err := l.Cancel(t.Context(), fhirmsg.ImportID{1}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("cancelling what is not there: %v, want ErrNotFound", err)
+	}
+}
+
+func TestRejects(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	imp := l.fetchOne(t, 3)
+	group := fhirmsg.Rejects{RejectsHeader: fhirmsg.RejectsHeader{Import: imp}, Items: []fhirmsg.Reject{
+		{Line: 3, Offset: 30, Raw: []byte("\xff\x00"), Issues: []fhirmsg.Issue{{Severity: "error", Code: "structure", Diagnostics: "not UTF-8"}}},
+		{Line: 1, Entry: -2, Raw: []byte(`{"request":{}}`), Issues: []fhirmsg.Issue{{Severity: "error", Code: "not-supported", Diagnostics: "PATCH"}}},
+	}}
+	for range 2 {
+		check(t, l.RecordRejects(t.Context(), []fhirmsg.Rejects{group}))
+	}
+	var lines, outcomes []string
+	check(t, l.Rejects(t.Context(), imp.ID, func(r RejectRow) error {
+		o, err := r.OperationOutcome()
+		lines, outcomes = append(lines, string(r.Text())), append(outcomes, string(o))
+		return err
+	}))
+	if want := `{"resourceType":"Bundle","type":"batch","entry":[{"request":{}}]}`; len(lines) != 2 || lines[0] != want || lines[1] != "\xff\x00" {
+		t.Errorf("lines %q", lines)
+	}
+	for _, want := range []string{`"diagnostics":"a, line 1, entry 2: PATCH"`, `"code":"not-supported"`} {
+		if !strings.Contains(outcomes[0], want) {
+			t.Errorf("%s lacks %s", outcomes[0], want)
+		}
+	}
+}
+
+// TestRowIsMadeAgain: after a restore, a message is enough to make its import's row again.
+func TestRowIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	imp := fhirmsg.Import{ID: fhirmsg.ImportID{7}, Issued: time.Now().Add(time.Hour).UnixMicro(), Supplier: "a", Dataset: "d", Mode: fhirmsg.ModeSync, FHIRVersion: "4.0.1"}
+	check(t, pgx.BeginFunc(t.Context(), l.pool, func(tx pgx.Tx) error {
+		_, err := EnsureImport(t.Context(), tx, []fhirmsg.Import{imp})
+		return err
+	}))
+	s, err := l.Status(t.Context(), imp.ID)
+	check(t, err)
+	if s.Dataset != "d" || s.Mode != fhirmsg.ModeSync {
+		t.Errorf("%+v", s)
+	}
+	if next := l.mustAccept(t, newRequest(t)); next.Issued <= imp.Issued {
+		t.Errorf("the next import is issued at %d, before %d", next.Issued, imp.Issued)
+	}
+}

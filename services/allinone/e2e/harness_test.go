@@ -1,0 +1,282 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stoker-fhir/stoker/pkg/ledger"
+)
+
+// deadline is how long anything may take before a test fails.
+const deadline = 3 * time.Minute
+
+// data returns a folder of the data beside the repository. Without it the test fails.
+func data(t *testing.T, name string) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil {
+			break
+		}
+		if dir == filepath.Dir(dir) {
+			t.Fatal("no go.work above the test")
+		}
+		dir = filepath.Dir(dir)
+	}
+	path := filepath.Join(filepath.Dir(dir), "shared", "data", name)
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("the test needs the data beside the repository: %v", err)
+	}
+	return path
+}
+
+// process is a program that runs.
+type process struct {
+	t    *testing.T
+	name string
+	cmd  *exec.Cmd
+	done chan struct{}
+
+	mu  sync.Mutex
+	log bytes.Buffer
+}
+
+// Write keeps what the program prints.
+func (p *process) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.Write(b)
+}
+
+func (p *process) output() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.String()
+}
+
+// start runs a program until the test ends.
+func start(t *testing.T, env []string, name string, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, name: name, done: make(chan struct{})}
+	p.cmd = exec.Command(filepath.Join(programs, name), args...)
+	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.Stdout, p.cmd.Stderr = p, p
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(p.done)
+		_ = p.cmd.Wait() // the exit code is in ProcessState
+	}()
+	t.Cleanup(func() {
+		p.stop()
+		if t.Failed() {
+			t.Logf("%s printed:\n%s", name, p.output())
+		}
+	})
+	return p
+}
+
+// stop ends the program as an operator would.
+func (p *process) stop() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	select {
+	case <-p.done:
+	case <-time.After(40 * time.Second):
+		p.t.Errorf("%s did not stop; it printed:\n%s", p.name, p.output())
+		p.kill()
+	}
+}
+
+// kill ends the program as a failing machine would.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // it may have ended
+	<-p.done
+}
+
+// freePort returns an address that was free a moment ago.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // only its address was wanted
+	return l.Addr().String()
+}
+
+// startNATS runs a real nats-server, synced to disk before each acknowledgement.
+func startNATS(t *testing.T) (url string, restart func()) {
+	t.Helper()
+	addr := freePort(t)
+	dir := t.TempDir()
+	conf := filepath.Join(dir, "nats.conf")
+	content := fmt.Sprintf("listen: %q\njetstream { store_dir: %q, sync_interval: always }\n", addr, filepath.Join(dir, "js"))
+	if err := os.WriteFile(conf, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := start(t, nil, "nats-server", "-c", conf)
+	waitForPort(t, addr)
+	return "nats://" + addr, func() {
+		server.kill()
+		server = start(t, nil, "nats-server", "-c", conf)
+		waitForPort(t, addr)
+	}
+}
+
+func waitForPort(t *testing.T, addr string) {
+	t.Helper()
+	waitFor(t, "a server at "+addr, func() bool {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			return false
+		}
+		_ = conn.Close() // only looked
+		return true
+	})
+}
+
+// waitFor asks until ok, or fails the test.
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	end := time.Now().Add(deadline)
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for !ok() {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+		<-ticker.C
+	}
+}
+
+// result is how a command ended.
+type result struct {
+	stdout, stderr string
+	code           int
+}
+
+// stoker runs a command to its end.
+func stoker(t *testing.T, env []string, stdin string, args ...string) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(programs, "stoker"), args...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stdin = strings.NewReader(stdin)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	if cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+}
+
+// importJSON imports with --json and returns the account.
+func importJSON(t *testing.T, env []string, args ...string) ledger.Status {
+	t.Helper()
+	r := stoker(t, env, "", append([]string{"import", "--json"}, args...)...)
+	var s ledger.Status
+	if err := json.Unmarshal([]byte(r.stdout), &s); err != nil {
+		t.Fatalf("import %v ended with %d, and not with JSON: %v\n%s\n%s", args, r.code, err, r.stdout, r.stderr)
+	}
+	return s
+}
+
+// wantBalanced holds both equations of the ledger.
+func wantBalanced(t *testing.T, what string, s ledger.Status) {
+	t.Helper()
+	l, r := s.Lines, s.Resources
+	if l.Read != l.Blank+l.Control+l.Rejected+l.Plain+l.Bundles {
+		t.Errorf("%s: lines do not balance: %+v", what, l)
+	}
+	if r.Seen != r.Ignored+r.Total() {
+		t.Errorf("%s: resources do not balance: %+v", what, r)
+	}
+	if s.Missing != 0 || s.Divergent != 0 {
+		t.Errorf("%s: missing %d, divergent %d", what, s.Missing, s.Divergent)
+	}
+}
+
+// up runs `stoker up` on a data folder, and returns the environment of its clients.
+func up(t *testing.T, dir string, env ...string) (clients []string, p *process) {
+	t.Helper()
+	addr := freePort(t)
+	env = append(env, "STOKER_DATA_DIR="+dir, "STOKER_LISTEN="+addr)
+	p = start(t, env, "stoker", "up")
+	waitFor(t, "stoker up", func() bool { return strings.Contains(p.output(), "stoker is up") || exited(p) })
+	if exited(p) {
+		t.Fatalf("stoker up ended: %s", p.output())
+	}
+	return []string{"STOKER_URL=http://" + addr, "STOKER_DATA_DIR=" + dir}, p
+}
+
+func exited(p *process) bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// databaseURL asks a running stoker for its database.
+func databaseURL(t *testing.T, env []string) string {
+	t.Helper()
+	r := stoker(t, env, "", "database-url")
+	if r.code != 0 {
+		t.Fatalf("database-url: %s", r.stderr)
+	}
+	return strings.TrimSpace(r.stdout)
+}
+
+// digest is over type, id, deleted and resource of everything in a dataset.
+func digest(t *testing.T, url, dataset string) string {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background()) //nolint:errcheck // only read
+	rows, err := conn.Query(t.Context(), `SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = $1 AND c.relkind = 'r' AND c.relname <> 'tombstone' ORDER BY 1`, dataset)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(tables) == 0 {
+		return "empty"
+	}
+	var parts []string
+	for _, table := range tables {
+		parts = append(parts, fmt.Sprintf(`SELECT '%s' AS type, id, false AS deleted, resource::text FROM %s`, table, pgx.Identifier{dataset, table}.Sanitize()))
+	}
+	parts = append(parts, `SELECT lower(type), id, true, '' FROM `+pgx.Identifier{dataset, "tombstone"}.Sanitize())
+	var sum string
+	sql := `SELECT count(*) || ' ' || coalesce(md5(string_agg(md5(type || '|' || id || '|' || deleted || '|' || resource), '' ORDER BY type, id COLLATE "C", deleted)), '')
+		FROM (` + strings.Join(parts, " UNION ALL ") + `) all_rows`
+	if err := conn.QueryRow(t.Context(), sql).Scan(&sum); err != nil {
+		t.Fatal(err)
+	}
+	return sum
+}

@@ -1,0 +1,19 @@
+package fetcher
+
+import "errors"
+
+// Config is what users set. Every setting works when absent.
+type Config struct {
+	Imports  int      `env:"IMPORTS" envDefault:"4" doc:"imports fetched at once"`
+	Window   int      `env:"WINDOW" envDefault:"16" doc:"chunks of a file published at once"`
+	Roots    []string `env:"ROOTS" envDefault:"/" doc:"folders that files and folders named by import requests must lie in, separated by commas"`
+	SpoolDir string   `env:"SPOOL_DIR" doc:"folder of content that was handed in, such as standard input; empty: such sources are refused"`
+}
+
+// Validate reports settings that cannot be.
+func (c Config) Validate() error {
+	if c.Imports < 1 || c.Window < 1 {
+		return errors.New("imports and window must be at least 1")
+	}
+	return nil
+}

@@ -1,0 +1,13 @@
+// Package fetcher is the service that brings files in: it takes import requests, lists their
+// files, reads them, and publishes their chunks.
+//
+// Any number of fetchers may run; an import is one fetcher's at a time. What a fetcher has
+// done is in the ledger before anything depends on it: the list of files before the first
+// of them is read, a file's validator before its first chunk, and each chunk once JetStream
+// has it. So a fetcher that follows a crashed one goes on where that one was, and what it
+// publishes twice has the same ids (invariants 1 and 2).
+//
+// A file that cannot be read, or not to its end, fails with a reason; its import goes on with
+// the others. A file that changed since its first chunk fails too: lines of two states of a
+// file are never mixed.
+package fetcher
