@@ -1,5 +1,7 @@
 package cli
 
+//go:generate go run ./gen ../../../../docs/configuration.md
+
 import (
 	"github.com/stoker-fhir/stoker/pkg/config"
 	"github.com/stoker-fhir/stoker/services/fetcher"

@@ -51,6 +51,7 @@ func apply(ctx context.Context, tx pgx.Tx, g *group, rows []row) error {
 func decide(g *group, rows []row, found map[string]held) plan {
 	var p plan
 	for _, r := range rows {
+		r.conflict = false // it may have been asked for before
 		h, ok := found[string(r.ID)]
 		if !ok {
 			if r.Deleted {
@@ -65,9 +66,10 @@ func decide(g *group, rows []row, found map[string]held) plan {
 			continue
 		}
 		if compareRank(r.Subsetted, r.version, h.subsetted, h.version) < 0 {
-			g.lose(r, h.version, h.subsetted, h.hash)
+			g.lose(r, h)
 			continue
 		}
+		r.conflict = g.conflicts(r, h)
 		switch {
 		case r.Deleted && h.tombstone:
 			p.redated = append(p.redated, r)

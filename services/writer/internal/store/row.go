@@ -15,6 +15,8 @@ type row struct {
 	version fhirmsg.Version
 	batch   int // of the group
 	index   int // in the batch
+
+	conflict bool // what it replaces has its stamp, but not its content
 }
 
 // position is a row's place in its group.
@@ -44,15 +46,15 @@ func compareRank(subsettedA bool, a fhirmsg.Version, subsettedB bool, b fhirmsg.
 
 // group is what one transaction stores: batches of one type for one dataset.
 type group struct {
-	dataset  string
-	table    string // the type in lower case
-	typ      string
-	batches  []fhirmsg.Batch
-	imports  []fhirmsg.Import // distinct
-	rows     []row
-	outcomes [][]byte // by batch and index
-	conflict []int64  // by batch
-	deletes  bool
+	dataset       string
+	table         string // the type in lower case
+	typ           string
+	batches       []fhirmsg.Batch
+	imports       []fhirmsg.Import // distinct
+	rows          []row
+	outcomes      [][]byte // by batch and index
+	conflictCount []int64  // by batch
+	deletes       bool
 }
 
 // newGroup decodes batches of one dataset and type.
@@ -60,7 +62,7 @@ func newGroup(batches []fhirmsg.Batch) (*group, error) {
 	first := batches[0]
 	g := &group{
 		dataset: first.Import.Dataset, typ: first.Type, table: tableName(first.Type), batches: batches,
-		conflict: make([]int64, len(batches)), outcomes: make([][]byte, len(batches)),
+		conflictCount: make([]int64, len(batches)), outcomes: make([][]byte, len(batches)),
 	}
 	for i, b := range batches {
 		if !slices.ContainsFunc(g.imports, func(imp fhirmsg.Import) bool { return imp.ID == b.Import.ID }) {
@@ -81,7 +83,13 @@ func newGroup(batches []fhirmsg.Batch) (*group, error) {
 	return g, nil
 }
 
-func (g *group) settle(r row, o ledger.Outcome) { g.outcomes[r.batch][r.index] = byte(o) }
+// settle says what became of a row.
+func (g *group) settle(r row, o ledger.Outcome) {
+	g.outcomes[r.batch][r.index] = byte(o)
+	if r.conflict {
+		g.conflictCount[r.batch]++
+	}
+}
 
 // importOf is the import a row belongs to.
 func (g *group) importOf(r row) *fhirmsg.Import { return &g.batches[r.batch].Import }
@@ -99,7 +107,7 @@ func (g *group) winners(rows []row) []row {
 				rows[i+1] = r
 				continue
 			}
-			g.lose(r, next.version, next.Subsetted, next.Hash)
+			g.lose(r, held{version: next.version, hash: next.Hash, hashed: true, subsetted: next.Subsetted})
 			continue
 		}
 		kept = append(kept, r)
@@ -108,20 +116,18 @@ func (g *group) winners(rows []row) []row {
 }
 
 // lose settles a row that ranks below what its key has.
-func (g *group) lose(r row, version fhirmsg.Version, subsetted bool, hash fhirmsg.Hash) {
-	if r.Subsetted && !subsetted && r.version.Compare(version) > 0 {
+func (g *group) lose(r row, h held) {
+	if r.Subsetted && !h.subsetted && r.version.Compare(h.version) > 0 {
 		g.settle(r, ledger.Skipped)
 		return
 	}
+	r.conflict = g.conflicts(r, h)
 	g.settle(r, ledger.Stale)
-	g.countConflict(r, version, hash)
 }
 
-// countConflict counts what has another's stamp but not its content.
-func (g *group) countConflict(r row, version fhirmsg.Version, hash fhirmsg.Hash) {
-	if g.importOf(r).Mode == fhirmsg.ModeSync && r.version.Stamp == version.Stamp && r.Hash != hash {
-		g.conflict[r.batch]++
-	}
+// conflicts tells a row that has another's stamp but not its content.
+func (g *group) conflicts(r row, h held) bool {
+	return g.importOf(r).Mode == fhirmsg.ModeSync && r.version.Stamp == h.version.Stamp && (!h.hashed || r.Hash != h.hash)
 }
 
 // statements are what the ledger is told of the batches.
@@ -132,7 +138,7 @@ func (g *group) statements() []ledger.Written {
 		for _, o := range g.outcomes[i] {
 			w.Counts.Add(ledger.Outcome(o))
 		}
-		w.Counts.Conflicts = g.conflict[i]
+		w.Counts.Conflicts = g.conflictCount[i]
 		written[i] = w
 	}
 	return written
@@ -144,6 +150,6 @@ func (g *group) reset() {
 		for j := range g.outcomes[i] {
 			g.outcomes[i][j] = byte(ledger.Repeated)
 		}
-		g.conflict[i] = 0
+		g.conflictCount[i] = 0
 	}
 }

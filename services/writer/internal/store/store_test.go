@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -116,7 +117,7 @@ func (f *fixture) rows() map[string]string {
 		if other, twice := got[id]; twice {
 			return fmt.Errorf("key %s is there twice: %s and %s", id, other, x)
 		}
-		got[id] = string(x)
+		got[id] = strings.Trim(string(x), `"`)
 		return nil
 	}); err != nil {
 		f.t.Fatal(err)
