@@ -13,7 +13,7 @@ func TestConsistent(t *testing.T) {
 	t.Parallel()
 	uuid := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 	ids, referred := map[string]bool{}, map[string]bool{}
-	err := Stream(t.Context(), Options{Patients: 55, Seed: 1}, func(typ string, line []byte) error {
+	err := Stream(t.Context(), Options{Patients: 53, Seed: 1}, func(typ string, line []byte) error {
 		if bytes.IndexByte(line, '\n') != len(line)-1 {
 			t.Fatal("not one line")
 		}

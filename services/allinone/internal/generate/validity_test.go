@@ -6,15 +6,21 @@ import (
 	"testing"
 )
 
-// TestValidR4 checks every resource of a dataset, and of a revision of it, against the
-// definitions of the specification.
-func TestValidR4(t *testing.T) {
+// TestDefinitions holds a dataset to the definitions of the specification.
+func TestDefinitions(t *testing.T) {
 	t.Parallel()
 	defs := loadDefinitions(t)
+	t.Run("valid", func(t *testing.T) { testValid(t, defs) })
+	t.Run("faults", func(t *testing.T) { testFaults(t, defs) })
+}
+
+// testValid checks every resource of a dataset, and of a revision of it.
+func testValid(t *testing.T, defs *definitions) {
+	t.Parallel()
 	for _, revision := range []int{0, 3} {
 		c := checker{definitions: defs}
 		seen := map[string]bool{}
-		err := Stream(t.Context(), Options{Patients: 15, Seed: 7, Revision: revision}, func(typ string, line []byte) error {
+		err := Stream(t.Context(), Options{Patients: 12, Seed: 7, Revision: revision}, func(typ string, line []byte) error {
 			seen[typ] = true
 			c.resource(parse(t, line).(map[string]any), typ)
 			return nil
@@ -36,10 +42,9 @@ func TestValidR4(t *testing.T) {
 	}
 }
 
-// TestCheckerFindsFaults makes sure that TestValidR4 could fail.
-func TestCheckerFindsFaults(t *testing.T) {
+// testFaults makes sure that testValid could fail.
+func testFaults(t *testing.T, defs *definitions) {
 	t.Parallel()
-	defs := loadDefinitions(t)
 	const head = `"resourceType":"Observation","status":"final","code":{"text":"x"}`
 	for name, tc := range map[string]struct{ line, want string }{
 		"fine":           {`{` + head + `}`, ""},
