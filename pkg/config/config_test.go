@@ -134,6 +134,25 @@ func TestLoadRefusesWhatIsNoPointerToAStruct(t *testing.T) {
 	}
 }
 
+type PartA struct{ Name string }
+
+func (*PartA) Validate() error { return errors.New("A: asked") }
+
+type PartB struct{ Name string }
+
+func (PartB) Validate() error { return errors.New("B: asked") }
+
+func TestValidateAsksEmbeddedStructsOnce(t *testing.T) {
+	t.Parallel()
+	var promoted struct{ PartA } // has A's method
+	wantLines(t, config.Load(&promoted, nil), []string{"A: asked"})
+	var ambiguous struct { // has no method
+		PartA
+		PartB
+	}
+	wantLines(t, config.Load(&ambiguous, nil), []string{"A: asked", "B: asked"})
+}
+
 func TestSecretFromFile(t *testing.T) {
 	t.Parallel()
 	name := filepath.Join(t.TempDir(), "url")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/caarlos0/env/v11"
@@ -33,7 +34,7 @@ func Load(into any, environ []string) error {
 		// Validate would complain about what could not be read a second time.
 		return errors.Join(problems...)
 	}
-	return validate(reflect.ValueOf(into).Elem())
+	return errors.Join(validate(reflect.ValueOf(into).Elem())...)
 }
 
 // load sets one field.
@@ -79,20 +80,25 @@ func explain(err error) error {
 	return err
 }
 
-// validate asks a struct and those within it, the inner ones first.
-func validate(v reflect.Value) error {
-	var problems []error
+// validate asks a struct and those within it, the inner ones first. An embedded struct's
+// method may be its outer struct's too, so the same complaint twice counts once.
+func validate(v reflect.Value) (problems []error) {
+	add := func(err error) {
+		if err != nil && !slices.ContainsFunc(problems, func(p error) bool { return p.Error() == err.Error() }) {
+			problems = append(problems, err)
+		}
+	}
 	for i := range v.NumField() {
-		sf := v.Type().Field(i)
-		// An embedded struct's method is promoted: its outer struct is asked.
-		if isNested(sf) && !sf.Anonymous {
-			problems = append(problems, validate(v.Field(i)))
+		if isNested(v.Type().Field(i)) {
+			for _, err := range validate(v.Field(i)) {
+				add(err)
+			}
 		}
 	}
 	if s, ok := v.Addr().Interface().(interface{ Validate() error }); ok {
-		problems = append(problems, s.Validate())
+		add(s.Validate())
 	}
-	return errors.Join(problems...)
+	return problems
 }
 
 func variables(environ []string) map[string]string {
