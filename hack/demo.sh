@@ -44,7 +44,7 @@ FROM fhir.patient GROUP BY 1 ORDER BY 1"
 ask "The most frequent observations" "
 SELECT resource#>>'{code,coding,0,code}' AS loinc, resource#>>'{code,coding,0,display}' AS observation,
        count(*), round(avg((resource#>>'{valueQuantity,value}')::numeric), 1) AS mean
-FROM fhir.observation GROUP BY 1, 2 ORDER BY count(*) DESC, 1 LIMIT 8"
+FROM fhir.observation WHERE resource ? 'valueQuantity' GROUP BY 1, 2 ORDER BY count(*) DESC, 1 LIMIT 8"
 
 ask "Who was seen most often" "
 SELECT concat_ws(' ', p.resource#>>'{name,0,given,0}', p.resource#>>'{name,0,family}') AS patient,

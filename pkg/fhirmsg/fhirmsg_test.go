@@ -177,7 +177,7 @@ func FuzzDecodeBatch(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for range b.Records() { //nolint:revive // reading is the test
+		for range b.Records() {
 		}
 	})
 }

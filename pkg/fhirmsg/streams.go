@@ -31,7 +31,7 @@ type Consumer struct {
 }
 
 // AckWait is how long a message may be in hand without a sign of life.
-const AckWait = 30 * time.Second
+const AckWait = 15 * time.Second
 
 // Streams are the streams of the pipeline.
 func Streams() []Stream {

@@ -168,3 +168,13 @@ func (l *Ledger) List(ctx context.Context, limit int) ([]Summary, error) {
 	}
 	return list, nil
 }
+
+// Missing is how many lines and resources of unfinished imports are not accounted for yet.
+func (l *Ledger) Missing(ctx context.Context) (n int64, err error) {
+	err = l.pool.QueryRow(ctx, `SELECT coalesce(sum(t.missing), 0)::bigint
+		FROM stoker.import i, stoker.totals(i.id) t WHERE i.ended IS NULL`).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("missing: %w", err)
+	}
+	return n, nil
+}

@@ -104,14 +104,8 @@ func TestOrphan(t *testing.T) {
 func TestParentKilled(t *testing.T) {
 	t.Parallel()
 	opts := options(pgtest.Dir(t))
-	parent, said := helper(t, "run", opts.Dir)
-	if !said.Scan() {
-		t.Fatal("the helper said nothing")
-	}
-	pid, err := strconv.Atoi(said.Text())
-	if err != nil {
-		t.Fatal(err)
-	}
+	parent, said := helper(t, opts.Dir)
+	pid := serverPID(t, said)
 	if err := parent.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -124,10 +118,8 @@ func TestParentKilled(t *testing.T) {
 func TestParentKilledAndStartedAgain(t *testing.T) {
 	t.Parallel()
 	opts := options(pgtest.Dir(t))
-	parent, said := helper(t, "run", opts.Dir)
-	if !said.Scan() {
-		t.Fatal("the helper said nothing")
-	}
+	parent, said := helper(t, opts.Dir)
+	serverPID(t, said)
 	if err := parent.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +134,7 @@ func TestInitdbInterrupted(t *testing.T) {
 		t.Run(filepath.Base(moment), func(t *testing.T) {
 			t.Parallel()
 			opts := options(pgtest.Dir(t))
-			parent, _ := helper(t, "run", opts.Dir)
+			parent, _ := helper(t, opts.Dir)
 			pattern := filepath.Join(opts.Dir, "data.new-*")
 			await(t, "initdb to make "+moment, func() bool {
 				made, err := filepath.Glob(filepath.Join(pattern, moment))
@@ -165,11 +157,12 @@ func TestInitdbInterrupted(t *testing.T) {
 	}
 }
 
-// helper runs this test's program as another process, which does what TestHelper says.
-func helper(t *testing.T, does, dir string) (*exec.Cmd, *bufio.Scanner) {
+// helper runs this test's program as another process, which does what TestHelper says. It
+// also returns what reads that process's output.
+func helper(t *testing.T, dir string) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestHelper$", "-test.v")
-	cmd.Env = append(cmd.Environ(), "PGD_HELPER="+does, "PGD_HELPER_DIR="+dir)
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestHelper$")
+	cmd.Env = append(cmd.Environ(), "PGD_HELPER_DIR="+dir)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -179,32 +172,36 @@ func helper(t *testing.T, does, dir string) (*exec.Cmd, *bufio.Scanner) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _, _ = cmd.Process.Kill(), cmd.Wait() })
-	said := bufio.NewScanner(out)
-	said.Split(func(data []byte, atEOF bool) (int, []byte, error) { // lines after "pid "
-		for {
-			n, line, err := bufio.ScanLines(data, atEOF)
-			if n == 0 || err != nil {
-				return 0, nil, err
+	return cmd, bufio.NewScanner(out)
+}
+
+// serverPID reads the process id that TestHelper prints once its server runs.
+func serverPID(t *testing.T, said *bufio.Scanner) int {
+	t.Helper()
+	for said.Scan() {
+		if text, ok := strings.CutPrefix(said.Text(), "pid "); ok {
+			pid, err := strconv.Atoi(text)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if pid, ok := strings.CutPrefix(string(line), "pid "); ok {
-				return n, []byte(pid), nil
-			}
-			return n, nil, nil
+			return pid
 		}
-	})
-	return cmd, said
+	}
+	t.Fatal("the helper did not start a server")
+	return 0
 }
 
 // TestHelper is the other process of helper. In a run of the tests it does nothing.
 func TestHelper(t *testing.T) {
-	if os.Getenv("PGD_HELPER") != "run" {
+	dir := os.Getenv("PGD_HELPER_DIR")
+	if dir == "" {
 		return
 	}
-	s, err := pgd.Start(t.Context(), options(os.Getenv("PGD_HELPER_DIR")))
+	s, err := pgd.Start(t.Context(), options(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
 	execute(t, s.URL(), insert)
 	fmt.Printf("pid %d\n", s.PID())
-	select {} // until killed
+	<-s.Done() // or until killed
 }

@@ -305,6 +305,7 @@ func TestKillEachService(t *testing.T) {
 	want := referenceDigest(t, dir)
 	for _, victim := range []string{"fetcher", "parser", "writer", "nats-server"} {
 		t.Run(victim, func(t *testing.T) {
+			t.Parallel()
 			p := newPipeline(t)
 			services := map[string]*process{}
 			for _, name := range []string{"fetcher", "parser", "writer"} {

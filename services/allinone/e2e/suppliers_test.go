@@ -238,7 +238,7 @@ func TestFailedFiles(t *testing.T) {
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
 	for i := range 20000 {
-		fmt.Fprintf(z, "{\"resourceType\":\"Patient\",\"id\":\"p%d\",\"gender\":\"%x\"}\n", i, i*7919)
+		_, _ = fmt.Fprintf(z, "{\"resourceType\":\"Patient\",\"id\":\"p%d\",\"gender\":\"%x\"}\n", i, i*7919)
 	}
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
