@@ -179,7 +179,7 @@ func (b *Bus) process(ctx, unit context.Context, opts ConsumeOptions, group []je
 		if opts.OnRetry != nil {
 			opts.OnRetry(err)
 		}
-		if attempt == 1 || attempt%10 == 0 {
+		if ctx.Err() == nil && (attempt == 1 || attempt%10 == 0) {
 			b.log.Warn().Err(err).Str("consumer", opts.Consumer).Int("attempt", attempt).Msg("holding messages, trying again")
 		}
 		if backOff(ctx, attempt) != nil {

@@ -4,4 +4,4 @@ go 1.26.0
 
 require github.com/klauspost/compress v1.20.3
 
-require github.com/google/go-cmp v0.7.0 // indirect
+require github.com/google/go-cmp v0.7.0

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// flock locks an open file until it is closed or the process ends.
+// flock locks an open file until it is unlocked or the process ends.
 func flock(file *os.File) error {
 	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -17,4 +17,11 @@ func flock(file *os.File) error {
 		return fmt.Errorf("lock: %w", err)
 	}
 	return nil
+}
+
+// unlock also closes the file. Closing alone would not do: a program that another goroutine
+// is just starting has a copy of the file for a moment, and with it the lock.
+func unlock(file *os.File) {
+	_ = syscall.Flock(int(file.Fd()), syscall.LOCK_UN) // fails where it is closed already
+	_ = file.Close()                                   // nothing was written
 }

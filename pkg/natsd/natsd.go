@@ -56,7 +56,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	}
 	s, err := start(opts)
 	if err != nil {
-		_ = lock.Close() // holds nothing but the claim
+		unlock(lock)
 		return nil, fmt.Errorf("start NATS: %w", err)
 	}
 	s.lock = lock
@@ -166,5 +166,5 @@ func (s *Server) URL() string { return s.url }
 func (s *Server) Close() {
 	s.nats.Shutdown()
 	s.nats.WaitForShutdown()
-	_ = s.lock.Close() // a second Close finds it closed
+	unlock(s.lock)
 }

@@ -11,7 +11,8 @@
 // user "postgres", or "nobody" where there is none, or as whoever owns the data already. Where that
 // user cannot enter Dir, as below /root or in a folder made by mktemp -d, data and socket go to
 // /var/lib/stoker/pg-<random>, and the file "location" in Dir holds that path. With Dir deleted, the
-// next start makes a fresh database; [Remove] deletes both. And a path too long or too
+// next start makes a fresh database; [Remove] deletes both. What belonged to a folder below the
+// temporary folder that is gone, the next new database there deletes. And a path too long or too
 // odd for a socket gets its socket in a folder with a short random name below the temporary
 // folder, which Close removes.
 //

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// claim makes the folder and locks it until the file is closed or the process ends. The
+// claim makes the folder and locks it until unclaim or the end of the process. The
 // server does not get the file, so the lock does not outlive the process.
 func claim(dir string) (*os.File, error) {
 	mode := os.FileMode(0o700)
@@ -31,4 +31,12 @@ func claim(dir string) (*os.File, error) {
 		return nil, fmt.Errorf("folder %s is in use by another process", dir)
 	}
 	return nil, fmt.Errorf("lock %s: %w", dir, err)
+}
+
+// unclaim ends the claim; a second time it does nothing. Closing the file alone would not do: a
+// program that another goroutine is just starting has a copy of it for a moment, and with it
+// the lock.
+func unclaim(lock *os.File) {
+	_ = syscall.Flock(int(lock.Fd()), syscall.LOCK_UN) // fails where it is closed already
+	_ = lock.Close()                                   // nothing was written
 }

@@ -174,7 +174,7 @@ func (s *Server) release() {
 	if s.process == nil || s.process.ended() {
 		s.socket.remove()
 	}
-	_ = s.lock.Close() // holds nothing but the claim; a second time finds it closed
+	unclaim(s.lock)
 }
 
 // Remove deletes the folder and all its data, wherever they are, stopping a server that was left
@@ -198,7 +198,7 @@ func remove(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = lock.Close() }() // holds nothing but the claim
+	defer unclaim(lock)
 	place, known, err := knownPlace(dir)
 	if err != nil && !errors.Is(err, errPlaceGone) {
 		return err

@@ -35,7 +35,7 @@ func start(t *testing.T, opts pgd.Options) *pgd.Server {
 
 func closeServer(t *testing.T, s *pgd.Server) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := s.Close(ctx); err != nil {
 		t.Error(err)

@@ -17,7 +17,8 @@ const (
 	// elsewhere is for data that the server's user could not reach in its own folder.
 	elsewhere       = "/var/lib/stoker"
 	elsewherePrefix = "pg-"
-	locationFile    = "location"
+	locationFile    = "location" // in the server's own folder, names the one in elsewhere
+	ownerFile       = "owner"    // the other way round
 )
 
 // errPlaceGone is the error of a location file that names a folder which is not there.
@@ -95,6 +96,7 @@ func newPlace(ctx context.Context, dir string, programs programs) (place, error)
 	if err := os.MkdirAll(elsewhere, 0o711); err != nil {
 		return place{}, err
 	}
+	sweep()
 	home, err := os.MkdirTemp(elsewhere, elsewherePrefix)
 	if err != nil {
 		return place{}, err
@@ -102,16 +104,41 @@ func newPlace(ctx context.Context, dir string, programs programs) (place, error)
 	if err := os.Chmod(home, 0o711); err != nil {
 		return place{}, err
 	}
-	return place{home: home, owner: owner}, writeLocation(dir, home)
+	if err := writePath(filepath.Join(dir, locationFile), home); err != nil {
+		return place{}, err
+	}
+	// Second, since sweep compares the two.
+	return place{home: home, owner: owner}, writePath(filepath.Join(home, ownerFile), dir)
 }
 
-// writeLocation is all or nothing: half a path would hide the data.
-func writeLocation(dir, home string) error {
-	whole := filepath.Join(dir, locationFile)
-	if err := os.WriteFile(whole+".new", []byte(home+"\n"), 0o600); err != nil {
+// writePath is all or nothing: half a path would hide the data.
+func writePath(file, path string) error {
+	if err := os.WriteFile(file+".new", []byte(path+"\n"), 0o600); err != nil {
 		return err
 	}
-	return os.Rename(whole+".new", whole)
+	return os.Rename(file+".new", file)
+}
+
+// readPath reads what writePath wrote, empty if it cannot.
+func readPath(file string) string {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSuffix(string(text), "\n")
+}
+
+// sweep deletes data whose folder was a temporary one and is gone, or made anew since. Of
+// other folders that are gone we cannot know: they may be on a disk that comes back.
+func sweep() {
+	owners, _ := filepath.Glob(filepath.Join(elsewhere, elsewherePrefix+"*", ownerFile))
+	for _, file := range owners {
+		home, dir := filepath.Dir(file), readPath(file)
+		temporary := strings.HasPrefix(dir, filepath.Clean(os.TempDir())+"/")
+		if temporary && readPath(filepath.Join(dir, locationFile)) != home {
+			_ = os.RemoveAll(home) // what stays is tried again
+		}
+	}
 }
 
 // enter tells, by doing it, whether a user can run the programs with dir as its folder:

@@ -50,6 +50,9 @@ func TestClosedParent(t *testing.T) {
 	if !query[bool](t, fresh.URL(), "SELECT to_regclass('kept') IS NULL") {
 		t.Error("the data is still there")
 	}
+	if _, err := os.Stat(s.DataDir()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what belonged to the deleted folder is still there: %v", err)
+	}
 	closeServer(t, fresh)
 
 	// Losing the data behind the folder's back is an error, never an empty database.

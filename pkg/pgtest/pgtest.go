@@ -16,7 +16,7 @@ import (
 )
 
 // cleanupTimeout bounds what is done after a test, when its own context has ended.
-const cleanupTimeout = 30 * time.Second
+const cleanupTimeout = time.Minute
 
 // Settings make a server fast that holds nothing but test data.
 func Settings() map[string]string {

@@ -2,6 +2,7 @@ package parser
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -70,6 +71,9 @@ func (p *parser) handle(ctx context.Context, messages []bus.Message) error {
 		}
 		c.body = keep(chunk.Body)
 		out, err := c.parser.Convert(chunk)
+		if errors.Is(err, convert.ErrUnsupported) {
+			return err // invariant 9: held until a parser of the right version has it
+		}
 		if err != nil {
 			return bus.Permanent(err)
 		}

@@ -121,13 +121,18 @@ func freePort(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// startNATS runs a real nats-server, synced to disk before each acknowledgement.
-func startNATS(t *testing.T) (url string, restart func()) {
+// startNATS runs a real nats-server. synced is as in production: to disk before each
+// acknowledgement, without which a kill could lose what was acknowledged.
+func startNATS(t *testing.T, synced bool) (url string, restart func()) {
 	t.Helper()
 	addr := freePort(t)
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "nats.conf")
-	content := fmt.Sprintf("listen: %q\njetstream { store_dir: %q, sync_interval: always }\n", addr, filepath.Join(dir, "js"))
+	interval := "2m"
+	if synced {
+		interval = "always"
+	}
+	content := fmt.Sprintf("listen: %q\njetstream { store_dir: %q, sync_interval: %s }\n", addr, filepath.Join(dir, "js"), interval)
 	if err := os.WriteFile(conf, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -34,9 +34,9 @@ type pipeline struct {
 	restartNATS func()
 }
 
-func newPipeline(t *testing.T) *pipeline {
+func newPipeline(t *testing.T, synced bool) *pipeline {
 	t.Helper()
-	url, restart := startNATS(t)
+	url, restart := startNATS(t, synced)
 	p := &pipeline{t: t, databaseURL: pgtest.New(t), restartNATS: restart}
 	p.env = []string{"NATS_URL=" + url, "DATABASE_URL=" + p.databaseURL, "STOKER_LISTEN=127.0.0.1:0"}
 	nc, err := bus.Connect(url, "test", zerolog.Nop())
@@ -109,7 +109,7 @@ func referenceDigest(t *testing.T, path string) string {
 func TestSeparateProcesses(t *testing.T) {
 	t.Parallel()
 	path := data(t, "suppliers/smart-bulk-10")
-	p := newPipeline(t)
+	p := newPipeline(t, false)
 	for _, name := range []string{"fetcher", "parser", "writer"} {
 		p.start(name)
 	}
@@ -152,15 +152,47 @@ func converterLines(t *testing.T) []string {
 	return lines
 }
 
+// shape is how many services run, and the size of chunks.
+type shape struct{ parsers, writers, chunk int }
+
+func (s shape) dataset(shuffle int) string {
+	return fmt.Sprintf("d%d-%d-%d", s.parsers, s.chunk, shuffle)
+}
+
+// shuffledFile is a file with the lines of another in random order.
+type shuffledFile struct {
+	path string
+	last string // what must be stored of it
+}
+
+func shuffled(t *testing.T, lines []string, n int) []shuffledFile {
+	t.Helper()
+	files := make([]shuffledFile, n)
+	dir := t.TempDir()
+	for i := range files {
+		mine := slices.Clone(lines)
+		random := mathrand.New(mathrand.NewPCG(uint64(i), 1))
+		random.Shuffle(len(mine), func(a, b int) { mine[a], mine[b] = mine[b], mine[a] })
+		files[i] = shuffledFile{path: filepath.Join(dir, fmt.Sprintf("shuffle%d.ndjson", i)), last: lastLines(t, mine)}
+		if err := os.WriteFile(files[i].path, []byte(strings.Join(mine, "\n")+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return files
+}
+
 // TestSameRowsWhateverTheOrder: one and four of each service, small chunks and large ones,
 // redelivery, five shuffles of the file: for each shuffle the rows are those of its last
 // lines.
 func TestSameRowsWhateverTheOrder(t *testing.T) {
 	t.Parallel()
-	lines := converterLines(t)
-	dir := t.TempDir()
-	shapes := []struct{ parsers, writers, chunk int }{{1, 1, 4 << 10}, {4, 4, 4 << 10}, {1, 1, 512 << 10}, {4, 4, 512 << 10}}
-	p := newPipeline(t)
+	shuffles := shuffled(t, converterLines(t), 5)
+	digests := make([]map[string]bool, len(shuffles))
+	for i := range digests {
+		digests[i] = map[string]bool{}
+	}
+	shapes := []shape{{1, 1, 4 << 10}, {4, 4, 4 << 10}, {1, 1, 512 << 10}, {4, 4, 512 << 10}}
+	p := newPipeline(t, false)
 	p.start("fetcher")
 	var last []*process
 	for _, shape := range shapes {
@@ -174,44 +206,33 @@ func TestSameRowsWhateverTheOrder(t *testing.T) {
 		for range shape.writers {
 			last = append(last, p.start("writer"))
 		}
-		for shuffle := range 5 {
-			shuffled := slices.Clone(lines)
-			random := mathrand.New(mathrand.NewPCG(uint64(shuffle), 1))
-			random.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
-			path := filepath.Join(dir, fmt.Sprintf("shuffle%d.ndjson", shuffle))
-			if err := os.WriteFile(path, []byte(strings.Join(shuffled, "\n")+"\n"), 0o644); err != nil {
-				t.Fatal(err)
+		// All five are asked for at once, and their batches mix.
+		imports := make([]fhirmsg.ImportID, len(shuffles))
+		for i, shuffled := range shuffles {
+			imports[i] = p.request(fhirmsg.ImportRequest{
+				Dataset: shape.dataset(i), ChunkSize: shape.chunk, Sources: []fhirmsg.Source{{Path: shuffled.path}},
+			})
+		}
+		accounts := make([]ledger.Status, len(shuffles))
+		for i, shuffled := range shuffles {
+			accounts[i] = p.wait(imports[i])
+			wantBalanced(t, shape.dataset(i), accounts[i])
+			if got := storedLines(t, p.databaseURL, shape.dataset(i)); got != shuffled.last {
+				t.Errorf("%s: stored lines differ from the last lines of the file:\n%s\nwant\n%s", shape.dataset(i), got, shuffled.last)
 			}
-			dataset := fmt.Sprintf("d%d-%d-%d", shape.parsers, shape.chunk, shuffle)
-			s := p.wait(p.request(fhirmsg.ImportRequest{Dataset: dataset, ChunkSize: shape.chunk, Sources: []fhirmsg.Source{{Path: path}}}))
-			wantBalanced(t, dataset, s)
-			if got, want := storedLines(t, p.databaseURL, dataset), lastLines(t, shuffled); got != want {
-				t.Errorf("%s: stored lines differ from the last lines of the file:\n%s\nwant\n%s", dataset, got, want)
-			}
-			before := digest(t, p.databaseURL, dataset)
-			p.redeliver()
-			if after := digest(t, p.databaseURL, dataset); after != before {
-				t.Errorf("%s: redelivery changed the rows: %s, before %s", dataset, after, before)
-			}
-			if again, err := p.ledger.Status(t.Context(), s.Import); err != nil || again.Resources != s.Resources {
-				t.Errorf("%s: redelivery changed the account: %+v, before %+v (%v)", dataset, again.Resources, s.Resources, err)
+			digests[i][digest(t, p.databaseURL, shape.dataset(i))] = true
+		}
+		p.redeliver()
+		for i, before := range accounts {
+			digests[i][digest(t, p.databaseURL, shape.dataset(i))] = true
+			if again, err := p.ledger.Status(t.Context(), before.Import); err != nil || again.Resources != before.Resources {
+				t.Errorf("%s: redelivery changed the account: %+v, before %+v (%v)", shape.dataset(i), again.Resources, before.Resources, err)
 			}
 		}
 	}
-	digests := map[string]map[string]bool{}
-	for _, shape := range shapes {
-		for shuffle := range 5 {
-			dataset := fmt.Sprintf("d%d-%d-%d", shape.parsers, shape.chunk, shuffle)
-			key := fmt.Sprint(shuffle)
-			if digests[key] == nil {
-				digests[key] = map[string]bool{}
-			}
-			digests[key][digest(t, p.databaseURL, dataset)] = true
-		}
-	}
-	for shuffle, all := range digests {
+	for i, all := range digests {
 		if len(all) != 1 {
-			t.Errorf("shuffle %s: %d digests, want one whatever the number of services and the chunk size: %v", shuffle, len(all), all)
+			t.Errorf("shuffle %d: %d digests, want one whatever the number of services and the chunk size: %v", i, len(all), all)
 		}
 	}
 }
@@ -306,7 +327,7 @@ func TestKillEachService(t *testing.T) {
 	for _, victim := range []string{"fetcher", "parser", "writer", "nats-server"} {
 		t.Run(victim, func(t *testing.T) {
 			t.Parallel()
-			p := newPipeline(t)
+			p := newPipeline(t, true)
 			services := map[string]*process{}
 			for _, name := range []string{"fetcher", "parser", "writer"} {
 				services[name] = p.start(name)

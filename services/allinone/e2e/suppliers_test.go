@@ -221,6 +221,9 @@ func TestTrace(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.stdout), &trace); err != nil {
 		t.Fatalf("%v: %s", err, r.stderr)
 	}
+	for i, d := range trace.Deliveries {
+		trace.Deliveries[i].File = filepath.Base(d.File)
+	}
 	got := fmt.Sprint(trace.Deliveries)
 	if want := "[{0.ndjson inserted 2} {1.ndjson updated 2} {2.ndjson updated 2}]"; got != want {
 		t.Errorf("deliveries %s, want %s", got, want)

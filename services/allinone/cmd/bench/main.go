@@ -24,7 +24,7 @@ func run(ctx context.Context) error {
 	if opts.Dir, err = os.MkdirTemp("", "stoker-bench-"); err != nil {
 		return err
 	}
-	defer os.RemoveAll(opts.Dir) //nolint:errcheck // a temporary folder
+	defer os.RemoveAll(opts.Dir)                      //nolint:errcheck // a temporary folder
 	if err := os.Chmod(opts.Dir, 0o755); err != nil { // PostgreSQL runs under another user when this runs as root
 		return err
 	}

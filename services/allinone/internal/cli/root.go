@@ -41,7 +41,11 @@ func Run(ctx context.Context, args []string, stdio IO) error {
 	root.SetIn(stdio.In)
 	root.SetOut(stdio.Out)
 	root.SetErr(stdio.Err)
-	return root.ExecuteContext(ctx)
+	err := root.ExecuteContext(ctx)
+	if err != nil && strings.HasPrefix(err.Error(), "unknown command") {
+		return usage("%w\nsee: stoker --help", err)
+	}
+	return err
 }
 
 // app is what all commands share.

@@ -1,0 +1,129 @@
+package fetcher
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/rs/zerolog"
+
+	"github.com/stoker-fhir/stoker/pkg/bus"
+	"github.com/stoker-fhir/stoker/pkg/fhirdef"
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/lifecycle"
+	"github.com/stoker-fhir/stoker/pkg/telemetry"
+	"github.com/stoker-fhir/stoker/services/fetcher/internal/source"
+)
+
+// grace is how long the chunks in hand may go on after the first signal.
+const grace = 20 * time.Second
+
+// rules is the version of the parser's rules that imports are pinned to.
+const rules = 1
+
+// Deps is what the service works with. They stay the caller's to close.
+type Deps struct {
+	Bus     *bus.Bus
+	Pool    *pgxpool.Pool
+	Log     zerolog.Logger
+	Metrics *telemetry.Metrics
+}
+
+// Run serves until the context ends, and returns after the chunks in hand are published.
+func Run(ctx context.Context, cfg Config, d Deps) error {
+	f := &fetcher{
+		cfg: cfg, deps: d, ledger: ledger.New(d.Pool), stopping: ctx.Done(),
+		source: source.Config{Roots: cfg.Roots, SpoolDir: cfg.SpoolDir},
+	}
+	if err := lifecycle.Retry(ctx, d.Log, "migrate the database", func(ctx context.Context) error {
+		return ledger.Migrate(ctx, d.Pool)
+	}); err != nil {
+		return err
+	}
+	if err := lifecycle.Retry(ctx, d.Log, "set up JetStream", func(ctx context.Context) error {
+		return d.Bus.Apply(ctx, fhirdef.ResourceTypes(fhirmsg.FHIRVersionR4), nil)
+	}); err != nil {
+		return err
+	}
+	d.Bus.Consume(ctx, bus.ConsumeOptions{
+		Stream: fhirmsg.StreamFetch, Consumer: fhirmsg.ConsumerFetcher, Workers: cfg.Imports, Grace: grace,
+		OnRetry: func(error) { d.Metrics.Retry() },
+	}, f.handle)
+	return nil
+}
+
+type fetcher struct {
+	cfg      Config
+	deps     Deps
+	ledger   *ledger.Ledger
+	source   source.Config
+	stopping <-chan struct{} // closed at the first signal: finish the chunk in hand
+}
+
+// Why an import is left before its end.
+var (
+	errStopping = errors.New("the process is stopping")    // another fetcher goes on
+	errHalted   = errors.New("the import is not to go on") // paused or cancelled
+)
+
+// handle fetches one import, from wherever an earlier attempt left it.
+func (f *fetcher) handle(ctx context.Context, messages []bus.Message) error {
+	for _, msg := range messages {
+		req, err := fhirmsg.DecodeImportRequest(msg.Data)
+		if err != nil {
+			return bus.Permanent(err)
+		}
+		if err := f.fetch(ctx, req); err != nil && !errors.Is(err, errHalted) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
+	imp, _, err := f.ledger.Accept(ctx, req, rules)
+	if err != nil {
+		return err
+	}
+	// An import that was refused, paused or cancelled, or is being stored already, is not fetched.
+	state, err := f.ledger.BeginFetch(ctx, imp.ID)
+	if err != nil || state != ledger.StateFetching {
+		return err
+	}
+	files, pinned, err := f.ledger.Files(ctx, imp.ID)
+	if err != nil {
+		return err
+	}
+	if !pinned {
+		if err := f.pin(ctx, imp.ID, req.Sources); err != nil {
+			return err
+		}
+		if files, _, err = f.ledger.Files(ctx, imp.ID); err != nil {
+			return err
+		}
+	}
+	for _, file := range files {
+		if file.State == "closed" || file.State == "failed" {
+			continue
+		}
+		if err := f.fetchFile(ctx, imp, file); err != nil {
+			return err
+		}
+	}
+	return f.ledger.CloseList(ctx, imp.ID)
+}
+
+// halted returns why fetching must not go on, or nil.
+func (f *fetcher) halted(state ledger.State) error {
+	if state != ledger.StateFetching {
+		return errHalted
+	}
+	select {
+	case <-f.stopping:
+		return errStopping
+	default:
+		return nil
+	}
+}

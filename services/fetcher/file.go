@@ -1,0 +1,155 @@
+package fetcher
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/services/fetcher/internal/reading"
+	"github.com/stoker-fhir/stoker/services/fetcher/internal/source"
+)
+
+// pin stores the list of files that the sources name. What cannot be listed is a file that
+// failed, so that the rest goes on.
+func (f *fetcher) pin(ctx context.Context, id fhirmsg.ImportID, sources []fhirmsg.Source) error {
+	var files []ledger.File
+	var skipped []ledger.SkippedFile
+	for _, s := range sources {
+		found, passed, err := source.List(ctx, s, f.source)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			files = append(files, ledger.File{
+				Name: source.Name(s), Type: s.Type, Locator: json.RawMessage("null"), State: "failed", Reason: err.Error(), Size: -1,
+			})
+		}
+		for _, file := range found {
+			locator, err := json.Marshal(file.Locator)
+			if err != nil {
+				return fmt.Errorf("encode a locator: %w", err)
+			}
+			files = append(files, ledger.File{Name: file.Name, Type: file.Type, Locator: locator, State: "waiting", Size: file.Size})
+		}
+		for _, p := range passed {
+			skipped = append(skipped, ledger.SkippedFile{Name: p.Name, Reason: p.Reason})
+		}
+	}
+	for i := range files {
+		files[i].Index = int32(i)
+	}
+	return f.ledger.PinFiles(ctx, id, files, skipped)
+}
+
+// fetchFile brings one file to its end, or to its failure. Errors are those of the database
+// and the queue, and why the import is left; what is wrong with the file is in the ledger.
+func (f *fetcher) fetchFile(ctx context.Context, imp fhirmsg.Import, file ledger.File) error {
+	var locator source.Locator
+	if err := json.Unmarshal(file.Locator, &locator); err != nil {
+		return f.ledger.CloseFile(ctx, imp.ID, file.Index, "its place was not stored in a form that this version reads")
+	}
+	opts := reading.Options{ChunkSize: imp.ChunkSize, MaxLine: imp.MaxLine, Line: 1}
+	if file.Reading != nil {
+		if err := json.Unmarshal(file.Reading, &opts.State); err != nil {
+			return f.ledger.CloseFile(ctx, imp.ID, file.Index, "its state was not stored in a form that this version reads")
+		}
+		offset, lines, err := f.ledger.ResumePoint(ctx, imp.ID, file.Index)
+		if err != nil {
+			return err
+		}
+		opts.Offset, opts.Line = offset, lines+1
+	}
+	r, err := reading.Open(ctx, source.File{Name: file.Name, Type: file.Type, Locator: locator, Size: file.Size}, f.source, opts)
+	if err == nil {
+		err = f.readFile(ctx, imp, file, r)
+		_ = r.Close() // only read from
+	}
+	failed := fileError{}
+	switch {
+	case err == nil:
+		err = f.ledger.CloseFile(ctx, imp.ID, file.Index, "")
+	case ctx.Err() != nil:
+		return err
+	case errors.As(err, &failed), r == nil:
+		f.deps.Log.Warn().Stringer("import", imp.ID).Int32("file", file.Index).Msg("a file failed; its reason is in the ledger")
+		err = f.ledger.CloseFile(ctx, imp.ID, file.Index, err.Error())
+	}
+	if err == nil && locator.Spool != "" {
+		f.removeSpooled(string(locator.Spool))
+	}
+	return err
+}
+
+// fileError is about a file's content or its source, which fails the file and nothing else.
+type fileError struct{ error }
+
+func (e fileError) Unwrap() error { return e.error }
+
+// readFile publishes a file's chunks from where it is open.
+func (f *fetcher) readFile(ctx context.Context, imp fhirmsg.Import, file ledger.File, r *reading.Reading) error {
+	state, err := json.Marshal(r.State)
+	if err != nil {
+		return fmt.Errorf("encode a file's state: %w", err)
+	}
+	// Before the first chunk, so that whoever resumes knows what the chunks are of.
+	if err := f.ledger.OpenFile(ctx, imp.ID, file.Index, state, r.State.Validator.Size); err != nil {
+		return err
+	}
+	p := newPublisher(ctx, f, imp, file.Index)
+	readErr := f.readPieces(ctx, imp, file, r, p)
+	now, err := p.finish(ctx, r.Read())
+	switch {
+	case err != nil:
+		return err
+	case readErr != nil:
+		return readErr
+	case now != ledger.StateFetching:
+		return errHalted
+	}
+	return nil
+}
+
+func (f *fetcher) readPieces(ctx context.Context, imp fhirmsg.Import, file ledger.File, r *reading.Reading, p *publisher) error {
+	for {
+		piece, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fileError{err}
+		}
+		chunk := fhirmsg.Chunk{
+			ChunkHeader: fhirmsg.ChunkHeader{
+				Import: imp, Place: fhirmsg.Place{File: file.Index, Offset: piece.Offset, Length: piece.Length},
+				FirstLine: piece.FirstLine, Lines: piece.Lines, Type: file.Type, Document: piece.Document, TooLong: piece.TooLong,
+			},
+			Body: piece.Body,
+		}
+		if err := p.publish(chunk); err != nil {
+			return err
+		}
+		state, err := p.flush(ctx, r.Read(), false)
+		if err != nil {
+			return err
+		}
+		if err := f.halted(state); err != nil {
+			return err
+		}
+	}
+}
+
+// removeSpooled removes content that was handed in and is on its way for certain.
+func (f *fetcher) removeSpooled(name string) {
+	root, err := os.OpenRoot(f.cfg.SpoolDir)
+	if err == nil {
+		err = errors.Join(root.Remove(name), root.Close())
+	}
+	if err != nil {
+		f.deps.Log.Warn().Err(err).Msg("spooled content was not removed")
+	}
+}

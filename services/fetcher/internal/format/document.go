@@ -1,0 +1,78 @@
+package format
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+)
+
+// Window is how much of a file's content [Document] may look at, in bytes.
+const Window = 1 << 20
+
+var bom = []byte("\xef\xbb\xbf")
+
+// Document reports whether content, which begins with the bytes given, is one JSON document
+// over several lines. Whole says that nothing follows. Sure is false where more bytes, up to
+// [Window], could change the answer.
+//
+// A first line that is broken in the middle looks like the beginning of a document. What
+// follows tells: the next line of ndjson begins a value where, after most breaks, none may
+// begin, and if it may, is followed by another without a comma.
+func Document(beginning []byte, whole bool) (document, sure bool) {
+	rest := bytes.TrimLeft(bytes.TrimPrefix(beginning, bom), " \t\r\n")
+	end := bytes.IndexByte(rest, '\n')
+	if end < 0 { // no line, one line, or the beginning of one
+		return false, whole || len(beginning) >= Window
+	}
+	if json.Valid(rest[:end]) {
+		return false, true
+	}
+	length, err := firstValue(rest)
+	switch {
+	case err == nil:
+		return length > int64(end), true
+	case !errors.Is(err, io.ErrUnexpectedEOF):
+		return false, true // not JSON, on this line or the next
+	case whole:
+		// Cut short. A file of lines, the first of them broken, if another line is one value.
+		return !anyValue(rest[end+1:]), true
+	default:
+		return true, len(beginning) >= Window
+	}
+}
+
+// firstValue returns where the first JSON value in b ends; [io.ErrUnexpectedEOF] if it does
+// not end, any other error if it is not JSON.
+func firstValue(b []byte) (int64, error) {
+	d := json.NewDecoder(bytes.NewReader(b))
+	for depth := 0; ; {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return 0, io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return 0, err
+		}
+		switch token {
+		case json.Delim('{'), json.Delim('['):
+			depth++
+		case json.Delim('}'), json.Delim(']'):
+			depth--
+		}
+		if depth == 0 {
+			return d.InputOffset(), nil
+		}
+	}
+}
+
+// anyValue reports whether a line of b is a JSON object by itself.
+func anyValue(b []byte) bool {
+	for line := range bytes.Lines(b) {
+		line = bytes.TrimSpace(line)
+		if len(line) > 0 && line[0] == '{' && json.Valid(line) {
+			return true
+		}
+	}
+	return false
+}

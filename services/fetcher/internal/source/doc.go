@@ -1,0 +1,25 @@
+// Package source finds and opens what an import names: files, the files of folders, content
+// that was handed in, and http(s) URLs. What it gives is bytes as they are at the source; that
+// they may be compressed is not its concern.
+//
+// What it guarantees:
+//
+//   - [List] gives the same list in the same order for the same folder: by the bytes of the
+//     path. What it passes over it names, with the reason.
+//   - Nothing is read outside the folders that the configuration names, whatever a path, a
+//     spool's name or a symbolic link says.
+//   - io.EOF means that the whole content was delivered, each byte once. A transfer that was
+//     cut short is continued, where the server can prove that the content is still the same,
+//     or fails with [ErrCut]; it is never taken for whole.
+//   - What changes while it is read, or between two readings, fails with [ErrChanged]; the
+//     bytes of two states are never joined.
+//   - Reading ends promptly with its context. Every wait for a server has a limit; how long
+//     a transfer takes as a whole has none.
+//   - Names and error texts hold no credentials: of a URL neither user, query nor fragment, and
+//     nothing that a server sent.
+//
+// What it does not guarantee: that a change is seen which leaves a local file's size, time
+// and inode as they were, or which a server denies by an equal strong validator (RFC 9110,
+// section 8.8). A [Locator] holds a URL whole, with its credentials, since it must be opened
+// again.
+package source

@@ -1,0 +1,135 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Errors that a caller tells apart. A server's refusal is a [StatusError].
+var (
+	ErrChanged   = errors.New("the content has changed since it was first opened")
+	ErrCut       = errors.New("the transfer was cut short and cannot be continued")
+	ErrForbidden = errors.New("outside the folders that may be read")
+)
+
+// Config says what may be read, and how. Limits of HTTP that are 0 get their defaults.
+type Config struct {
+	Roots    []string // folders that named files and folders must lie in; none: all are refused
+	SpoolDir string   // folder of content that was handed in; empty: such sources are refused
+
+	ConnectTimeout time.Duration // for a connection, and again for its encryption; 10 s
+	HeaderTimeout  time.Duration // for the beginning of an answer; 60 s
+	IdleTimeout    time.Duration // without a byte while one is waited for; 60 s
+	Attempts       int           // requests in a row that bring nothing new; 8
+	MaxWait        time.Duration // between them, also when the server asks for more; 2 min
+
+	Sleep func(context.Context, time.Duration) error // nil: by the clock; ends with the context
+	Now   func() time.Time                           // nil: the clock
+}
+
+func (c Config) withDefaults() Config {
+	defaultTo(&c.ConnectTimeout, 10*time.Second)
+	defaultTo(&c.HeaderTimeout, time.Minute)
+	defaultTo(&c.IdleTimeout, time.Minute)
+	defaultTo(&c.Attempts, 8)
+	defaultTo(&c.MaxWait, 2*time.Minute)
+	if c.Sleep == nil {
+		c.Sleep = sleep
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+func defaultTo[T time.Duration | int](v *T, value T) {
+	if *v <= 0 {
+		*v = value
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// Reader reads one file's bytes. It is for one goroutine, and its errors stay.
+type Reader struct {
+	stream stream
+	offset int64
+	err    error
+}
+
+// stream is what differs between local files and HTTP.
+type stream interface {
+	io.ReadCloser
+	validator() Validator
+	check() error
+}
+
+// Open opens a file at its beginning. The context ends the reading too.
+//
+// Errors of Open and of reading: [ErrForbidden], [fs.ErrNotExist], [fs.ErrPermission],
+// [StatusError], [ErrChanged], [ErrCut], the context's, and what network and disk report.
+func Open(ctx context.Context, f File, cfg Config) (*Reader, error) {
+	return open(ctx, f, cfg.withDefaults(), nil, 0)
+}
+
+// OpenAt opens a file at an offset in bytes, provided that it is what v says, else [ErrChanged].
+// It is [ErrCut] if that cannot be known and the offset is not 0. Else like [Open].
+func OpenAt(ctx context.Context, f File, cfg Config, v Validator, offset int64) (*Reader, error) {
+	return open(ctx, f, cfg.withDefaults(), &v, offset)
+}
+
+func open(ctx context.Context, f File, cfg Config, want *Validator, offset int64) (*Reader, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var s stream
+	var err error
+	if f.Locator.URL != "" {
+		s, err = openHTTP(ctx, f.Locator.URL, cfg, want, offset)
+	} else {
+		s, err = openLocal(ctx, f.Locator, cfg, want, offset)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open: %w", err)
+	}
+	return &Reader{stream: s, offset: offset}, nil
+}
+
+// Read is an [io.Reader]. It is io.EOF only when the whole content was read and is unchanged.
+func (r *Reader) Read(p []byte) (int, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
+	n, err := r.stream.Read(p)
+	r.offset += int64(n)
+	if err != nil && err != io.EOF { //nolint:errorlint // a reader's end is io.EOF itself
+		err = fmt.Errorf("read: %w", err)
+	}
+	r.err = err
+	return n, err
+}
+
+// Validator is what tells whether the file is the same when it is opened again.
+func (r *Reader) Validator() Validator { return r.stream.validator() }
+
+// Offset is where the next byte read is in the file, in bytes.
+func (r *Reader) Offset() int64 { return r.offset }
+
+// Check returns [ErrChanged] if a local file is no longer what it was when it was opened. Of
+// a URL nothing more is known than reading it told. Reading to the end checks too.
+func (r *Reader) Check() error { return r.stream.check() }
+
+// Close ends the reading.
+func (r *Reader) Close() error { return r.stream.Close() }
