@@ -13,7 +13,7 @@ type BatchHeader struct {
 	Part        int    `json:"part"`
 	Rows        int    `json:"rows"`
 	Bytes       int    `json:"bytes"`       // of the body before compression
-	Fingerprint Hash   `json:"fingerprint"` // of the body before compression
+	Fingerprint Hash   `json:"fingerprint"` // of the records without their bodies, whose hashes they hold
 }
 
 // Batch is a group of resources on its way to a writer.
@@ -22,11 +22,26 @@ type Batch struct {
 	Body []byte // records, see [AppendRecord] and [Batch.Records]
 }
 
-// Seal computes what the header says of the body. Call it once the body is final.
-func (b *Batch) Seal() { b.Bytes, b.Fingerprint = len(b.Body), HashOf(b.Body) }
+// printSize is what a record without its body takes, mostly, in bytes.
+const printSize = 96
 
-// Encode returns the message's bytes.
-func (b Batch) Encode() ([]byte, error) { return AppendEnvelope(nil, b.BatchHeader, b.Body) }
+// Seal computes what the header says of the body. Call it once the body is final: records
+// made by [AppendRecord].
+func (b *Batch) Seal() {
+	prints := make([]byte, 0, b.Rows*printSize)
+	for r, err := range b.Records() {
+		if err != nil { // not made by AppendRecord; a reader will say so
+			prints = append(prints, b.Body...)
+			break
+		}
+		r.Body = nil
+		prints = AppendRecord(prints, r)
+	}
+	b.Bytes, b.Fingerprint = len(b.Body), HashOf(prints)
+}
+
+// Append appends the message to dst.
+func (b Batch) Append(dst []byte) ([]byte, error) { return AppendEnvelope(dst, b.BatchHeader, b.Body) }
 
 // MessageID names the content, so that a differing statement about the same chunk, from
 // a parser of another version, is not mistaken for a repetition.

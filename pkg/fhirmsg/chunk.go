@@ -27,12 +27,14 @@ type Chunk struct {
 	Body []byte
 }
 
-// Encode returns the message's bytes.
-func (c Chunk) Encode() ([]byte, error) { return AppendEnvelope(nil, c.ChunkHeader, c.Body) }
-
-// MessageID names the content too: JetStream drops a repeated id whatever the message holds.
-func (c Chunk) MessageID() string {
-	return fmt.Sprintf("c.%s.%d.%d.%d.%s", c.Import.ID, c.File, c.Offset, c.Length, HashOf(c.Body))
+// Append appends the message to dst and returns it with its id. The id names the content, as
+// it is compressed: JetStream drops a repeated id whatever the message holds.
+func (c Chunk) Append(dst []byte) (msg []byte, id string, err error) {
+	begin := len(dst)
+	if msg, err = AppendEnvelope(dst, c.ChunkHeader, c.Body); err != nil {
+		return nil, "", err
+	}
+	return msg, fmt.Sprintf("c.%s.%d.%d.%d.%s", c.Import.ID, c.File, c.Offset, c.Length, HashOf(msg[begin:])), nil
 }
 
 // DecodeChunk reads a chunk; the body is appended to buf[:0].

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/klauspost/compress/s2"
 )
@@ -19,7 +20,8 @@ const MaxBody = MaxMaxLine + 1<<20
 // ErrEnvelope is returned for bytes that are not an envelope that this version reads.
 var ErrEnvelope = errors.New("not a valid message envelope")
 
-// AppendEnvelope appends a message to dst:
+// AppendEnvelope appends a message to dst, which is best reused, since compressing needs room
+// for more than the message has in the end:
 //
 //	byte     1, the version of the envelope
 //	uvarint  length of the header
@@ -33,7 +35,10 @@ func AppendEnvelope(dst []byte, header any, body []byte) ([]byte, error) {
 	dst = append(dst, envelopeV1)
 	dst = binary.AppendUvarint(dst, uint64(len(head)))
 	dst = append(dst, head...)
-	return append(dst, s2.Encode(nil, body)...), nil
+	// The codec wants room for the worst case, which a reused dst has already.
+	dst = slices.Grow(dst, s2.MaxEncodedLen(len(body)))
+	packed := s2.Encode(dst[len(dst):cap(dst)], body)
+	return dst[:len(dst)+len(packed)], nil
 }
 
 // DecodeEnvelope reads the header into header and appends the body to dst[:0].

@@ -92,6 +92,10 @@ func TestGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	encodedChunk, chunkID, err := exampleChunk().Append(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		name, id string
 		encoded  []byte
@@ -99,8 +103,8 @@ func TestGolden(t *testing.T) {
 		decode   func([]byte) (any, error)
 	}{
 		{"request", exampleRequest().MessageID(), mustEncode(exampleRequest().Encode()), exampleRequest(), func(b []byte) (any, error) { return DecodeImportRequest(b) }},
-		{"chunk", exampleChunk().MessageID(), mustEncode(exampleChunk().Encode()), exampleChunk(), func(b []byte) (any, error) { return DecodeChunk(b, nil) }},
-		{"batch", exampleBatch().MessageID(), mustEncode(exampleBatch().Encode()), exampleBatch(), func(b []byte) (any, error) { return DecodeBatch(b, nil) }},
+		{"chunk", chunkID, encodedChunk, exampleChunk(), func(b []byte) (any, error) { return DecodeChunk(b, nil) }},
+		{"batch", exampleBatch().MessageID(), mustEncode(exampleBatch().Append(nil)), exampleBatch(), func(b []byte) (any, error) { return DecodeBatch(b, nil) }},
 		{"statement", exampleStatement().MessageID(), mustEncode(exampleStatement().Encode()), exampleStatement(), func(b []byte) (any, error) { return DecodeStatement(b) }},
 		{"rejects", rejectsID, encodedRejects, rejects, func(b []byte) (any, error) { return DecodeRejects(b) }},
 	}

@@ -48,7 +48,7 @@ func TestServerKilled(t *testing.T) {
 		t.Errorf("no stale postmaster.pid: %v", err)
 	}
 	wantAnswer(t, start(t, opts))
-	<-busy
+	<-busy // how it ended depends on which was quicker
 	_ = conn.Close(t.Context())
 }
 

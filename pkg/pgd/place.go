@@ -77,8 +77,13 @@ func knownPlace(dir string) (_ place, known bool, _ error) {
 	case err != nil:
 		return place{}, false, err
 	}
-	p.owner, err = ownerOf(info)
-	return p, true, err
+	if p.owner, err = ownerOf(info); err != nil {
+		return place{}, false, err
+	}
+	if p.version() == "" {
+		return place{}, false, fmt.Errorf("%s has no file PG_VERSION, so it is not PostgreSQL's", p.data())
+	}
+	return p, true, nil
 }
 
 // newPlace chooses where the first start puts the data.

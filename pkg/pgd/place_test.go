@@ -84,14 +84,14 @@ func TestOddLocation(t *testing.T) {
 	}
 }
 
-// TestForeignData has data that belongs to someone who may not run it.
+// TestForeignData has a folder of another kind in the data's place, which root may not even own.
 func TestForeignData(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "data"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	want := "PG_VERSION" // or what the server says of a folder without it
+	want := "PG_VERSION"
 	if os.Geteuid() == 0 {
 		want = "belongs to root"
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -36,27 +37,38 @@ func New(t testing.TB) (databaseURL string) {
 	t.Helper()
 	skipIfShort(t)
 	server := os.Getenv("STOKER_TEST_DATABASE_URL") //nolint:forbidigo // tests have no configuration but the environment
-	if server == "" {
+	ours := server == ""
+	if ours {
 		var err error
 		if server, err = share(t); err != nil {
 			t.Fatalf("pgtest: %v", err)
 		}
 	}
-	databaseURL, err := create(t, server)
+	databaseURL, err := create(t, server, ours)
 	if err != nil {
 		t.Fatalf("pgtest: create a database: %v", err)
 	}
 	return databaseURL
 }
 
-// create makes a database on a server, and drops it when the test ends.
-func create(t testing.TB, server string) (string, error) {
+// create makes a database on a server, ours or not, and drops it when the test ends.
+func create(t testing.TB, server string, ours bool) (string, error) {
 	location, err := url.Parse(server)
 	if err != nil {
 		return "", err
 	}
+	conn, err := pgx.Connect(t.Context(), server)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = conn.Close(t.Context()) }() // whether it worked is known by then
 	name := "test_" + strings.ToLower(rand.Text())
-	if err := execute(t.Context(), server, "CREATE DATABASE "+name); err != nil {
+	statement := "CREATE DATABASE " + name
+	if ours && majorVersion(conn) >= 15 {
+		// Where nothing is synced, this takes half as long as the newer way through the log.
+		statement += " STRATEGY file_copy"
+	}
+	if _, err := conn.Exec(t.Context(), statement); err != nil {
 		return "", err
 	}
 	t.Cleanup(func() {
@@ -68,6 +80,12 @@ func create(t testing.TB, server string) (string, error) {
 	})
 	location.Path = "/" + name
 	return location.String(), nil
+}
+
+func majorVersion(conn *pgx.Conn) int {
+	digits, _, _ := strings.Cut(conn.PgConn().ParameterStatus("server_version"), ".")
+	version, _ := strconv.Atoi(digits) // 0 for what is no release
+	return version
 }
 
 func execute(ctx context.Context, server, sql string) error {

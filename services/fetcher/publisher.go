@@ -1,6 +1,7 @@
 package fetcher
 
 import (
+	"bytes"
 	"context"
 	"sync"
 	"time"
@@ -26,6 +27,7 @@ type publisher struct {
 	mu    sync.Mutex
 	acked []ledger.Fetched
 
+	buf     []byte // for encoding, of the goroutine that publishes
 	flushed time.Time
 }
 
@@ -38,11 +40,12 @@ func newPublisher(ctx context.Context, f *fetcher, imp fhirmsg.Import, file int3
 // publish sends a chunk; it waits while the window is full, which is how a full queue slows
 // the reading down (invariant 4). Errors come with flush and finish.
 func (p *publisher) publish(chunk fhirmsg.Chunk) error {
-	msg, err := chunk.Encode() // the body is the splitter's, until its next piece
-	if err != nil {
+	var id string
+	var err error
+	if p.buf, id, err = chunk.Append(p.buf[:0]); err != nil {
 		return err
 	}
-	id := chunk.MessageID()
+	msg := bytes.Clone(p.buf)
 	p.group.Go(func() error {
 		start := time.Now()
 		if err := p.f.deps.Bus.Publish(p.ctx, fhirmsg.ChunkSubject(p.imp.Supplier), id, msg); err != nil {

@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"time"
@@ -56,7 +57,8 @@ type parser struct {
 // converter has the buffers of one worker.
 type converter struct {
 	parser *convert.Parser
-	body   []byte
+	body   []byte // of the chunk in hand
+	msg    []byte // for encoding
 }
 
 // handle parses one chunk and publishes what it holds.
@@ -77,7 +79,7 @@ func (p *parser) handle(ctx context.Context, messages []bus.Message) error {
 		if err != nil {
 			return bus.Permanent(err)
 		}
-		if err := p.publish(ctx, out); err != nil {
+		if err := p.publish(ctx, c, out); err != nil {
 			return err
 		}
 		p.measure(out, time.Since(start))
@@ -98,18 +100,20 @@ func keep(buf []byte) []byte {
 
 // publish stores batches and rejects, then the statement about them. Invariant 1: only
 // then may the chunk be acknowledged.
-func (p *parser) publish(ctx context.Context, out convert.Output) error {
+func (p *parser) publish(ctx context.Context, c *converter, out convert.Output) error {
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(publishers)
 	for _, b := range out.Batches {
+		var err error
+		if c.msg, err = b.Append(c.msg[:0]); err != nil {
+			return bus.Permanent(err)
+		}
+		msg := bytes.Clone(c.msg)
 		group.Go(func() error {
-			msg, err := b.Encode()
-			if err != nil {
-				return bus.Permanent(err)
-			}
 			return p.deps.Bus.Publish(groupCtx, fhirmsg.ResourceSubject(b.Import.Dataset, b.Type), b.MessageID(), msg)
 		})
 	}
+	c.msg = keep(c.msg)
 	for _, r := range out.Rejects {
 		group.Go(func() error {
 			msg, id, err := r.Encode()

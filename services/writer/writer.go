@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -73,6 +74,7 @@ type writer struct {
 	store  *store.Store
 	ledger *ledger.Ledger
 	slots  *semaphore.Weighted // transactions at once
+	bodies sync.Pool           // of *[]byte: buffers of decoded batches
 }
 
 // consumeType stores the batches of one resource type.
@@ -119,6 +121,7 @@ func (w *writer) storeBatches(ctx context.Context, messages []bus.Message) error
 		}
 		start := time.Now()
 		result, err := w.store.Write(ctx, batches)
+		w.release(batches)
 		if errors.Is(err, fhirmsg.ErrRecord) {
 			return bus.Permanent(err)
 		}
@@ -135,7 +138,7 @@ func (w *writer) storeBatches(ctx context.Context, messages []bus.Message) error
 func (w *writer) gather(messages []bus.Message) (batches []fhirmsg.Batch, n int, err error) {
 	rows, bytes := 0, 0
 	for _, msg := range messages {
-		b, err := fhirmsg.DecodeBatch(msg.Data, nil)
+		b, err := fhirmsg.DecodeBatch(msg.Data, w.buffer())
 		if err != nil {
 			return nil, 0, err
 		}
@@ -150,6 +153,26 @@ func (w *writer) gather(messages []bus.Message) (batches []fhirmsg.Batch, n int,
 		rows, bytes = rows+b.Rows, bytes+b.Bytes
 	}
 	return batches, n, nil
+}
+
+// buffer returns a buffer to decode a batch into.
+func (w *writer) buffer() []byte {
+	if buf, ok := w.bodies.Get().(*[]byte); ok {
+		return *buf
+	}
+	return nil
+}
+
+// maxKept is the largest buffer that is kept.
+const maxKept = 2 << 20
+
+// release gives back the buffers of batches that are stored, or will be decoded again.
+func (w *writer) release(batches []fhirmsg.Batch) {
+	for _, b := range batches {
+		if cap(b.Body) <= maxKept {
+			w.bodies.Put(&b.Body)
+		}
+	}
 }
 
 func (w *writer) measure(batches []fhirmsg.Batch, result store.Result, took time.Duration) {

@@ -38,7 +38,7 @@ func List(ctx context.Context, s fhirmsg.Source, cfg Config) ([]File, []Skipped,
 		}
 		return []File{{Name: urlName(u), Locator: Locator{URL: s.URL}, Type: s.Type, Size: -1}}, nil, nil
 	case s.Spool != "":
-		return listOne(s, Locator{Spool: rawPath(s.Spool)}, cfg)
+		return listOne(s, Locator{Spool: RawPath(s.Spool)}, cfg)
 	}
 	path, err := realPath(s.Path, cfg)
 	if err != nil {
@@ -49,7 +49,7 @@ func List(ctx context.Context, s fhirmsg.Source, cfg Config) ([]File, []Skipped,
 		return nil, nil, err
 	}
 	if err != nil {
-		return listOne(s, Locator{Path: rawPath(path)}, cfg)
+		return listOne(s, Locator{Path: RawPath(path)}, cfg)
 	}
 	defer root.Close() //nolint:errcheck // opened to read only
 	w := walk{ctx: ctx, root: root, folder: path, declared: s.Type}
@@ -147,7 +147,7 @@ func (w *walk) entry(path string, e fs.DirEntry) error {
 func (w *walk) take(path string, size int64) {
 	w.files = append(w.files, File{
 		Name:    printable(filepath.ToSlash(path)),
-		Locator: Locator{Folder: rawPath(w.folder), Path: rawPath(path)},
+		Locator: Locator{Folder: RawPath(w.folder), Path: RawPath(path)},
 		Type:    w.declared, Size: size,
 	})
 }

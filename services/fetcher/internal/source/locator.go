@@ -27,20 +27,20 @@ type Skipped struct {
 // Locator is what is needed to open a file again after a restart. It is stored as JSON and may
 // hold credentials, in a URL.
 type Locator struct {
-	Folder rawPath `json:"folder,omitempty"` // absolute; the folder that was walked
-	Path   rawPath `json:"path,omitempty"`   // within the folder, or absolute
-	Spool  rawPath `json:"spool,omitempty"`  // within the spool's folder
+	Folder RawPath `json:"folder,omitempty"` // absolute; the folder that was walked
+	Path   RawPath `json:"path,omitempty"`   // within the folder, or absolute
+	Spool  RawPath `json:"spool,omitempty"`  // within the spool's folder
 	URL    string  `json:"url,omitempty"`
 }
 
-// rawPath is a path of the operating system, where names are bytes. JSON has only text, so
+// RawPath is a path of the operating system, where names are bytes. JSON has only text, so
 // what is not UTF-8 is stored as base64.
-type rawPath string
+type RawPath string
 
 const base64Prefix = "base64:"
 
 // MarshalText keeps bytes that are not UTF-8.
-func (p rawPath) MarshalText() ([]byte, error) {
+func (p RawPath) MarshalText() ([]byte, error) {
 	s := string(p)
 	if s == strings.ToValidUTF8(s, "\uFFFD") && !strings.HasPrefix(s, base64Prefix) {
 		return []byte(s), nil
@@ -49,17 +49,17 @@ func (p rawPath) MarshalText() ([]byte, error) {
 }
 
 // UnmarshalText reads what MarshalText wrote.
-func (p *rawPath) UnmarshalText(text []byte) error {
+func (p *RawPath) UnmarshalText(text []byte) error {
 	encoded, ok := strings.CutPrefix(string(text), base64Prefix)
 	if !ok {
-		*p = rawPath(text)
+		*p = RawPath(text)
 		return nil
 	}
 	raw, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil {
 		return fmt.Errorf("path: %w", err)
 	}
-	*p = rawPath(raw)
+	*p = RawPath(raw)
 	return nil
 }
 

@@ -55,7 +55,9 @@ func checkOutput(t testing.TB, c fhirmsg.Chunk, out Output) {
 			t.Errorf("part %d of %s, want %d", b.Part, b.Type, parts[b.Type])
 		}
 		parts[b.Type]++
-		if b.Import.ID != c.Import.ID || b.Place != c.Place || b.Bytes != len(b.Body) || b.Fingerprint != fhirmsg.HashOf(b.Body) {
+		sealed := b
+		sealed.Seal()
+		if b.Import.ID != c.Import.ID || b.Place != c.Place || b.BatchHeader != sealed.BatchHeader || b.Bytes != len(b.Body) {
 			t.Errorf("batch's header: %+v", b.BatchHeader)
 		}
 		n := 0
@@ -361,7 +363,7 @@ func encodeAll(t testing.TB, out Output) []byte {
 		fmt.Fprintf(&all, "%s %x\n", id, msg)
 	}
 	for _, b := range out.Batches {
-		msg, err := b.Encode()
+		msg, err := b.Append(nil)
 		put(b.MessageID(), msg, err)
 	}
 	for _, r := range out.Rejects {

@@ -18,16 +18,16 @@ const rounds = 5
 
 // plan sorts rows by what is to be done with them.
 type plan struct {
-	fresh   []row // nothing is there: COPY
-	revived []row // only an older tombstone is there
-	newer   []row // an older version with other content is there
-	moved   []row // an older version with equal content is there: the version moves
-	deleted []row // deletions of what is there or is not known
-	redated []row // deletions of what an older deletion deleted
+	fresh   []*row // nothing is there: COPY
+	revived []*row // only an older tombstone is there
+	newer   []*row // an older version with other content is there
+	moved   []*row // an older version with equal content is there: the version moves
+	deleted []*row // deletions of what is there or is not known
+	redated []*row // deletions of what an older deletion deleted
 }
 
 // apply brings rows into their table.
-func apply(ctx context.Context, tx pgx.Tx, g *group, rows []row) error {
+func apply(ctx context.Context, tx pgx.Tx, g *group, rows []*row) error {
 	pending := g.winners(rows)
 	for range rounds {
 		if len(pending) == 0 {
@@ -48,7 +48,7 @@ func apply(ctx context.Context, tx pgx.Tx, g *group, rows []row) error {
 }
 
 // decide compares each row with what its key has, and settles those with nothing to do.
-func decide(g *group, rows []row, found map[string]held) plan {
+func decide(g *group, rows []*row, found map[string]held) plan {
 	var p plan
 	for _, r := range rows {
 		r.conflict = false // it may have been asked for before
@@ -87,7 +87,7 @@ func decide(g *group, rows []row, found map[string]held) plan {
 }
 
 // execute does what is planned and returns the rows that must be asked for again.
-func execute(ctx context.Context, tx pgx.Tx, g *group, p plan) (again []row, err error) {
+func execute(ctx context.Context, tx pgx.Tx, g *group, p plan) (again []*row, err error) {
 	if err := bury(ctx, tx, g, p.deleted, ledger.Deleted); err != nil {
 		return nil, err
 	}

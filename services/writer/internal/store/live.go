@@ -14,7 +14,7 @@ import (
 
 // insert copies rows straight into the table. A row that is there already is a unique
 // violation, which ends the transaction; the caller begins again.
-func insert(ctx context.Context, tx pgx.Tx, g *group, rows []row) error {
+func insert(ctx context.Context, tx pgx.Tx, g *group, rows []*row) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -32,7 +32,7 @@ func insert(ctx context.Context, tx pgx.Tx, g *group, rows []row) error {
 // copyReader encodes rows as they are read, so that no second copy of a batch is held.
 type copyReader struct {
 	g       *group
-	rows    []row
+	rows    []*row
 	next    int
 	buf     []byte // encoded and not yet read
 	backing []byte
@@ -67,7 +67,7 @@ func (c *copyReader) fill() {
 	c.buf, c.backing = b, b
 }
 
-func (g *group) appendRow(b []byte, r row) []byte {
+func (g *group) appendRow(b []byte, r *row) []byte {
 	imp := g.importOf(r)
 	b = copybin.Row(b, 11)
 	b = copybin.Text(b, r.ID)
@@ -98,7 +98,7 @@ type arrays struct {
 	bodies    []string
 }
 
-func (g *group) arrays(rows []row, bodies bool) arrays {
+func (g *group) arrays(rows []*row, bodies bool) arrays {
 	var a arrays
 	for _, r := range rows {
 		imp := g.importOf(r)
@@ -124,7 +124,7 @@ const isOlder = `(NOT t.subsetted, t.stamp, t.issued, t.file, t.line, t.entry) <
 
 // move gives rows of equal content their new version, without sending the content. Rows
 // that changed since they were asked for are returned.
-func move(ctx context.Context, tx pgx.Tx, g *group, rows []row) (missed []row, err error) {
+func move(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row, err error) {
 	if len(rows) == 0 {
 		return nil, nil
 	}
@@ -143,7 +143,7 @@ func move(ctx context.Context, tx pgx.Tx, g *group, rows []row) (missed []row, e
 }
 
 // update replaces older rows. Rows that changed since they were asked for are returned.
-func update(ctx context.Context, tx pgx.Tx, g *group, rows []row) (missed []row, err error) {
+func update(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row, err error) {
 	if len(rows) == 0 {
 		return nil, nil
 	}
@@ -176,7 +176,7 @@ func returned(rows pgx.Rows, err error) (map[string]bool, error) {
 }
 
 // settleReturned settles what happened and returns what did not.
-func (g *group) settleReturned(rows []row, done map[string]bool, o ledger.Outcome) (missed []row) {
+func (g *group) settleReturned(rows []*row, done map[string]bool, o ledger.Outcome) (missed []*row) {
 	for _, r := range rows {
 		if done[string(r.ID)] {
 			g.settle(r, o)

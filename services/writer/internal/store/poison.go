@@ -35,8 +35,8 @@ var errUndo = errors.New("undo")
 // isolate adds to refused the rows of a group that PostgreSQL refuses, found by halves in
 // transactions that are all rolled back. found is false where it refuses none by itself.
 func (s *Store) isolate(ctx context.Context, g *group, refused map[position]*pgconn.PgError) (found bool, err error) {
-	var search func(rows []row) error
-	search = func(rows []row) error {
+	var search func(rows []*row) error
+	search = func(rows []*row) error {
 		err := s.rehearse(ctx, g, rows)
 		bad := dataError(err, g.table)
 		switch {
@@ -54,12 +54,12 @@ func (s *Store) isolate(ctx context.Context, g *group, refused map[position]*pgc
 		}
 		return search(rows[half:])
 	}
-	rest := slices.DeleteFunc(slices.Clone(g.rows), func(r row) bool { return refused[r.position()] != nil })
+	rest := slices.DeleteFunc(slices.Clone(g.rows), func(r *row) bool { return refused[r.position()] != nil })
 	return found, search(rest)
 }
 
 // rehearse applies rows and undoes it.
-func (s *Store) rehearse(ctx context.Context, g *group, rows []row) error {
+func (s *Store) rehearse(ctx context.Context, g *group, rows []*row) error {
 	for attempt := 1; ; attempt++ {
 		err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 			if err := lock(ctx, tx, g); err != nil {
@@ -82,7 +82,7 @@ func (s *Store) rehearse(ctx context.Context, g *group, rows []row) error {
 
 // reject is what the ledger keeps of a refused row. PostgreSQL's message may quote the
 // data, so it is not part of it.
-func (g *group) reject(r row, bad *pgconn.PgError) fhirmsg.Reject {
+func (g *group) reject(r *row, bad *pgconn.PgError) fhirmsg.Reject {
 	what := "PostgreSQL cannot hold this resource"
 	if bad.ConstraintName != "" {
 		what = "a constraint of the table refuses this resource: " + bad.ConstraintName

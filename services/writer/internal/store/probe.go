@@ -29,7 +29,7 @@ func lock(ctx context.Context, tx pgx.Tx, g *group) error {
 
 // probe asks what the store has for the keys of rows. The answer is a hint, see the
 // package's documentation.
-func probe(ctx context.Context, tx pgx.Tx, g *group, rows []row) (map[string]held, error) {
+func probe(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (map[string]held, error) {
 	ids := make([]string, len(rows))
 	for i, r := range rows {
 		ids[i] = string(r.ID)

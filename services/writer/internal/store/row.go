@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"cmp"
 	"slices"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
@@ -22,7 +21,7 @@ type row struct {
 // position is a row's place in its group.
 type position struct{ batch, index int }
 
-func (r row) position() position { return position{r.batch, r.index} }
+func (r *row) position() position { return position{r.batch, r.index} }
 
 // held is what the store has for a key.
 type held struct {
@@ -51,7 +50,7 @@ type group struct {
 	typ           string
 	batches       []fhirmsg.Batch
 	imports       []fhirmsg.Import // distinct
-	rows          []row
+	rows          []*row
 	outcomes      [][]byte // by batch and index
 	conflictCount []int64  // by batch
 	deletes       bool
@@ -64,6 +63,7 @@ func newGroup(batches []fhirmsg.Batch) (*group, error) {
 		dataset: first.Import.Dataset, typ: first.Type, table: tableName(first.Type), batches: batches,
 		conflictCount: make([]int64, len(batches)), outcomes: make([][]byte, len(batches)),
 	}
+	var all []row
 	for i, b := range batches {
 		if !slices.ContainsFunc(g.imports, func(imp fhirmsg.Import) bool { return imp.ID == b.Import.ID }) {
 			g.imports = append(g.imports, b.Import)
@@ -74,17 +74,21 @@ func newGroup(batches []fhirmsg.Batch) (*group, error) {
 				return nil, err
 			}
 			version := fhirmsg.Version{Stamp: record.Stamp, Issued: b.Import.Issued, Ordinal: record.Ordinal(b.File)}
-			g.rows = append(g.rows, row{Record: record, version: version, batch: i, index: n})
+			all = append(all, row{Record: record, version: version, batch: i, index: n})
 			g.deletes = g.deletes || record.Deleted
 			n++
 		}
 		g.outcomes[i] = bytes.Repeat([]byte{byte(ledger.Repeated)}, n)
 	}
+	g.rows = make([]*row, len(all))
+	for i := range all {
+		g.rows[i] = &all[i]
+	}
 	return g, nil
 }
 
 // settle says what became of a row.
-func (g *group) settle(r row, o ledger.Outcome) {
+func (g *group) settle(r *row, o ledger.Outcome) {
 	g.outcomes[r.batch][r.index] = byte(o)
 	if r.conflict {
 		g.conflictCount[r.batch]++
@@ -92,12 +96,15 @@ func (g *group) settle(r row, o ledger.Outcome) {
 }
 
 // importOf is the import a row belongs to.
-func (g *group) importOf(r row) *fhirmsg.Import { return &g.batches[r.batch].Import }
+func (g *group) importOf(r *row) *fhirmsg.Import { return &g.batches[r.batch].Import }
 
 // winners sorts the rows by id, settles all but the greatest of each key, and returns those.
-func (g *group) winners(rows []row) []row {
-	slices.SortStableFunc(rows, func(a, b row) int {
-		return cmp.Or(bytes.Compare(a.ID, b.ID), compareRank(a.Subsetted, a.version, b.Subsetted, b.version))
+func (g *group) winners(rows []*row) []*row {
+	slices.SortStableFunc(rows, func(a, b *row) int {
+		if byID := bytes.Compare(a.ID, b.ID); byID != 0 {
+			return byID
+		}
+		return compareRank(a.Subsetted, a.version, b.Subsetted, b.version)
 	})
 	kept := rows[:0]
 	for i, r := range rows {
@@ -116,7 +123,7 @@ func (g *group) winners(rows []row) []row {
 }
 
 // lose settles a row that ranks below what its key has.
-func (g *group) lose(r row, h held) {
+func (g *group) lose(r *row, h held) {
 	if r.Subsetted && !h.subsetted && r.version.Compare(h.version) > 0 {
 		g.settle(r, ledger.Skipped)
 		return
@@ -126,7 +133,7 @@ func (g *group) lose(r row, h held) {
 }
 
 // conflicts tells a row that has another's stamp but not its content.
-func (g *group) conflicts(r row, h held) bool {
+func (g *group) conflicts(r *row, h held) bool {
 	return g.importOf(r).Mode == fhirmsg.ModeSync && r.version.Stamp == h.version.Stamp && (!h.hashed || r.Hash != h.hash)
 }
 
@@ -146,6 +153,9 @@ func (g *group) statements() []ledger.Written {
 
 // reset forgets what an attempt that was rolled back had settled.
 func (g *group) reset() {
+	for _, r := range g.rows {
+		r.conflict = false
+	}
 	for i := range g.outcomes {
 		for j := range g.outcomes[i] {
 			g.outcomes[i][j] = byte(ledger.Repeated)

@@ -95,7 +95,7 @@ func (s *Store) try(ctx context.Context, g *group, refused map[position]*pgconn.
 		if err != nil {
 			return err
 		}
-		rows := make([]row, 0, len(g.rows))
+		rows := make([]*row, 0, len(g.rows))
 		for _, r := range g.rows {
 			bad := refused[r.position()]
 			switch {

@@ -11,7 +11,7 @@ import (
 
 // bury deletes live rows and keeps tombstones in their place. The exclusive lock of the type
 // is held, so nothing newer can come in between.
-func bury(ctx context.Context, tx pgx.Tx, g *group, rows []row, o ledger.Outcome) error {
+func bury(ctx context.Context, tx pgx.Tx, g *group, rows []*row, o ledger.Outcome) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -38,7 +38,7 @@ func bury(ctx context.Context, tx pgx.Tx, g *group, rows []row, o ledger.Outcome
 
 // unbury removes the tombstones of keys that come to life again. Where another writer did
 // so first, the insert that follows is a unique violation and all is asked again.
-func unbury(ctx context.Context, tx pgx.Tx, g *group, rows []row) error {
+func unbury(ctx context.Context, tx pgx.Tx, g *group, rows []*row) error {
 	if len(rows) == 0 {
 		return nil
 	}
