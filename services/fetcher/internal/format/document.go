@@ -10,6 +10,8 @@ import (
 // Window is how much of a file's content [Document] may look at, in bytes.
 const Window = 1 << 20
 
+const space = " \t\r\n" // RFC 8259, section 2
+
 var bom = []byte("\xef\xbb\xbf")
 
 // Document reports whether content, which begins with the bytes given, is one JSON document
@@ -20,7 +22,7 @@ var bom = []byte("\xef\xbb\xbf")
 // follows tells: the next line of ndjson begins a value where, after most breaks, none may
 // begin, and if it may, is followed by another without a comma.
 func Document(beginning []byte, whole bool) (document, sure bool) {
-	rest := bytes.TrimLeft(bytes.TrimPrefix(beginning, bom), " \t\r\n")
+	rest := bytes.TrimLeft(bytes.TrimPrefix(beginning, bom), space)
 	end := bytes.IndexByte(rest, '\n')
 	if end < 0 { // no line, one line, or the beginning of one
 		return false, whole || len(beginning) >= Window
@@ -69,7 +71,7 @@ func firstValue(b []byte) (int64, error) {
 // anyValue reports whether a line of b is a JSON object by itself.
 func anyValue(b []byte) bool {
 	for line := range bytes.Lines(b) {
-		line = bytes.TrimSpace(line)
+		line = bytes.Trim(line, space)
 		if len(line) > 0 && line[0] == '{' && json.Valid(line) {
 			return true
 		}
