@@ -101,29 +101,28 @@ func (l *Ledger) OpenFile(ctx context.Context, id fhirmsg.ImportID, index int32,
 
 // Fetched states that a chunk was published and acknowledged.
 type Fetched struct {
-	Offset, Length, FirstLine, Lines int64
+	Offset, Length, Lines int64
 }
 
 // RecordFetched states chunks of one file, with the bytes read so far at its source, and
 // returns the import's state, so that the fetcher learns of a pause or a cancellation.
 func (l *Ledger) RecordFetched(ctx context.Context, id fhirmsg.ImportID, index int32, read int64, chunks []Fetched) (State, error) {
-	offs, lengths := make([]int64, len(chunks)), make([]int64, len(chunks))
-	firsts, lines := make([]int64, len(chunks)), make([]int64, len(chunks))
+	offs, lengths, lines := make([]int64, len(chunks)), make([]int64, len(chunks)), make([]int64, len(chunks))
 	for i, c := range chunks {
-		offs[i], lengths[i], firsts[i], lines[i] = c.Offset, c.Length, c.FirstLine, c.Lines
+		offs[i], lengths[i], lines[i] = c.Offset, c.Length, c.Lines
 	}
 	var state State
 	err := l.pool.QueryRow(ctx, `
 		WITH stated AS (
-			INSERT INTO stoker.fetched (import, file, off, length, first_line, lines)
-			SELECT $1, $2, u.off, u.length, u.first_line, u.lines
-			FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) AS u(off, length, first_line, lines)
+			INSERT INTO stoker.fetched (import, file, off, length, lines)
+			SELECT $1, $2, u.off, u.length, u.lines
+			FROM unnest($3::bigint[], $4::bigint[], $5::bigint[]) AS u(off, length, lines)
 			ON CONFLICT (import, file, off) DO NOTHING
 		), progress AS (
-			UPDATE stoker.file SET read = $7 WHERE import = $1 AND file = $2 AND read < $7
+			UPDATE stoker.file SET read = $6 WHERE import = $1 AND file = $2 AND read < $6
 		)
 		SELECT state FROM stoker.import WHERE id = $1`,
-		[16]byte(id), index, offs, lengths, firsts, lines, read).Scan(&state)
+		[16]byte(id), index, offs, lengths, lines, read).Scan(&state)
 	if err != nil {
 		return "", fmt.Errorf("state chunks of file %d of import %s: %w", index, id, notFound(err))
 	}

@@ -150,6 +150,10 @@ func (l *Ledger) RecordParsed(ctx context.Context, statements []fhirmsg.Statemen
 			WHERE p.fingerprint <> excluded.fingerprint AND NOT p.divergent`,
 			[16]byte(s.Import.ID), s.File, s.Offset, [16]byte(s.Fingerprint), s.Lines, s.Blank, s.Control, s.Rejected, s.Plain,
 			s.Bundles, s.Entries, s.EntriesRejected, s.Ignored, s.Clamped, s.Issues)
+		// What was parsed was fetched, also where the fetcher ended before it could say so and
+		// the file was gone when it came back.
+		batch.Queue(`INSERT INTO stoker.fetched (import, file, off, length, lines) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (import, file, off) DO NOTHING`, [16]byte(s.Import.ID), s.File, s.Offset, s.Length, s.Lines)
 	}
 	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("state parsed chunks: %w", err)

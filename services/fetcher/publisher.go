@@ -55,7 +55,7 @@ func (p *publisher) publish(chunk fhirmsg.Chunk) error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.acked = append(p.acked, ledger.Fetched{
-			Offset: chunk.Offset, Length: chunk.Length, FirstLine: chunk.FirstLine, Lines: chunk.Lines,
+			Offset: chunk.Offset, Length: chunk.Length, Lines: chunk.Lines,
 		})
 		return nil
 	})

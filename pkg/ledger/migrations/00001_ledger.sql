@@ -59,12 +59,11 @@ CREATE TABLE stoker.skipped (
 -- Offsets and lengths are of decompressed bytes.
 
 CREATE TABLE stoker.fetched (
-    import     uuid NOT NULL,
-    file       integer NOT NULL,
-    off        bigint NOT NULL,
-    length     bigint NOT NULL,
-    first_line bigint NOT NULL,
-    lines      bigint NOT NULL,
+    import uuid NOT NULL,
+    file   integer NOT NULL,
+    off    bigint NOT NULL,
+    length bigint NOT NULL,
+    lines  bigint NOT NULL,
     PRIMARY KEY (import, file, off)
 );
 

@@ -99,7 +99,14 @@ func openAgain(ctx context.Context, f source.File, cfg source.Config, opts Optio
 func newReading(state State, src *source.Reader, dec io.ReadCloser, content io.Reader, opts Options) *Reading {
 	return &Reading{State: state, src: src, dec: dec, Splitter: split.New(content, split.Options{
 		ChunkSize: opts.ChunkSize, MaxLine: opts.MaxLine, StartOffset: opts.Offset, StartLine: opts.Line, Document: state.Document,
+		Passing: passing,
 	})}
+}
+
+// passing tells errors of the source from those of the content, which is the same at the next
+// reading, and so are the pieces before its end.
+func passing(err error) bool {
+	return !errors.Is(err, format.ErrDamaged) && !errors.Is(err, format.ErrTruncated)
 }
 
 // Read is how many bytes were read at the source, compressed as they are there.

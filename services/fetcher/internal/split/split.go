@@ -14,6 +14,11 @@ type Options struct {
 	StartOffset int64 // where in the file the stream begins
 	StartLine   int64 // number of its first line, from 1; 0 is taken as 1
 	Document    bool  // the whole stream is one unit, line 1
+
+	// Passing tells read errors that another reading may not meet. Lines before such an error
+	// that do not fill a piece are not delivered: the reading may go on later, and a piece must
+	// be the same then. nil: only a context's.
+	Passing func(error) bool
 }
 
 // Piece is a part of the stream: whole lines, or the document.
@@ -41,6 +46,11 @@ type Splitter struct {
 
 // New returns a splitter that reads r from where it is.
 func New(r io.Reader, opts Options) *Splitter {
+	if opts.Passing == nil {
+		opts.Passing = func(err error) bool {
+			return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+		}
+	}
 	return &Splitter{
 		r: r, opts: opts, buf: make([]byte, max(opts.ChunkSize, 1)),
 		offset: opts.StartOffset, line: max(opts.StartLine, 1),
@@ -48,9 +58,8 @@ func New(r io.Reader, opts Options) *Splitter {
 }
 
 // Next returns the next piece. At the end it returns [io.EOF]; after a read error, once the
-// complete lines before it are delivered, that error, as it came. Where the error is a
-// context's, lines that do not fill a piece are not delivered: the reading will go on later,
-// and a piece must be the same then. Errors stay.
+// complete lines before it are delivered, that error, as it came; see also Options.Passing.
+// Errors stay.
 func (s *Splitter) Next() (Piece, error) {
 	s.fill()
 	if s.opts.Document {
@@ -60,7 +69,7 @@ func (s *Splitter) Next() (Piece, error) {
 		return s.nextLong()
 	}
 	if s.end-s.start < len(s.buf) && s.err != io.EOF { //nolint:errorlint // a reader's end is io.EOF itself
-		if errors.Is(s.err, context.Canceled) || errors.Is(s.err, context.DeadlineExceeded) {
+		if s.opts.Passing(s.err) {
 			return Piece{}, s.err
 		}
 		// What follows the last newline is not a line, only what was read of one.
