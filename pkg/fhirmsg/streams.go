@@ -33,15 +33,16 @@ type Consumer struct {
 // AckWait is how long a message may be in hand without a sign of life.
 const AckWait = 15 * time.Second
 
-// Streams are the streams of the pipeline.
+// Streams are the streams of the pipeline. JetStream reserves their sizes, so the defaults fit
+// a disk with 8 GB free; RESOURCES is the one to enlarge, as far back as replays are to reach.
 func Streams() []Stream {
 	return []Stream{
-		{Name: StreamFetch, Subjects: []string{SubjectFetch + ".*"}, Queue: true, MaxBytes: 256 << 20},
-		{Name: StreamChunks, Subjects: []string{SubjectChunk + ".*"}, Queue: true, MaxBytes: 1 << 30},
-		{Name: StreamResources, Subjects: []string{SubjectResource + ".*.*"}, MaxBytes: 16 << 30},
-		{Name: StreamRejects, Subjects: []string{SubjectReject + ".*"}, Queue: true, MaxBytes: 1 << 30},
-		{Name: StreamStatements, Subjects: []string{SubjectStatement + ".*"}, Queue: true, MaxBytes: 1 << 30},
-		{Name: StreamDead, Subjects: []string{SubjectDead + ".*"}, MaxBytes: 1 << 30},
+		{Name: StreamFetch, Subjects: []string{SubjectFetch + ".*"}, Queue: true, MaxBytes: 64 << 20},
+		{Name: StreamChunks, Subjects: []string{SubjectChunk + ".*"}, Queue: true, MaxBytes: 512 << 20},
+		{Name: StreamResources, Subjects: []string{SubjectResource + ".*.*"}, MaxBytes: 4 << 30},
+		{Name: StreamRejects, Subjects: []string{SubjectReject + ".*"}, Queue: true, MaxBytes: 512 << 20},
+		{Name: StreamStatements, Subjects: []string{SubjectStatement + ".*"}, Queue: true, MaxBytes: 256 << 20},
+		{Name: StreamDead, Subjects: []string{SubjectDead + ".*"}, MaxBytes: 256 << 20},
 	}
 }
 

@@ -8,7 +8,7 @@ type Config struct {
 	Rows         int `env:"ROWS" envDefault:"4000" doc:"resources gathered into one transaction, at most"`
 	Bytes        int `env:"BYTES" envDefault:"8388608" doc:"bytes of resources gathered into one transaction, unless a single batch has more"`
 	// StreamBytes bounds the stream that replays read.
-	StreamBytes int64 `env:"STREAM_BYTES" envDefault:"17179869184" doc:"size of the RESOURCES stream in bytes; from 80 % on, what is stored already is trimmed, oldest first"`
+	StreamBytes int64 `env:"STREAM_BYTES" envDefault:"4294967296" doc:"size of the RESOURCES stream in bytes; from 80 % on, what is stored already is trimmed, oldest first"`
 }
 
 // Validate reports settings that cannot be.

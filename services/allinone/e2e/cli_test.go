@@ -9,13 +9,14 @@ import (
 	"testing"
 
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/pgtest"
 )
 
 // TestInterruptAndResume: Ctrl-C stops an import cleanly, says how to go on, and going on ends
 // as if nothing had been.
 func TestInterruptAndResume(t *testing.T) {
 	t.Parallel()
-	dir, home := t.TempDir(), t.TempDir()
+	dir, home := pgtest.Dir(t), t.TempDir()
 	if r := stoker(t, nil, "", "generate", "--patients", "40", "--seed", "3", dir); r.code != 0 {
 		t.Fatal(r.stderr)
 	}
@@ -58,7 +59,7 @@ func TestInterruptAndResume(t *testing.T) {
 // nothing running.
 func TestStandalone(t *testing.T) {
 	t.Parallel()
-	env := []string{"STOKER_DATA_DIR=" + filepath.Join(t.TempDir(), "data")}
+	env := []string{"STOKER_DATA_DIR=" + filepath.Join(pgtest.Dir(t), "data")}
 	in := "{\"resourceType\":\"Patient\",\"id\":\"a\"}\n{\"resourceType\":\"Patient\",\"id\":\"b\"}"
 	if r := stoker(t, env, in, "import", "-"); r.code != 0 || !strings.Contains(r.stdout, "complete") {
 		t.Fatalf("import ended with %d: %s%s", r.code, r.stdout, r.stderr)
@@ -78,7 +79,7 @@ func TestStandalone(t *testing.T) {
 // TestUsage: wrong usage ends with 2 and says what is right.
 func TestUsage(t *testing.T) {
 	t.Parallel()
-	env := []string{"STOKER_DATA_DIR=" + t.TempDir()}
+	env := []string{"STOKER_DATA_DIR=" + pgtest.Dir(t)}
 	tests := []struct {
 		args []string
 		want string
@@ -110,7 +111,7 @@ func TestUsage(t *testing.T) {
 // TestOtherModeIsRefused: a dataset has one mode, and an import in the other says so.
 func TestOtherModeIsRefused(t *testing.T) {
 	t.Parallel()
-	env, _ := up(t, t.TempDir())
+	env, _ := up(t, pgtest.Dir(t))
 	file := filepath.Join(t.TempDir(), "a.ndjson")
 	if err := os.WriteFile(file, []byte("{\"resourceType\":\"Patient\",\"id\":\"a\",\"meta\":{\"lastUpdated\":\"2020-01-01T00:00:00Z\"}}\n"), 0o644); err != nil {
 		t.Fatal(err)
@@ -128,7 +129,7 @@ func TestCancel(t *testing.T) {
 	if r := stoker(t, nil, "", "generate", "--patients", "60", "--seed", "3", dir); r.code != 0 {
 		t.Fatal(r.stderr)
 	}
-	env, _ := up(t, t.TempDir())
+	env, _ := up(t, pgtest.Dir(t))
 	id := strings.TrimSpace(stoker(t, env, "", "import", "--no-wait", "--chunk-size", "8192", dir).stdout)
 	var s ledger.Status
 	status := func() bool {

@@ -98,7 +98,7 @@ func (p *pipeline) wait(id fhirmsg.ImportID) ledger.Status {
 // referenceDigest is what the all-in-one makes of a path.
 func referenceDigest(t *testing.T, path string) string {
 	t.Helper()
-	env, _ := up(t, t.TempDir())
+	env, _ := up(t, pgtest.Dir(t))
 	s := importJSON(t, env, path)
 	wantBalanced(t, "all-in-one", s)
 	return digest(t, databaseURL(t, env), "fhir")
@@ -358,7 +358,7 @@ func TestKillEachService(t *testing.T) {
 // TestKillAllInOne: kill -9 of `stoker up` in mid-import; the next one goes on.
 func TestKillAllInOne(t *testing.T) {
 	t.Parallel()
-	dir, home := t.TempDir(), t.TempDir()
+	dir, home := pgtest.Dir(t), t.TempDir()
 	if r := stoker(t, nil, "", "generate", "--patients", "60", "--seed", "7", dir); r.code != 0 {
 		t.Fatal(r.stderr)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/pgtest"
 )
 
 // TestSuppliers imports what real suppliers deliver: nothing is lost, everything is accounted
@@ -28,7 +29,7 @@ func TestSuppliers(t *testing.T) {
 	for _, e := range entries {
 		folders = append(folders, filepath.Join("suppliers", e.Name()))
 	}
-	env, _ := up(t, t.TempDir())
+	env, _ := up(t, pgtest.Dir(t))
 	for _, folder := range folders {
 		t.Run(folder, func(t *testing.T) {
 			t.Parallel()
@@ -171,7 +172,7 @@ func wantReasons(t *testing.T, env []string, s ledger.Status) {
 // TestMendAndImportAgain: rejected lines come out as they went in, and go in again mended.
 func TestMendAndImportAgain(t *testing.T) {
 	t.Parallel()
-	env, _ := up(t, t.TempDir())
+	env, _ := up(t, pgtest.Dir(t))
 	file := filepath.Join(t.TempDir(), "in.ndjson")
 	bad := []string{`{"resourceType":"Patient","id":"b",}`, `{"resourceType":"Patient","id":""}`, `not json`}
 	content := `{"resourceType":"Patient","id":"a"}` + "\n\n" + strings.Join(bad, "\n")
@@ -201,7 +202,7 @@ func TestMendAndImportAgain(t *testing.T) {
 // TestTrace follows a resource through several deliveries.
 func TestTrace(t *testing.T) {
 	t.Parallel()
-	env, _ := up(t, t.TempDir())
+	env, _ := up(t, pgtest.Dir(t))
 	dir := t.TempDir()
 	for i := range 3 {
 		file := filepath.Join(dir, fmt.Sprintf("%d.ndjson", i))
@@ -236,7 +237,7 @@ func TestTrace(t *testing.T) {
 // TestFailedFiles: a file that cannot be read fails with its reason, and the others go on.
 func TestFailedFiles(t *testing.T) {
 	t.Parallel()
-	env, _ := up(t, t.TempDir())
+	env, _ := up(t, pgtest.Dir(t))
 	dir := t.TempDir()
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)

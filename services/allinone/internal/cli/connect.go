@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"strings"
 
 	"github.com/stoker-fhir/stoker/services/allinone/internal/client"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/stack"
@@ -17,10 +18,15 @@ type connection struct {
 // connect finds a running process or starts a stack on the data folder. services says
 // whether a stack of our own works on imports, or only answers.
 func (a *app) connect(ctx context.Context, services bool) (*connection, error) {
-	if a.settings.URL != "" {
-		return &connection{Client: client.New(a.settings.URL), databaseURL: a.settings.DatabaseURL.Reveal()}, nil
+	note, running := stack.Running(a.settings.DataDir)
+	if url := a.settings.URL; url != "" {
+		conn := &connection{Client: client.New(url), databaseURL: a.settings.DatabaseURL.Reveal()}
+		if running && conn.databaseURL == "" && note.URL == strings.TrimRight(url, "/") {
+			conn.databaseURL = note.DatabaseURL
+		}
+		return conn, nil
 	}
-	if note, ok := stack.Running(a.settings.DataDir); ok {
+	if running {
 		return &connection{Client: client.New(note.URL), databaseURL: note.DatabaseURL}, nil
 	}
 	opts := a.stackOptions()

@@ -397,3 +397,33 @@ func TestCancelledImportIsNotStored(t *testing.T) {
 	wantCounts(t, "after the cancellation", f.write(batchOf(imp, res{id: "b", content: "1"})), ledger.Counts{Cancelled: 1})
 	f.wantRows(map[string]string{"a": "1"})
 }
+
+// TestDatasetLock: a write waits for whoever holds the dataset exclusively, as swap and drop do.
+func TestDatasetLock(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	first, second := f.accept(fhirmsg.ModeOverwrite), f.accept(fhirmsg.ModeOverwrite)
+	f.write(batchOf(first, res{id: "a", content: "1"}))
+	owner, err := f.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = owner.Rollback(context.Background()) }()
+	if _, err := owner.Exec(t.Context(), `SELECT pg_advisory_xact_lock(hashtextextended('stoker:dataset:fhir', 0))`); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := f.Write(t.Context(), []fhirmsg.Batch{batchOf(second, res{id: "a", content: "2"})})
+		done <- err
+	}()
+	f.waitForWaiters(1)
+	f.wantRows(map[string]string{"a": "1"})
+	if err := owner.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	f.wantRows(map[string]string{"a": "2"})
+}
