@@ -59,7 +59,7 @@ func TestInterruptAndResume(t *testing.T) {
 // nothing running.
 func TestStandalone(t *testing.T) {
 	t.Parallel()
-	env := []string{"STOKER_DATA_DIR=" + filepath.Join(pgtest.Dir(t), "data")}
+	env := []string{"STOKER_DATA_DIR=" + pgtest.Dir(t)}
 	in := "{\"resourceType\":\"Patient\",\"id\":\"a\"}\n{\"resourceType\":\"Patient\",\"id\":\"b\"}"
 	if r := stoker(t, env, in, "import", "-"); r.code != 0 || !strings.Contains(r.stdout, "complete") {
 		t.Fatalf("import ended with %d: %s%s", r.code, r.stdout, r.stderr)
