@@ -26,9 +26,18 @@ type plan struct {
 	redated []*row // deletions of what an older deletion deleted
 }
 
-// apply brings rows into their table.
-func apply(ctx context.Context, tx pgx.Tx, g *group, rows []*row) error {
+// apply brings rows into their table; blind is as if nothing of them were there.
+func apply(ctx context.Context, tx pgx.Tx, g *group, rows []*row, blind bool) error {
 	pending := g.winners(rows)
+	if blind {
+		buried, err := anyTombstone(ctx, tx, g)
+		if err != nil {
+			return err
+		}
+		if !buried {
+			return insert(ctx, tx, g, pending)
+		}
+	}
 	for range rounds {
 		if len(pending) == 0 {
 			return nil

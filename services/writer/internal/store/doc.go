@@ -11,7 +11,8 @@
 //     the batches hold a deletion. So a deletion never runs beside a write of the same
 //     type, and a tombstone that is seen stays, unless something newer brings it to life.
 //  2. Ask what is there for the keys, COPY what is new, update what is newer, send no body
-//     for what is unchanged.
+//     for what is unchanged. Where the last groups of a table were all new, asking is left
+//     out, and a key that is there all the same makes the transaction begin again with it.
 //  3. The answer to the question is a hint: another writer may have asked before either
 //     wrote. Every update says again under which condition it holds, what happened is read
 //     from RETURNING, and keys that matched nothing are asked for again. A row that

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -83,42 +82,6 @@ func (g *group) appendRow(b []byte, r *row) []byte {
 	return copybin.UUID(b, r.Hash)
 }
 
-// arrays are the columns of rows, as parameters of one statement.
-type arrays struct {
-	ids       []string
-	stamps    []time.Time
-	issued    []time.Time
-	files     []int32
-	lines     []int64
-	entries   []int32
-	suppliers []string
-	imports   [][16]byte
-	subsetted []bool
-	hashes    [][16]byte
-	bodies    []string
-}
-
-func (g *group) arrays(rows []*row, bodies bool) arrays {
-	var a arrays
-	for _, r := range rows {
-		imp := g.importOf(r)
-		a.ids = append(a.ids, string(r.ID))
-		a.stamps = append(a.stamps, time.UnixMicro(r.version.Stamp))
-		a.issued = append(a.issued, time.UnixMicro(r.version.Issued))
-		a.files = append(a.files, r.version.File)
-		a.lines = append(a.lines, r.version.Line)
-		a.entries = append(a.entries, r.version.Entry)
-		a.suppliers = append(a.suppliers, imp.Supplier)
-		a.imports = append(a.imports, imp.ID)
-		a.subsetted = append(a.subsetted, r.Subsetted)
-		a.hashes = append(a.hashes, r.Hash)
-		if bodies {
-			a.bodies = append(a.bodies, string(r.Body))
-		}
-	}
-	return a
-}
-
 // isOlder is the version rule: t, what is there, ranks below u, what comes.
 const isOlder = `(NOT t.subsetted, t.stamp, t.issued, t.file, t.line, t.entry) < (NOT u.subsetted, u.stamp, u.issued, u.file, u.line, u.entry)`
 
@@ -128,14 +91,15 @@ func move(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row,
 	if len(rows) == 0 {
 		return nil, nil
 	}
-	a := g.arrays(rows, false)
-	done, err := returned(tx.Query(ctx, `UPDATE `+quoted(g.dataset, g.table)+` AS t
+	done := make(map[string]bool, len(rows))
+	params := append(g.versionColumnsOf(rows), g.contentColumnsOf(rows)...)
+	err = query(ctx, tx, `UPDATE `+quoted(g.dataset, g.table)+` AS t
 		SET stamp = u.stamp, issued = u.issued, file = u.file, line = u.line, entry = u.entry,
 			supplier = u.supplier, import = u.import, written = now()
 		FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::int[], $5::bigint[], $6::int[], $7::text[], $8::uuid[], $9::bool[], $10::uuid[])
 			AS u(id, stamp, issued, file, line, entry, supplier, import, subsetted, hash)
 		WHERE t.id = u.id AND t.hash = u.hash AND t.subsetted = u.subsetted AND `+isOlder+` RETURNING t.id`,
-		a.ids, a.stamps, a.issued, a.files, a.lines, a.entries, a.suppliers, a.imports, a.subsetted, a.hashes))
+		params, collectIDs(done))
 	if err != nil {
 		return nil, fmt.Errorf("move versions in %s: %w", g.table, err)
 	}
@@ -147,32 +111,20 @@ func update(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*ro
 	if len(rows) == 0 {
 		return nil, nil
 	}
-	a := g.arrays(rows, true)
-	done, err := returned(tx.Query(ctx, `UPDATE `+quoted(g.dataset, g.table)+` AS t
+	done := make(map[string]bool, len(rows))
+	params := append(append(g.versionColumnsOf(rows), g.contentColumnsOf(rows)...), bodyColumn(rows))
+	err = query(ctx, tx, `UPDATE `+quoted(g.dataset, g.table)+` AS t
 		SET stamp = u.stamp, issued = u.issued, file = u.file, line = u.line, entry = u.entry,
 			supplier = u.supplier, import = u.import, subsetted = u.subsetted, hash = u.hash,
 			resource = u.resource::jsonb, written = now(), changed = pg_current_xact_id()
 		FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::int[], $5::bigint[], $6::int[], $7::text[], $8::uuid[], $9::bool[], $10::uuid[], $11::text[])
 			AS u(id, stamp, issued, file, line, entry, supplier, import, subsetted, hash, resource)
 		WHERE t.id = u.id AND (t.hash IS DISTINCT FROM u.hash OR t.subsetted <> u.subsetted) AND `+isOlder+` RETURNING t.id`,
-		a.ids, a.stamps, a.issued, a.files, a.lines, a.entries, a.suppliers, a.imports, a.subsetted, a.hashes, a.bodies))
+		params, collectIDs(done))
 	if err != nil {
 		return nil, fmt.Errorf("update %s: %w", g.table, err)
 	}
 	return g.settleReturned(rows, done, ledger.Updated), nil
-}
-
-// returned collects the ids of a RETURNING clause.
-func returned(rows pgx.Rows, err error) (map[string]bool, error) {
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	ids := map[string]bool{}
-	for rows.Next() {
-		ids[string(rows.RawValues()[0])] = true
-	}
-	return ids, rows.Err()
 }
 
 // settleReturned settles what happened and returns what did not.

@@ -30,35 +30,23 @@ func lock(ctx context.Context, tx pgx.Tx, g *group) error {
 // probe asks what the store has for the keys of rows. The answer is a hint, see the
 // package's documentation.
 func probe(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (map[string]held, error) {
-	ids := make([]string, len(rows))
-	for i, r := range rows {
-		ids[i] = string(r.ID)
-	}
+	ids := idColumn(rows)
 	found := make(map[string]held, len(rows))
-	live, err := tx.Query(ctx, `SELECT id, stamp, issued, file, line, entry, subsetted, hash
-		FROM `+quoted(g.dataset, g.table)+` WHERE id = ANY($1)`, ids)
-	if err != nil {
+	if err := query(ctx, tx, `SELECT id, stamp, issued, file, line, entry, subsetted, hash
+		FROM `+quoted(g.dataset, g.table)+` WHERE id = ANY($1::text[])`, []column{ids}, collect(found, false)); err != nil {
 		return nil, fmt.Errorf("ask %s for versions: %w", g.table, err)
 	}
-	if err := collect(live, found, false); err != nil {
-		return nil, fmt.Errorf("ask %s for versions: %w", g.table, err)
-	}
-	dead, err := tx.Query(ctx, `SELECT id, stamp, issued, file, line, entry
-		FROM `+quoted(g.dataset, tombstoneTable)+` WHERE type = $1 AND id = ANY($2)`, g.typ, ids)
-	if err != nil {
-		return nil, fmt.Errorf("ask for tombstones: %w", err)
-	}
-	if err := collect(dead, found, true); err != nil {
+	if err := query(ctx, tx, `SELECT id, stamp, issued, file, line, entry
+		FROM `+quoted(g.dataset, tombstoneTable)+` WHERE type = $1::text AND id = ANY($2::text[])`,
+		[]column{text(g.typ), ids}, collect(found, true)); err != nil {
 		return nil, fmt.Errorf("ask for tombstones: %w", err)
 	}
 	return found, nil
 }
 
-// collect reads rows in their binary form, since this is done for every resource.
-func collect(rows pgx.Rows, found map[string]held, tombstone bool) error {
-	defer rows.Close()
-	for rows.Next() {
-		raw := rows.RawValues()
+// collect reads what is there in its binary form, since this is done for every resource.
+func collect(found map[string]held, tombstone bool) func(raw [][]byte) {
+	return func(raw [][]byte) {
 		h := held{tombstone: tombstone, version: fhirmsg.Version{
 			Stamp: copybin.Micros(raw[1]), Issued: copybin.Micros(raw[2]),
 			Ordinal: fhirmsg.Ordinal{
@@ -75,5 +63,4 @@ func collect(rows pgx.Rows, found map[string]held, tombstone bool) error {
 		}
 		found[string(raw[0])] = h
 	}
-	return rows.Err()
 }

@@ -22,6 +22,8 @@ type Store struct {
 
 	mu    sync.Mutex
 	known map[string]bool // tables that exist, by their quoted names
+
+	guesses guesses
 }
 
 // New makes a Store over a pool, which stays the caller's to close.
@@ -48,11 +50,17 @@ func (s *Store) Write(ctx context.Context, batches []fhirmsg.Batch) (Result, err
 	if err != nil {
 		return result, err
 	}
+	table := quoted(g.dataset, g.table)
+	blind := !g.deletes && s.guesses.allNew(table)
 	refused := map[position]*pgconn.PgError{}
 	for attempt := 1; ; attempt++ {
-		err = s.try(ctx, g, refused)
+		err = s.try(ctx, g, refused, blind)
 		if err == nil {
 			break
+		}
+		if blind {
+			s.guesses.wrong(table)
+			blind = false
 		}
 		if dataError(err, g.table) != nil {
 			found, isolateErr := s.isolate(ctx, g, refused)
@@ -78,11 +86,12 @@ func (s *Store) Write(ctx context.Context, batches []fhirmsg.Batch) (Result, err
 	for _, w := range g.statements() {
 		result.Counts.Plus(w.Counts)
 	}
+	s.guesses.learn(table, result.Counts.Inserted == int64(len(g.rows)))
 	return result, nil
 }
 
-// try stores the group but for what was refused.
-func (s *Store) try(ctx context.Context, g *group, refused map[position]*pgconn.PgError) error {
+// try stores the group but for what was refused; blind is without asking what is there.
+func (s *Store) try(ctx context.Context, g *group, refused map[position]*pgconn.PgError, blind bool) error {
 	if err := s.ensure(ctx, g.dataset, g.table); err != nil {
 		return err
 	}
@@ -110,7 +119,7 @@ func (s *Store) try(ctx context.Context, g *group, refused map[position]*pgconn.
 				rows = append(rows, r)
 			}
 		}
-		if err := apply(ctx, tx, g, rows); err != nil {
+		if err := apply(ctx, tx, g, rows, blind); err != nil {
 			return err
 		}
 		return ledger.RecordWritten(ctx, tx, g.statements())

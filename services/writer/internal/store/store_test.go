@@ -427,3 +427,35 @@ func TestDatasetLock(t *testing.T) {
 	}
 	f.wantRows(map[string]string{"a": "2"})
 }
+
+// TestWrongGuess: where groups were all new, the next one is not asked for. If it is not all
+// new, it ends as if it had been.
+func TestWrongGuess(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	imp := f.accept(fhirmsg.ModeOverwrite)
+	for i := range freshEnough {
+		f.write(batchOf(imp, res{id: fmt.Sprintf("n%d", i), content: "1"}))
+	}
+	if !f.guesses.allNew(`"fhir"."patient"`) {
+		t.Fatal("no guess after groups that were all new")
+	}
+	later := f.accept(fhirmsg.ModeOverwrite)
+	got := f.write(batchOf(later, res{id: "n0", content: "2"}, res{id: "n1", content: "1"}, res{id: "m", content: "1"}))
+	wantCounts(t, "a group that is not all new", got, ledger.Counts{Updated: 1, Unchanged: 1, Inserted: 1})
+	if f.guesses.allNew(`"fhir"."patient"`) {
+		t.Error("guessing again right after a wrong guess")
+	}
+}
+
+// TestGuessSeesTombstones: what was deleted is not inserted by guess.
+func TestGuessSeesTombstones(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	old, later := f.accept(fhirmsg.ModeOverwrite), f.accept(fhirmsg.ModeOverwrite)
+	f.write(batchOf(later, res{id: "gone", deleted: true}))
+	for i := range freshEnough {
+		f.write(batchOf(old, res{id: fmt.Sprintf("n%d", i), content: "1"}))
+	}
+	wantCounts(t, "older than its deletion", f.write(batchOf(old, res{id: "gone", content: "1"})), ledger.Counts{Stale: 1})
+}

@@ -15,19 +15,19 @@ func bury(ctx context.Context, tx pgx.Tx, g *group, rows []*row, o ledger.Outcom
 	if len(rows) == 0 {
 		return nil
 	}
-	a := g.arrays(rows, false)
-	if _, err := tx.Exec(ctx, `DELETE FROM `+quoted(g.dataset, g.table)+` WHERE id = ANY($1)`, a.ids); err != nil {
+	params := g.versionColumnsOf(rows)
+	if err := query(ctx, tx, `DELETE FROM `+quoted(g.dataset, g.table)+` WHERE id = ANY($1::text[])`, params[:1], nil); err != nil {
 		return fmt.Errorf("delete from %s: %w", g.table, err)
 	}
-	if _, err := tx.Exec(ctx, `INSERT INTO `+quoted(g.dataset, tombstoneTable)+` AS t
+	if err := query(ctx, tx, `INSERT INTO `+quoted(g.dataset, tombstoneTable)+` AS t
 			(type, id, stamp, issued, file, line, entry, supplier, import)
-		SELECT $1, u.id, u.stamp, u.issued, u.file, u.line, u.entry, u.supplier, u.import
+		SELECT $1::text, u.id, u.stamp, u.issued, u.file, u.line, u.entry, u.supplier, u.import
 		FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[], $5::int[], $6::bigint[], $7::int[], $8::text[], $9::uuid[])
 			AS u(id, stamp, issued, file, line, entry, supplier, import)
 		ON CONFLICT (type, id) DO UPDATE SET stamp = excluded.stamp, issued = excluded.issued, file = excluded.file,
 			line = excluded.line, entry = excluded.entry, supplier = excluded.supplier, import = excluded.import, written = now()
 		WHERE (t.stamp, t.issued, t.file, t.line, t.entry) < (excluded.stamp, excluded.issued, excluded.file, excluded.line, excluded.entry)`,
-		g.typ, a.ids, a.stamps, a.issued, a.files, a.lines, a.entries, a.suppliers, a.imports); err != nil {
+		append([]column{text(g.typ)}, params...), nil); err != nil {
 		return fmt.Errorf("keep tombstones: %w", err)
 	}
 	for _, r := range rows {
@@ -42,9 +42,20 @@ func unbury(ctx context.Context, tx pgx.Tx, g *group, rows []*row) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	a := g.arrays(rows, false)
-	if _, err := tx.Exec(ctx, `DELETE FROM `+quoted(g.dataset, tombstoneTable)+` WHERE type = $1 AND id = ANY($2)`, g.typ, a.ids); err != nil {
+	if err := query(ctx, tx, `DELETE FROM `+quoted(g.dataset, tombstoneTable)+` WHERE type = $1::text AND id = ANY($2::text[])`,
+		[]column{text(g.typ), idColumn(rows)}, nil); err != nil {
 		return fmt.Errorf("remove tombstones: %w", err)
 	}
 	return nil
+}
+
+// anyTombstone reports whether anything of the group's type was ever deleted. No writer can
+// add a tombstone meanwhile: that needs the type's lock exclusively.
+func anyTombstone(ctx context.Context, tx pgx.Tx, g *group) (found bool, err error) {
+	err = query(ctx, tx, `SELECT true FROM `+quoted(g.dataset, tombstoneTable)+` WHERE type = $1::text LIMIT 1`,
+		[]column{text(g.typ)}, func([][]byte) { found = true })
+	if err != nil {
+		return false, fmt.Errorf("look for tombstones: %w", err)
+	}
+	return found, nil
 }
