@@ -19,6 +19,18 @@ type ChunkHeader struct {
 	Type      string `json:"type,omitempty"`     // declared for the file; "" is unknown
 	Document  bool   `json:"document,omitempty"` // the whole file is one JSON document, line 1
 	TooLong   bool   `json:"too_long,omitempty"` // one line over the limit; the body is its beginning
+
+	// Of a retry, where Offset counts the bytes that are put through again.
+	Start int64 `json:"start,omitempty"` // of the first line's first byte in the file; see [ChunkHeader.LineOffset]
+	Entry int32 `json:"entry,omitempty"` // not 0: the body is one entry of the Bundle at FirstLine, in a batch Bundle of its own, and this is the entry's ordinal
+}
+
+// LineOffset is where the chunk's first line begins in its file, in decompressed bytes.
+func (h ChunkHeader) LineOffset() int64 {
+	if h.Import.IsRetry() {
+		return h.Start
+	}
+	return h.Offset
 }
 
 // Chunk is a part of a file on its way to a parser.

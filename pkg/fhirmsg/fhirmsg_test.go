@@ -142,14 +142,66 @@ func TestNames(t *testing.T) {
 
 func TestRequestCheck(t *testing.T) {
 	t.Parallel()
-	bad := ImportRequest{Supplier: "A", Dataset: "public", Mode: "x", FHIRVersion: "9", ChunkSize: 1, MaxLine: 1, Sources: []Source{{}}}
+	bad := ImportRequest{Supplier: "A", Dataset: "public", Mode: "x", FHIRVersion: "9", Validation: "lax", MaxRejects: "many", ChunkSize: 1, MaxLine: 1, Sources: []Source{{}}}
 	err := bad.Check()
 	if err == nil {
 		t.Fatal("a request full of mistakes passed")
 	}
-	for _, want := range []string{"id:", "supplier:", "dataset:", "mode", "fhir_version", "chunk_size", "max_line", "sources[0]"} {
+	for _, want := range []string{"id:", "supplier:", "dataset:", "mode", "fhir_version", "validation", "max_rejects", "chunk_size", "max_line", "sources[0]"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not mention %s:\n%v", want, err)
+		}
+	}
+}
+
+func TestRetryHasNoSources(t *testing.T) {
+	t.Parallel()
+	retry := ImportRequest{ID: ImportID{1}, Retry: ImportID{2}}.WithDefaults()
+	if err := retry.Check(); err != nil {
+		t.Error(err)
+	}
+	retry.Sources = []Source{{Path: "/data"}}
+	if err := retry.Check(); err == nil {
+		t.Error("a retry with sources passed")
+	}
+	if err := (ImportRequest{ID: ImportID{1}, Retry: ImportID{1}}).WithDefaults().Check(); err == nil {
+		t.Error("an import that retries itself passed")
+	}
+}
+
+func TestRejectLimit(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		limit          string
+		rejected, seen int64
+		passed         bool
+	}{
+		{"", 999, 999, false}, // a share counts later
+		{"", 101, 1000, true},
+		{"", 100, 1000, false},
+		{"10%", 100_000_001, 1_000_000_000, true},
+		{"2.5%", 25, 1000, false},
+		{"2.5%", 26, 1000, true},
+		{"100%", 5000, 5000, false},
+		{"0", 0, 5000, false},
+		{"0", 1, 1, true},
+		{"30", 30, 31, false},
+		{"30", 31, 31, true},
+		{"off", 5000, 5000, false},
+	}
+	for _, tt := range tests {
+		limit, err := ParseRejectLimit(tt.limit)
+		if err != nil {
+			t.Errorf("%q: %v", tt.limit, err)
+			continue
+		}
+		if got := limit.Passed(tt.rejected, tt.seen); got != tt.passed {
+			t.Errorf("%q passed by %d of %d: %v, want %v", tt.limit, tt.rejected, tt.seen, got, tt.passed)
+		}
+	}
+	for _, bad := range []string{"-1", "0%", "101%", "1e3", "x", "%", "NaN%", "10 percent", "Off"} {
+		if limit, err := ParseRejectLimit(bad); err == nil {
+			t.Errorf("ParseRejectLimit(%q) = %+v", bad, limit)
 		}
 	}
 }

@@ -29,10 +29,15 @@ type ImportRequest struct {
 	Mode        Mode       `json:"mode"`
 	AsOf        *time.Time `json:"as_of,omitempty"` // mode sync: the stamp of what has no meta.lastUpdated
 	FHIRVersion string     `json:"fhir_version,omitempty"`
-	Validation  string     `json:"validation,omitempty"`
+	Validation  Validation `json:"validation,omitempty"`
+	MaxRejects  string     `json:"max_rejects,omitempty"` // see [ParseRejectLimit]
 	ChunkSize   int        `json:"chunk_size,omitempty"`
 	MaxLine     int        `json:"max_line,omitempty"`
-	Sources     []Source   `json:"sources"`
+	Sources     []Source   `json:"sources,omitempty"`
+
+	// Retry is an import that ended; what was rejected of it is put through again, under its
+	// original version. Only ID, Validation and MaxRejects count besides; there are no sources.
+	Retry ImportID `json:"retry,omitzero"`
 }
 
 // Source is where files come from. Exactly one of Path, URL and Spool is set.
@@ -69,6 +74,12 @@ func (r ImportRequest) WithDefaults() ImportRequest {
 	if r.FHIRVersion == "" {
 		r.FHIRVersion = FHIRVersionR4
 	}
+	if r.Validation == "" {
+		r.Validation = ValidationWarn
+	}
+	if r.MaxRejects == "" {
+		r.MaxRejects = DefaultMaxRejects
+	}
 	if r.ChunkSize == 0 {
 		r.ChunkSize = DefaultChunkSize
 	}
@@ -100,8 +111,11 @@ func (r ImportRequest) Check() error {
 	if r.FHIRVersion != FHIRVersionR4 {
 		bad("fhir_version %q: must be %s", r.FHIRVersion, FHIRVersionR4)
 	}
-	if r.Validation != "" && r.Validation != "off" {
-		bad("validation %q: must be off", r.Validation)
+	if err := r.Validation.Check(); err != nil {
+		bad("validation %w", err)
+	}
+	if _, err := ParseRejectLimit(r.MaxRejects); err != nil {
+		bad("max_rejects %w", err)
 	}
 	if r.ChunkSize < MinChunkSize || r.ChunkSize > MaxChunkSize {
 		bad("chunk_size %d: must be %d to %d bytes", r.ChunkSize, MinChunkSize, MaxChunkSize)
@@ -109,7 +123,12 @@ func (r ImportRequest) Check() error {
 	if r.MaxLine < MinChunkSize || r.MaxLine > MaxMaxLine {
 		bad("max_line %d: must be %d to %d bytes", r.MaxLine, MinChunkSize, MaxMaxLine)
 	}
-	if len(r.Sources) == 0 {
+	switch isRetry := r.Retry != (ImportID{}); {
+	case isRetry && len(r.Sources) > 0:
+		bad("sources: a retry has none")
+	case isRetry && r.Retry == r.ID:
+		bad("retry: an import cannot retry itself")
+	case !isRetry && len(r.Sources) == 0:
 		bad("sources: name at least one")
 	}
 	for i, s := range r.Sources {
@@ -143,21 +162,4 @@ func DecodeImportRequest(b []byte) (ImportRequest, error) {
 		return r, fmt.Errorf("import request: %w", err)
 	}
 	return r, nil
-}
-
-// Import is what an accepted import pins and every message about it carries: enough to
-// process it, and to make its row in the ledger again after a restore.
-type Import struct {
-	ID          ImportID `json:"id"`
-	Issued      int64    `json:"issued"` // microseconds since 1970
-	Supplier    string   `json:"supplier"`
-	Dataset     string   `json:"dataset"`
-	Mode        Mode     `json:"mode"`
-	AsOf        *int64   `json:"as_of,omitempty"` // microseconds since 1970
-	FHIRVersion string   `json:"fhir_version"`
-	Definitions string   `json:"definitions,omitempty"` // checksum of the definitions to validate by
-	Validation  string   `json:"validation,omitempty"`
-	Rules       int      `json:"rules"` // version of the parser's rules
-	ChunkSize   int      `json:"chunk_size"`
-	MaxLine     int      `json:"max_line"`
 }

@@ -11,11 +11,14 @@ type Issue struct {
 	Severity    string `json:"severity"` // fatal | error | warning | information
 	Code        string `json:"code"`     // issue-type: structure, value, required, too-long, not-supported …
 	Diagnostics string `json:"diagnostics"`
-	Expression  string `json:"expression,omitempty"` // FHIRPath
+	Expression  string `json:"expression,omitempty"` // FHIRPath, with indexes
 	Offset      int64  `json:"offset,omitempty"`     // bytes from the beginning of the line
+	Line        int64  `json:"line,omitempty"`       // in the file, from 1; in a document that has several, not the reject's
+	Column      int64  `json:"column,omitempty"`     // characters in that line, from 1
 }
 
-// Reject is what could not be taken: a line, or an entry of a Bundle (Entry is not 0).
+// Reject is what could not be taken: a line, or an entry of a Bundle (Entry is not 0). Where
+// Stored is set it is what was taken in spite of its issues.
 type Reject struct {
 	Line   int64   `json:"line"`
 	Entry  int32   `json:"entry,omitempty"`
@@ -23,8 +26,13 @@ type Reject struct {
 	Type   string  `json:"type,omitempty"` // resource type and id as far as they are known
 	ID     string  `json:"id,omitempty"`
 	Issues []Issue `json:"issues"`
-	Raw    []byte  `json:"raw"`           // the line, or the entry, as it came
-	Cut    bool    `json:"cut,omitempty"` // Raw is only its beginning
+	Raw    []byte  `json:"raw"`              // the line, or the entry, as it came
+	Cut    bool    `json:"cut,omitempty"`    // Raw is only its beginning
+	Stored bool    `json:"stored,omitempty"` // the resource was stored all the same (validation warn); Raw is empty
+
+	// Resource is set where an entry was rejected by validation alone: its resource as it would
+	// have been stored, with references to other entries rewritten. Type and ID are its key.
+	Resource []byte `json:"resource,omitempty"`
 }
 
 // RejectsHeader describes rejects from one chunk. Like a batch it may be in parts.

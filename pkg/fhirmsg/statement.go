@@ -25,6 +25,20 @@ type Statement struct {
 	Clamped         int64 `json:"clamped,omitempty"` // resources dated in the future
 	Issues          int64 `json:"issues,omitempty"`  // reported on what was taken all the same
 	Fingerprint     Hash  `json:"fingerprint"`       // over the fingerprints of the batches and rejects
+
+	// IssueCounts are the issues of everything in the chunk, rejected or taken all the same. Each
+	// severity, code and expression is there once.
+	IssueCounts []IssueCount `json:"issue_counts,omitempty"`
+}
+
+// IssueCount counts the issues of one kind in a chunk.
+type IssueCount struct {
+	Severity    string `json:"severity"`
+	Code        string `json:"code"`
+	Expression  string `json:"expression,omitempty"` // FHIRPath without indexes: Patient.name.given
+	Count       int64  `json:"count"`
+	Line        int64  `json:"line"`        // the first line that has it
+	Diagnostics string `json:"diagnostics"` // of the first one
 }
 
 // Encode returns the message's bytes.

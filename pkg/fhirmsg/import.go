@@ -1,0 +1,34 @@
+package fhirmsg
+
+// Import is what an accepted import pins and every message about it carries: enough to
+// process it, and to make its row in the ledger again after a restore.
+type Import struct {
+	ID          ImportID   `json:"id"`
+	Issued      int64      `json:"issued"` // microseconds since 1970; the middle part of versions
+	Supplier    string     `json:"supplier"`
+	Dataset     string     `json:"dataset"`
+	Mode        Mode       `json:"mode"`
+	AsOf        *int64     `json:"as_of,omitempty"` // microseconds since 1970
+	FHIRVersion string     `json:"fhir_version"`
+	Definitions string     `json:"definitions,omitempty"` // checksum of the definitions to validate by; "" where validation is off
+	Validation  Validation `json:"validation,omitempty"`
+	Rules       int        `json:"rules"` // version of the parser's rules
+	ChunkSize   int        `json:"chunk_size"`
+	MaxLine     int        `json:"max_line"`
+
+	// Retry is the import whose rejects this one puts through again. Issued is then that one's,
+	// so that versions are the original ones, and Accepted, in microseconds since 1970, is its own.
+	Retry    ImportID `json:"retry,omitzero"`
+	Accepted int64    `json:"accepted,omitempty"`
+}
+
+// IsRetry reports whether the import puts rejects of another one through again.
+func (i Import) IsRetry() bool { return i.Retry != ImportID{} }
+
+// AcceptedAt is when the import itself was accepted, in microseconds since 1970.
+func (i Import) AcceptedAt() int64 {
+	if i.IsRetry() {
+		return i.Accepted
+	}
+	return i.Issued
+}
