@@ -154,13 +154,13 @@ func (b *bench) wait(ctx context.Context, done func() (bool, error)) error {
 	}
 }
 
-// importFolder runs one import to its end.
-func (b *bench) importFolder(ctx context.Context, dir string) error {
+// importFolder runs one import to its end. No validation named is the default.
+func (b *bench) importFolder(ctx context.Context, dir string, validation fhirmsg.Validation) error {
 	id, err := fhirmsg.NewImportID(time.Now(), rand.Reader)
 	if err != nil {
 		return err
 	}
-	req := fhirmsg.ImportRequest{ID: id, Sources: []fhirmsg.Source{{Path: dir}}}.WithDefaults()
+	req := fhirmsg.ImportRequest{ID: id, Validation: validation, Sources: []fhirmsg.Source{{Path: dir}}}.WithDefaults()
 	msg, err := req.Encode()
 	if err != nil {
 		return err

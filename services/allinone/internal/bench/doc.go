@@ -5,7 +5,9 @@
 // ratio to the ceiling of the same round.
 //
 //	ceiling   COPY of the same lines into one jsonb column, no key, lz4, two connections
-//	fresh     the whole pipeline into empty tables
+//	off       the whole pipeline into empty tables, resources not checked against the definitions
+//	strict    the same, checked; one with an error would be rejected
+//	fresh     the same as imports are by default: checked, errors reported
 //	replay    the same messages again, from the stream of resources
 //	reimport  a new import of equal content: versions move
 //	updates   a new import in which every resource's content changed

@@ -25,10 +25,16 @@ type scenario struct {
 
 var scenarios = []scenario{
 	{"ceiling", (*bench).emptyCeiling, (*bench).ceiling},
-	{"fresh", (*bench).emptyDataset, func(b *bench, ctx context.Context) error { return b.importFolder(ctx, b.data[0]) }},
+	{"off", (*bench).emptyDataset, func(b *bench, ctx context.Context) error {
+		return b.importFolder(ctx, b.data[0], fhirmsg.ValidationOff)
+	}},
+	{"strict", (*bench).emptyDataset, func(b *bench, ctx context.Context) error {
+		return b.importFolder(ctx, b.data[0], fhirmsg.ValidationStrict)
+	}},
+	{"fresh", (*bench).emptyDataset, func(b *bench, ctx context.Context) error { return b.importFolder(ctx, b.data[0], "") }},
 	{"replay", (*bench).settleDown, (*bench).replay},
-	{"reimport", (*bench).settleDown, func(b *bench, ctx context.Context) error { return b.importFolder(ctx, b.data[0]) }},
-	{"updates", (*bench).settleDown, func(b *bench, ctx context.Context) error { return b.importFolder(ctx, b.data[1]) }},
+	{"reimport", (*bench).settleDown, func(b *bench, ctx context.Context) error { return b.importFolder(ctx, b.data[0], "") }},
+	{"updates", (*bench).settleDown, func(b *bench, ctx context.Context) error { return b.importFolder(ctx, b.data[1], "") }},
 }
 
 // measurement is one run of a scenario.

@@ -8,7 +8,8 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/services/parser/internal/key"
-	"github.com/stoker-fhir/stoker/services/parser/internal/scan"
+	"github.com/stoker-fhir/stoker/services/parser/internal/lex"
+	"github.com/stoker-fhir/stoker/services/parser/internal/resource"
 )
 
 const supplier = "clinic-a"
@@ -17,8 +18,8 @@ const supplier = "clinic-a"
 // outcome ordinal Type/id body, or the problem's code and expression.
 func unroll(t testing.TB, doc string) ([]string, *fhirmsg.Issue) {
 	t.Helper()
-	var s scan.Scanner
-	d, err := s.Scan([]byte(doc))
+	var s resource.Reader
+	d, err := s.Read([]byte(doc), false)
 	if err != nil {
 		t.Fatalf("%s: %v", doc, err)
 	}
@@ -55,8 +56,8 @@ func unroll(t testing.TB, doc string) ([]string, *fhirmsg.Issue) {
 
 func hashOf(t testing.TB, body []byte) fhirmsg.Hash {
 	t.Helper()
-	var s scan.Scanner
-	if _, err := s.Scan(body); err != nil {
+	var s resource.Reader
+	if _, err := s.Read(body, false); err != nil {
 		t.Fatal(err)
 	}
 	return s.Hash()
@@ -276,9 +277,9 @@ func FuzzUnroll(f *testing.F) {
 	f.Add([]byte(`{"resourceType":"Bundle","type":"history","entry":[{"fullUrl":"http://x/Patient/1","response":{"status":"204","lastModified":"2020-01-01T00:00:00Z"}}]}`))
 	f.Add([]byte(` { "type" : "searchset" , "entry" : [ { "search" : { "mode" : "outcome" } } , 1 ] } `))
 	f.Fuzz(func(t *testing.T, doc []byte) {
-		var s scan.Scanner
-		d, err := s.Scan(doc)
-		if err != nil || d.Kind != scan.Object {
+		var s resource.Reader
+		d, err := s.Read(doc, false)
+		if err != nil || d.Kind != lex.Object {
 			return
 		}
 		typ, problem := TypeOf(d)
@@ -286,7 +287,7 @@ func FuzzUnroll(f *testing.F) {
 			return
 		}
 		var raw struct{ Entry []json.RawMessage }
-		if d.Entry.Kind == scan.Array {
+		if d.Entry.Kind == lex.Array {
 			var all map[string]json.RawMessage
 			if err := json.Unmarshal(doc, &all); err != nil {
 				t.Fatal(err)

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/stoker-fhir/stoker/services/parser/internal/key"
-	"github.com/stoker-fhir/stoker/services/parser/internal/scan"
+	"github.com/stoker-fhir/stoker/services/parser/internal/lex"
 )
 
 // decide says what becomes of an entry.
@@ -15,7 +15,7 @@ func (u *Unroller) decide(e *Entry, p *parts) {
 		e.reject("structure", "Bundle.entry."+element+" must be "+want, element, at)
 		return
 	}
-	resource := p.resource.Kind != scan.Absent
+	resource := p.resource.Kind != lex.Absent
 	method := string(p.method.Text)
 	switch u.Type {
 	case Batch, Transaction:
@@ -36,7 +36,7 @@ func (u *Unroller) decide(e *Entry, p *parts) {
 		}
 		u.store(e, p, "")
 	default: // Collection, Searchset
-		if string(p.mode.Text) == "outcome" || !resource && (method == "GET" || p.response.Kind != scan.Absent) {
+		if string(p.mode.Text) == "outcome" || !resource && (method == "GET" || p.response.Kind != lex.Absent) {
 			e.Outcome = Ignored
 			return
 		}
@@ -57,7 +57,7 @@ func (u *Unroller) decideRequest(e *Entry, p *parts, method string) {
 	case "HEAD":
 		e.reject("not-supported", "HEAD is not supported: it delivers nothing", "request.method", p.method.Start)
 	case "":
-		if p.resource.Kind == scan.Absent {
+		if p.resource.Kind == lex.Absent {
 			e.reject("required", "Bundle.entry.request is missing: expected a method and a url", "request", 0)
 			return
 		}
@@ -84,7 +84,7 @@ func (u *Unroller) deleteInstance(e *Entry, p *parts) {
 
 // deleteVersion is the deletion that an entry of a history tells of.
 func (u *Unroller) deleteVersion(e *Entry, p *parts) {
-	for _, v := range []scan.Value{p.url, p.location, p.fullURL} {
+	for _, v := range []lex.Value{p.url, p.location, p.fullURL} {
 		t, ok := parseTarget(u.FHIRVersion, v.Text)
 		if ok && t.id != "" && t.action == "" && !bytes.HasPrefix(v.Text, urnPrefix) {
 			u.setDeleted(e, t.resourceType, t.id, v.Start)
@@ -106,12 +106,13 @@ func (u *Unroller) setDeleted(e *Entry, resourceType, id string, at int) {
 // store takes the entry's resource, if it can be keyed. Method is POST, PUT or what else
 // the entry of a history says, and empty where requests do not matter.
 func (u *Unroller) store(e *Entry, p *parts, method string) {
-	if p.resource.Kind == scan.Absent {
+	if p.resource.Kind == lex.Absent {
 		e.reject("required", "Bundle.entry.resource is missing", "resource", 0)
 		return
 	}
+	e.Resource = p.resource
 	e.Body = u.Text[p.resource.Start:p.resource.End]
-	d, err := u.scanner.Scan(e.Body)
+	d, err := u.scanner.Read(e.Body, false)
 	if err != nil { // the whole document was scanned without one
 		e.reject("processing", "the resource could not be read", "resource", p.resource.Start)
 		return
@@ -121,7 +122,7 @@ func (u *Unroller) store(e *Entry, p *parts, method string) {
 		return
 	}
 	e.Type, e.Subsetted, e.LastUpdated = d.ResourceType.Text, d.Subsetted, d.LastUpdated
-	if d.ID.Kind != scan.Absent {
+	if d.ID.Kind != lex.Absent {
 		if problem := key.CheckID(d); problem != nil {
 			e.reject(problem.Code, problem.Diagnostics, "resource.id", p.resource.Start+int(problem.Offset))
 			return
@@ -225,7 +226,7 @@ func (u *Unroller) nameByCondition(e *Entry, query, element string, at int) {
 // nameIt settles the id of a resource that has none, and whose request says nothing.
 func (u *Unroller) nameIt(e *Entry, p *parts) {
 	if u.Type == History || u.Type == BatchResponse || u.Type == TransactionResponse {
-		for _, v := range []scan.Value{p.url, p.location, p.fullURL} {
+		for _, v := range []lex.Value{p.url, p.location, p.fullURL} {
 			if id := instanceOf(u.FHIRVersion, v.Text, string(e.Type)); id != "" && key.Fault([]byte(id)) == "" {
 				e.ID = []byte(id)
 				return

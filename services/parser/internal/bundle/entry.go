@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
-	"github.com/stoker-fhir/stoker/services/parser/internal/scan"
+	"github.com/stoker-fhir/stoker/services/parser/internal/lex"
 )
 
 // Outcome is what becomes of an entry.
@@ -29,11 +29,12 @@ type Entry struct {
 	// The key, of what is rejected as far as it is known.
 	Type, ID []byte
 
-	Body         []byte // of what is stored: the resource with references rewritten
+	Resource     lex.Value // where the resource is in the Bundle's document
+	Body         []byte    // of what is stored: the resource with references rewritten
 	Hash         fhirmsg.Hash
 	Subsetted    bool
-	LastUpdated  scan.Value // meta.lastUpdated
-	LastModified scan.Value // response.lastModified, the next best
+	LastUpdated  lex.Value // meta.lastUpdated
+	LastModified lex.Value // response.lastModified, the next best
 
 	// Warnings counts what is wrong with the entry and does not keep it from being taken.
 	Warnings int64

@@ -3,30 +3,30 @@ package bundle
 import (
 	"bytes"
 
-	"github.com/stoker-fhir/stoker/services/parser/internal/scan"
+	"github.com/stoker-fhir/stoker/services/parser/internal/lex"
 )
 
 // parts are the members of an entry that matter here.
 type parts struct {
-	fullURL  scan.Value
-	resource scan.Value
-	search   scan.Value
-	mode     scan.Value // search.mode
+	fullURL  lex.Value
+	resource lex.Value
+	search   lex.Value
+	mode     lex.Value // search.mode
 
-	request     scan.Value
-	method      scan.Value
-	url         scan.Value
-	ifNoneExist scan.Value
+	request     lex.Value
+	method      lex.Value
+	url         lex.Value
+	ifNoneExist lex.Value
 
-	response     scan.Value
-	status       scan.Value
-	location     scan.Value
-	lastModified scan.Value
+	response     lex.Value
+	status       lex.Value
+	location     lex.Value
+	lastModified lex.Value
 }
 
-func readParts(doc []byte, entry scan.Value) parts {
+func readParts(doc []byte, entry lex.Value) parts {
 	var p parts
-	for name, v := range scan.Members(doc, entry) {
+	for name, v := range lex.Members(doc, entry) {
 		switch string(name) {
 		case "fullUrl":
 			p.fullURL = v
@@ -40,12 +40,12 @@ func readParts(doc []byte, entry scan.Value) parts {
 			p.response = v
 		}
 	}
-	for name, v := range scan.Members(doc, p.search) {
+	for name, v := range lex.Members(doc, p.search) {
 		if string(name) == "mode" {
 			p.mode = v
 		}
 	}
-	for name, v := range scan.Members(doc, p.request) {
+	for name, v := range lex.Members(doc, p.request) {
 		switch string(name) {
 		case "method":
 			p.method = v
@@ -55,7 +55,7 @@ func readParts(doc []byte, entry scan.Value) parts {
 			p.ifNoneExist = v
 		}
 	}
-	for name, v := range scan.Members(doc, p.response) {
+	for name, v := range lex.Members(doc, p.response) {
 		switch string(name) {
 		case "status":
 			p.status = v
@@ -72,23 +72,23 @@ func readParts(doc []byte, entry scan.Value) parts {
 func (p *parts) misfit() (element, want string, at int) {
 	for _, c := range []struct {
 		element string
-		value   scan.Value
-		want    scan.Kind
+		value   lex.Value
+		want    lex.Kind
 	}{
-		{"request", p.request, scan.Object},
-		{"response", p.response, scan.Object},
-		{"search", p.search, scan.Object},
-		{"fullUrl", p.fullURL, scan.String},
-		{"search.mode", p.mode, scan.String},
-		{"request.method", p.method, scan.String},
-		{"request.url", p.url, scan.String},
-		{"request.ifNoneExist", p.ifNoneExist, scan.String},
-		{"response.location", p.location, scan.String},
+		{"request", p.request, lex.Object},
+		{"response", p.response, lex.Object},
+		{"search", p.search, lex.Object},
+		{"fullUrl", p.fullURL, lex.String},
+		{"search.mode", p.mode, lex.String},
+		{"request.method", p.method, lex.String},
+		{"request.url", p.url, lex.String},
+		{"request.ifNoneExist", p.ifNoneExist, lex.String},
+		{"response.location", p.location, lex.String},
 	} {
-		if c.value.Kind == scan.Absent || c.value.Kind == c.want {
+		if c.value.Kind == lex.Absent || c.value.Kind == c.want {
 			continue
 		}
-		if c.want == scan.Object {
+		if c.want == lex.Object {
 			return c.element, "an object", c.value.Start
 		}
 		return c.element, "a string", c.value.Start

@@ -2,7 +2,8 @@ package bundle
 
 import (
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
-	"github.com/stoker-fhir/stoker/services/parser/internal/scan"
+	"github.com/stoker-fhir/stoker/services/parser/internal/lex"
+	"github.com/stoker-fhir/stoker/services/parser/internal/resource"
 )
 
 // Type is a Bundle.type (https://hl7.org/fhir/R4/valueset-bundle-type.html).
@@ -22,12 +23,12 @@ const (
 )
 
 // TypeOf returns the type of a Bundle, or what is wrong with it.
-func TypeOf(d *scan.Document) (Type, *fhirmsg.Issue) {
+func TypeOf(d *resource.Document) (Type, *fhirmsg.Issue) {
 	const expected = "expected one of batch, batch-response, collection, document, history, message, searchset, transaction, transaction-response"
-	if d.Type.Kind == scan.Absent {
+	if d.Type.Kind == lex.Absent {
 		return "", issue("required", "Bundle.type is missing: "+expected, "Bundle.type", d.Start)
 	}
-	if d.Type.Kind == scan.String {
+	if d.Type.Kind == lex.String {
 		switch t := Type(d.Type.Text); t {
 		case Batch, BatchResponse, Collection, Document, History, Message, Searchset, Transaction, TransactionResponse:
 			return t, nil

@@ -5,7 +5,8 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/services/parser/internal/key"
-	"github.com/stoker-fhir/stoker/services/parser/internal/scan"
+	"github.com/stoker-fhir/stoker/services/parser/internal/lex"
+	"github.com/stoker-fhir/stoker/services/parser/internal/resource"
 )
 
 // MaxRejected is the greatest number of entries of one Bundle that are rejected one by one.
@@ -16,7 +17,7 @@ const MaxRejected = 10_000
 // Bundle is a document that was scanned without error and has a [Type] that is not whole.
 type Bundle struct {
 	Text        []byte // the document
-	Document    *scan.Document
+	Document    *resource.Document
 	Type        Type
 	FHIRVersion string
 	IDs         key.Maker // of the supplier
@@ -26,7 +27,7 @@ type Bundle struct {
 // goroutine. The zero Unroller is ready.
 type Unroller struct {
 	Bundle
-	scanner scan.Scanner // of the entries' resources
+	scanner resource.Reader // of the entries' resources
 	targets map[string]string
 	body    []byte
 	id      []byte
@@ -38,7 +39,7 @@ func (u *Unroller) Unroll(b Bundle, yield func(*Entry)) *fhirmsg.Issue {
 	u.Bundle = b
 	defer u.reset()
 	entries := b.Document.Entry
-	if entries.Kind != scan.Absent && entries.Kind != scan.Array {
+	if entries.Kind != lex.Absent && entries.Kind != lex.Array {
 		return issue("structure", "Bundle.entry must be an array", "Bundle.entry", entries.Start)
 	}
 	if len(b.Document.URNs) > 0 {
@@ -80,9 +81,9 @@ func (u *Unroller) reset() {
 	u.Bundle = Bundle{}
 }
 
-func count(doc []byte, array scan.Value) int {
+func count(doc []byte, array lex.Value) int {
 	n := 0
-	for range scan.Elements(doc, array) {
+	for range lex.Elements(doc, array) {
 		n++
 	}
 	return n
@@ -91,13 +92,13 @@ func count(doc []byte, array scan.Value) int {
 // each decides on every entry.
 func (u *Unroller) each(do func(*Entry, *parts)) {
 	index := 0
-	for v := range scan.Elements(u.Text, u.Document.Entry) {
+	for v := range lex.Elements(u.Text, u.Document.Entry) {
 		e := Entry{Ordinal: int32(index + 1), Raw: u.Text[v.Start:v.End], index: index, at: v.Start}
 		if u.Type == History {
 			e.Ordinal = -e.Ordinal
 		}
 		var p parts
-		if v.Kind != scan.Object {
+		if v.Kind != lex.Object {
 			e.reject("structure", "a Bundle's entry must be an object", "", 0)
 		} else {
 			p = readParts(u.Text, v)
@@ -111,7 +112,7 @@ func (u *Unroller) each(do func(*Entry, *parts)) {
 var urnPrefix = []byte("urn:")
 
 // addTarget notes which resource references to the entry's fullUrl mean.
-func (u *Unroller) addTarget(e *Entry, fullURL scan.Value) {
+func (u *Unroller) addTarget(e *Entry, fullURL lex.Value) {
 	if e.Outcome != Stored || !bytes.HasPrefix(fullURL.Text, urnPrefix) {
 		return
 	}
@@ -130,7 +131,7 @@ func (u *Unroller) rewrite(e *Entry) {
 	if e.Outcome != Stored {
 		return
 	}
-	d := &scan.Document{}
+	d := &resource.Document{}
 	if len(u.targets) > 0 && string(e.Type) != "Bundle" {
 		d = u.scanner.Document()
 	}
@@ -150,7 +151,7 @@ func (u *Unroller) rewrite(e *Entry) {
 		u.id = append(u.id[:0], e.ID...)
 		u.body = append(u.body, e.Body[copied:]...)
 		e.ID, e.Body = u.id, u.body
-		if _, err := u.scanner.Scan(e.Body); err != nil {
+		if _, err := u.scanner.Read(e.Body, false); err != nil {
 			e.reject("processing", "references could not be rewritten", "resource", 0)
 			return
 		}

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirdef"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/services/parser/internal/bundle"
 	"github.com/stoker-fhir/stoker/services/parser/internal/key"
-	"github.com/stoker-fhir/stoker/services/parser/internal/scan"
+	"github.com/stoker-fhir/stoker/services/parser/internal/lex"
+	"github.com/stoker-fhir/stoker/services/parser/internal/resource"
 )
 
 // line is one line of a file, or a file that is one document.
@@ -44,18 +46,21 @@ func isBlank(text []byte) bool {
 	return true
 }
 
-// line converts one line. A plain one allocates nothing; see BenchmarkConvert.
+// line converts one line. A plain one without issues allocates nothing; see
+// BenchmarkConvert.
 func (p *Parser) line(l line) {
 	p.statement.Lines++
 	if isBlank(l.text) {
 		p.statement.Blank++
 		return
 	}
-	d, err := p.scanner.Scan(l.text)
+	d, err := p.reader.Read(l.text, p.checks)
 	if err != nil {
-		p.rejectLine(l, d, scanIssue(err))
+		p.problems.set(l, nil)
+		p.rejectLine(l, d, readIssue(err))
 		return
 	}
+	p.problems.set(l, p.reader.Issues())
 	if problem := key.CheckType(p.chunk.Import.FHIRVersion, d); problem != nil {
 		p.rejectLine(l, d, problem)
 		return
@@ -66,7 +71,7 @@ func (p *Parser) line(l line) {
 			return
 		}
 	case "Parameters":
-		if d.ID.Kind == scan.Absent && d.Header {
+		if d.ID.Kind == lex.Absent && d.Header {
 			p.statement.Control++
 			return
 		}
@@ -75,17 +80,23 @@ func (p *Parser) line(l line) {
 		p.rejectLine(l, d, problem)
 		return
 	}
+	if p.strict && hasError(p.problems.list) {
+		p.rejectLine(l, d, nil)
+		return
+	}
 	p.statement.Plain++
-	p.store(d.ResourceType.Text, found{
+	p.store(l, d.ResourceType.Text, found{
 		record: fhirmsg.Record{
-			ID: d.ID.Text, Line: l.number, Hash: p.scanner.Hash(), Subsetted: d.Subsetted, Body: l.text[d.Start:d.End],
+			ID: d.ID.Text, Line: l.number, Entry: p.chunk.Entry, Hash: p.reader.Hash(), Subsetted: d.Subsetted, Body: l.text[d.Start:d.End],
 		},
-		lastUpdated: d.LastUpdated,
+		lastUpdated: d.LastUpdated, issues: p.problems.list,
 	})
 }
 
 // unroll converts a Bundle by its entries. It returns false for one that is stored whole.
-func (p *Parser) unroll(l line, d *scan.Document) bool {
+// What is wrong with the Bundle itself is reported; only what is wrong with a resource in it
+// rejects that.
+func (p *Parser) unroll(l line, d *resource.Document) bool {
 	t, problem := bundle.TypeOf(d)
 	if problem != nil {
 		p.rejectLine(l, d, problem)
@@ -95,51 +106,78 @@ func (p *Parser) unroll(l line, d *scan.Document) bool {
 		return false
 	}
 	b := bundle.Bundle{Text: l.text, Document: d, Type: t, FHIRVersion: p.chunk.Import.FHIRVersion, IDs: p.ids}
-	if problem := p.unroller.Unroll(b, func(e *bundle.Entry) { p.entry(l, e) }); problem != nil {
+	own := ownIssues{rest: p.problems.list}
+	if problem := p.unroller.Unroll(b, func(e *bundle.Entry) {
+		own.skip(e.Resource)
+		p.entry(l, e)
+	}); problem != nil {
 		p.rejectLine(l, d, problem)
 		return true
 	}
 	p.statement.Bundles++
+	p.storedWith(l, fhirmsg.Reject{Line: l.number, Offset: l.offset, Type: "Bundle", Issues: own.finish()})
 	return true
 }
 
 func (p *Parser) entry(l line, e *bundle.Entry) {
 	p.statement.Entries++
-	switch e.Outcome {
-	case bundle.Ignored:
+	ordinal := e.Ordinal
+	if p.chunk.Entry != 0 {
+		ordinal = p.chunk.Entry // it was one of a Bundle with others
+	}
+	issues := p.problems.within(e.Resource.Start, e.Resource.End)
+	switch {
+	case e.Outcome == bundle.Ignored:
 		p.statement.Ignored++
-	case bundle.Stored, bundle.Deleted:
-		p.statement.Issues += e.Warnings
-		p.store(e.Type, found{
+	case e.Outcome == bundle.Rejected, p.strict && hasError(issues):
+		p.statement.EntriesRejected++
+		r := fhirmsg.Reject{Line: l.number, Entry: ordinal, Offset: l.offset, Type: string(e.Type), ID: string(e.ID), Issues: issues, Raw: e.Raw}
+		if e.Outcome == bundle.Rejected {
+			r.Issues = append([]fhirmsg.Issue{located(l, *e.Problem)}, issues...)
+		} else {
+			r.Resource = bytes.Clone(e.Body)
+		}
+		p.reject(r)
+	default:
+		if !p.checks {
+			p.statement.Issues += e.Warnings
+		}
+		p.store(l, e.Type, found{
 			record: fhirmsg.Record{
-				ID: e.ID, Line: l.number, Entry: e.Ordinal, Hash: e.Hash, Deleted: e.Outcome == bundle.Deleted,
+				ID: e.ID, Line: l.number, Entry: ordinal, Hash: e.Hash, Deleted: e.Outcome == bundle.Deleted,
 				Subsetted: e.Subsetted, Body: e.Body,
 			},
-			lastUpdated: e.LastUpdated, lastModified: e.LastModified,
-		})
-	default:
-		p.statement.EntriesRejected++
-		p.rejects.add(fhirmsg.Reject{
-			Line: l.number, Entry: e.Ordinal, Offset: l.offset, Type: string(e.Type), ID: string(e.ID),
-			Issues: []fhirmsg.Issue{*e.Problem}, Raw: e.Raw,
+			lastUpdated: e.LastUpdated, lastModified: e.LastModified, issues: issues,
 		})
 	}
 }
+
+// ownIssues picks a Bundle's own issues out of all: those outside its resources.
+type ownIssues struct{ rest, own []fhirmsg.Issue }
+
+func (o *ownIssues) skip(resource lex.Value) {
+	for len(o.rest) > 0 && o.rest[0].Offset < int64(resource.End) {
+		if o.rest[0].Offset < int64(resource.Start) {
+			o.own = append(o.own, o.rest[0])
+		}
+		o.rest = o.rest[1:]
+	}
+}
+
+func (o *ownIssues) finish() []fhirmsg.Issue { return append(o.own, o.rest...) }
 
 // found is a resource or a deletion on its way into a batch.
 type found struct {
 	record       fhirmsg.Record // all but the stamp
-	lastUpdated  scan.Value
-	lastModified scan.Value // the next best
+	lastUpdated  lex.Value
+	lastModified lex.Value // the next best
+	issues       []fhirmsg.Issue
 }
 
-func (p *Parser) store(resourceType []byte, f found) {
-	if !key.IsUsual(f.record.ID) {
-		p.statement.Issues++
-	}
-	changed, known := p.instant(f.lastUpdated)
+func (p *Parser) store(l line, resourceType []byte, f found) {
+	changed, known := p.instant(l, resourceType, &f, f.lastUpdated)
 	if !known {
-		changed, known = p.instant(f.lastModified)
+		changed, known = p.instant(l, resourceType, &f, f.lastModified)
 	}
 	var lastUpdated *int64
 	if known {
@@ -152,44 +190,86 @@ func (p *Parser) store(resourceType []byte, f found) {
 	}
 	f.record.Stamp = stamp
 	p.batches.add(resourceType, &f.record)
+	if !p.checks && !key.IsUsual(f.record.ID) {
+		f.issues = append(f.issues, fhirmsg.Issue{
+			Severity: "error", Code: "value", Expression: string(resourceType) + ".id", Line: l.number, Column: 1,
+			Diagnostics: "must be 1 to 64 letters, digits, '-' and '.'",
+		})
+	}
+	if len(f.issues) > 0 {
+		p.storedWith(l, fhirmsg.Reject{
+			Line: l.number, Entry: f.record.Entry, Offset: l.offset, Type: string(resourceType), ID: string(f.record.ID), Issues: f.issues,
+		})
+	}
 }
 
-// instant reads a date, and counts an issue if there is one that cannot be read.
-func (p *Parser) instant(v scan.Value) (micros int64, ok bool) {
-	if v.Kind == scan.Absent {
+// instant reads a date. One that cannot be read is an issue; where the definitions are
+// checked, it is among theirs.
+func (p *Parser) instant(l line, resourceType []byte, f *found, v lex.Value) (micros int64, ok bool) {
+	if v.Kind == lex.Absent {
 		return 0, false
 	}
-	if micros, ok = parseInstant(v.Text); !ok {
-		p.statement.Issues++
+	if micros, ok = parseInstant(v.Text); !ok && !p.checks {
+		f.issues = append(f.issues, fhirmsg.Issue{
+			Severity: "error", Code: "value", Expression: string(resourceType) + ".meta.lastUpdated", Line: l.number, Column: 1,
+			Diagnostics: "must be an instant: YYYY-MM-DDThh:mm:ss with a time zone",
+		})
 	}
 	return micros, ok
 }
 
-func (p *Parser) rejectLine(l line, d *scan.Document, problem *fhirmsg.Issue) {
+// rejectLine rejects a line for what was found in it, and for a problem if that is not nil.
+func (p *Parser) rejectLine(l line, d *resource.Document, problem *fhirmsg.Issue) {
 	p.statement.Rejected++
-	r := fhirmsg.Reject{Line: l.number, Offset: l.offset, Issues: []fhirmsg.Issue{*problem}, Raw: l.text}
+	r := fhirmsg.Reject{Line: l.number, Offset: l.offset, Issues: p.problems.list, Raw: l.text}
+	if problem != nil {
+		r.Issues = []fhirmsg.Issue{located(l, *problem)}
+		for _, i := range p.problems.list {
+			if i.Offset != problem.Offset { // else it is the same mistake
+				r.Issues = append(r.Issues, i)
+			}
+		}
+	}
 	if t := d.ResourceType.Text; fhirdef.IsResourceType(p.chunk.Import.FHIRVersion, t) {
 		r.Type = string(t)
 		if id := d.ID.Text; key.Fault(id) == "" {
 			r.ID = string(id)
 		}
 	}
-	p.rejects.add(r)
+	p.reject(r)
 }
 
 // tooLong rejects a line of which there is only the beginning.
 func (p *Parser) tooLong(l line) {
 	p.statement.Lines++
 	p.statement.Rejected++
-	p.rejects.add(fhirmsg.Reject{
+	p.reject(fhirmsg.Reject{
 		Line: l.number, Offset: l.offset, Raw: l.text, Cut: true,
-		Issues: []fhirmsg.Issue{{Severity: "error", Code: "too-long", Diagnostics: fmt.Sprintf(
+		Issues: []fhirmsg.Issue{{Severity: "error", Code: "too-long", Line: l.number, Column: 1, Diagnostics: fmt.Sprintf(
 			"the line is too long: expected at most %d bytes; raise the limit, or send a Bundle in parts", p.chunk.Import.MaxLine)}},
 	})
 }
 
-func scanIssue(err error) *fhirmsg.Issue {
-	var e *scan.Error
+func (p *Parser) reject(r fhirmsg.Reject) {
+	if p.chunk.Entry != 0 {
+		r.Entry = p.chunk.Entry
+	}
+	p.findings.count(r.Type, r.Line, r.Issues)
+	r.Issues = slices.Clone(r.Issues)
+	p.rejects.add(r)
+}
+
+// storedWith counts and reports the issues of what was taken all the same.
+func (p *Parser) storedWith(l line, r fhirmsg.Reject) {
+	p.statement.Issues += int64(len(r.Issues))
+	if first := p.findings.count(r.Type, r.Line, r.Issues); first || len(r.Issues) > 0 && l.offset < reportedInFull {
+		r.Stored, r.Issues = true, slices.Clone(r.Issues)
+		p.rejects.add(r)
+	}
+}
+
+func readIssue(err error) *fhirmsg.Issue {
+	var e *lex.Error
 	if !errors.As(err, &e) {
 		return &fhirmsg.Issue{Severity: "error", Code: "processing", Diagnostics: "the line could not be read"}
 	}

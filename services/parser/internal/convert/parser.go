@@ -9,12 +9,14 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/services/parser/internal/bundle"
 	"github.com/stoker-fhir/stoker/services/parser/internal/key"
-	"github.com/stoker-fhir/stoker/services/parser/internal/scan"
+	"github.com/stoker-fhir/stoker/services/parser/internal/resource"
 )
 
 // Rules is the version of what this package does. A change that makes another output of the
 // same chunk raises it.
-const Rules = 1
+//
+// 2 validates, where an import asks for it.
+const Rules = 2
 
 // DefaultMaxBatchBytes is the size of a batch's body, before compression, that is not
 // exceeded but by a single resource. A message of that size fits NATS's default of 1 MiB.
@@ -40,14 +42,19 @@ type Output struct {
 // Parser converts one chunk after the other. It keeps its buffers: use one for each
 // goroutine.
 type Parser struct {
-	scanner  scan.Scanner
-	unroller bundle.Unroller
-	batches  batches
-	rejects  rejects
+	reader      *resource.Reader
+	definitions *fhirdef.Definitions // that the reader checks against, once they are needed
+	unroller    bundle.Unroller
+	batches     batches
+	rejects     rejects
 
 	chunk     fhirmsg.ChunkHeader // in hand
 	ids       key.Maker
 	statement fhirmsg.Statement
+	checks    bool // against the definitions
+	strict    bool // what has an error is rejected
+	problems  problems
+	findings  findings
 }
 
 // New returns a parser.
@@ -56,7 +63,7 @@ func New(opts Options) *Parser {
 	if limit <= 0 {
 		limit = DefaultMaxBatchBytes
 	}
-	return &Parser{batches: newBatches(limit), rejects: rejects{limit: limit}}
+	return &Parser{reader: &resource.Reader{}, batches: newBatches(limit), rejects: rejects{limit: limit}}
 }
 
 // Convert says what a chunk holds. Errors are [ErrUnsupported], or say that the chunk's
@@ -66,13 +73,17 @@ func (p *Parser) Convert(c fhirmsg.Chunk) (Output, error) {
 		return Output{}, fmt.Errorf("%w: rules %d, FHIR %s; have rules %d, FHIR %s",
 			ErrUnsupported, c.Import.Rules, c.Import.FHIRVersion, Rules, fhirdef.R4)
 	}
+	if err := p.prepare(c.Import); err != nil {
+		return Output{}, err
+	}
 	p.chunk = c.ChunkHeader
 	p.ids = key.NewMaker(c.Import.Supplier)
 	p.statement = fhirmsg.Statement{Import: c.Import, Place: c.Place}
+	p.findings.begin()
 	p.batches.begin(c.ChunkHeader)
 	p.rejects.begin(c.ChunkHeader)
 
-	unit := line{text: c.Body, number: c.FirstLine, offset: c.Offset}
+	unit := line{text: c.Body, number: c.FirstLine, offset: c.LineOffset()}
 	if c.Offset == 0 {
 		unit.skipByteOrderMark()
 	}
@@ -85,6 +96,26 @@ func (p *Parser) Convert(c fhirmsg.Chunk) (Output, error) {
 		p.lines(unit)
 	}
 	return p.finish()
+}
+
+// prepare makes the reader ready for what an import pins.
+func (p *Parser) prepare(imp fhirmsg.Import) error {
+	p.strict = imp.Validation == fhirmsg.ValidationStrict
+	p.checks = imp.Validation.Checks()
+	if p.checks && p.definitions == nil {
+		d, err := fhirdef.Load(imp.FHIRVersion)
+		if err != nil {
+			return err
+		}
+		if p.reader, err = resource.NewReader(d); err != nil {
+			return err
+		}
+		p.definitions = d
+	}
+	if p.checks && imp.Definitions != p.definitions.Checksum {
+		return fmt.Errorf("%w: definitions %.12s of FHIR %s; have %.12s", ErrUnsupported, imp.Definitions, imp.FHIRVersion, p.definitions.Checksum)
+	}
+	return nil
 }
 
 // lines converts a text that is at least one line.
@@ -134,6 +165,7 @@ func (p *Parser) finish() (Output, error) {
 	for _, r := range out.Rejects {
 		prints = append(prints, r.Fingerprint[:]...)
 	}
+	s.IssueCounts = p.findings.finish()
 	s.Fingerprint = fhirmsg.HashOf(prints)
 	out.Statement = *s
 	return out, nil

@@ -34,7 +34,10 @@ func (r *rejects) add(item fhirmsg.Reject) {
 	if len(item.Raw) > maxRaw {
 		item.Raw, item.Cut = item.Raw[:maxRaw], true
 	}
-	size := base64.StdEncoding.EncodedLen(len(item.Raw)) + len(item.ID) + rejectOverhead
+	if len(item.Raw)+len(item.Resource) > maxRaw {
+		item.Resource = nil
+	}
+	size := base64.StdEncoding.EncodedLen(len(item.Raw)+len(item.Resource)) + len(item.ID) + rejectOverhead*max(len(item.Issues), 1)
 	if len(r.items) > 0 && r.size+size > r.limit {
 		r.cut()
 	}

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -102,7 +103,7 @@ func TestSuppliers(t *testing.T) {
 				}
 			}
 			got.Issues = 0
-			if got != want[supplier.Name()] {
+			if !reflect.DeepEqual(got, want[supplier.Name()]) {
 				t.Errorf("counts %+v\nwant   %+v", got, want[supplier.Name()])
 			}
 		})
@@ -135,7 +136,7 @@ func TestMessyFiles(t *testing.T) {
 						sum(&bySize[i], mustConvert(t, p, c).Statement)
 					}
 				}
-				if bySize[0] != bySize[1] {
+				if !reflect.DeepEqual(bySize[0], bySize[1]) {
 					t.Errorf("%s: by chunks of 4 KiB %+v, of 512 KiB %+v", filepath.Base(file), bySize[0], bySize[1])
 				}
 				for _, c := range chunks(body, 0, true) {

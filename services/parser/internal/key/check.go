@@ -6,7 +6,8 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/fhirdef"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
-	"github.com/stoker-fhir/stoker/services/parser/internal/scan"
+	"github.com/stoker-fhir/stoker/services/parser/internal/lex"
+	"github.com/stoker-fhir/stoker/services/parser/internal/resource"
 )
 
 // MaxIDLength is the greatest length in bytes of an id that can be stored. FHIR allows 64.
@@ -14,14 +15,14 @@ const MaxIDLength = 255
 
 // CheckType returns nil if the document is a resource of a type of the FHIR version, else
 // what is wrong.
-func CheckType(version string, d *scan.Document) *fhirmsg.Issue {
+func CheckType(version string, d *resource.Document) *fhirmsg.Issue {
 	t := d.ResourceType
 	switch {
-	case d.Kind != scan.Object:
+	case d.Kind != lex.Object:
 		return problem("structure", "not a FHIR resource: expected a JSON object", d.Start)
-	case t.Kind == scan.Absent:
+	case t.Kind == lex.Absent:
 		return problem("structure", "not a FHIR resource: no resourceType", d.Start)
-	case t.Kind != scan.String:
+	case t.Kind != lex.String:
 		return problem("structure", "not a FHIR resource: resourceType must be a string", t.Start)
 	case fhirdef.IsResourceType(version, t.Text):
 		return nil
@@ -45,11 +46,11 @@ func looksLikeType(b []byte) bool {
 
 // CheckID returns nil if the resource has an id that can be stored, else what is wrong.
 // An absent id has the code required.
-func CheckID(d *scan.Document) *fhirmsg.Issue {
+func CheckID(d *resource.Document) *fhirmsg.Issue {
 	switch d.ID.Kind {
-	case scan.Absent:
+	case lex.Absent:
 		return problem("required", "id is missing: a resource needs one to be stored", d.Start)
-	case scan.String:
+	case lex.String:
 		if fault := Fault(d.ID.Text); fault != "" {
 			return problem("value", "id "+fault, d.ID.Start)
 		}

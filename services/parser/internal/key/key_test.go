@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
-	"github.com/stoker-fhir/stoker/services/parser/internal/scan"
+	"github.com/stoker-fhir/stoker/services/parser/internal/resource"
 )
 
 func TestCheckType(t *testing.T) {
@@ -28,8 +28,8 @@ func TestCheckType(t *testing.T) {
 		{`{"resourceType":"` + strings.Repeat("a", 65) + `"}`, "value", "resourceType is not a resource", 16},
 	}
 	for _, tt := range tests {
-		var s scan.Scanner
-		d, err := s.Scan([]byte(tt.doc))
+		var s resource.Reader
+		d, err := s.Read([]byte(tt.doc), false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,8 +62,8 @@ func TestCheckID(t *testing.T) {
 		{`{"id":"a\u0085"}`, "value", "control", 6, false},
 	}
 	for _, tt := range tests {
-		var s scan.Scanner
-		d, err := s.Scan([]byte(tt.doc))
+		var s resource.Reader
+		d, err := s.Read([]byte(tt.doc), false)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,176 @@
+package resource
+
+import (
+	"math/bits"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirdef"
+	"github.com/stoker-fhir/stoker/services/parser/internal/invariant"
+	"github.com/stoker-fhir/stoker/services/parser/internal/lex"
+)
+
+// idBit is that of id: the first element of every type.
+const idBit = 1
+
+// close judges the object Doc[start:end] in hand as a whole, and goes back to the one around
+// it.
+func (r *Reader) close(f *frame, start, end int) {
+	f.member = nil
+	if missing := f.typ.Required &^ (f.seen | f.meant); missing != 0 {
+		r.missing(f, missing, start)
+	}
+	if f.companions|f.nulls != 0 && !f.broken {
+		r.pairs(f, start, end)
+	}
+	switch {
+	case f.typ == r.types.element: // a companion: pairs judges the rest
+		if f.seen == 0 && !f.odd {
+			r.report(start, "error", "structure", "must not be empty: leave out what has no value")
+		}
+	case f.broken:
+	case f.typ == r.types.coding:
+		r.coding(f, start)
+	case f.typ == r.types.codeableConcept:
+		r.codeableConcept(f, start)
+	case f.typ == r.types.quantity:
+		if f.element.Simple && f.seen&r.types.comparator != 0 {
+			r.reportChild("comparator", start, "error", "invariant", "must not be there: the quantity is a simple one (sqty-1)")
+		}
+	case f.typ == r.types.meta:
+		r.containedMeta(f, start)
+	}
+	if f.typ.Kind == fhirdef.Object && f.seen&^idBit == 0 && f.typ != r.types.element && !f.odd {
+		r.empty(f, start)
+	}
+	// What is unknown in an object may be what a rule of its type asks for.
+	if r.invariants.Any(f.typ) && !f.broken && (!f.odd || f.typ.Kind == fhirdef.Resource) {
+		r.judge(f, start, end)
+	}
+	if f.typ.Kind == fhirdef.Resource {
+		r.closeResource(f, start)
+	}
+	r.top--
+}
+
+func (r *Reader) missing(f *frame, missing uint64, at int) {
+	for ; missing != 0; missing &= missing - 1 {
+		e := f.typ.Elements[bits.TrailingZeros64(missing)]
+		message := "is required"
+		if e.Choice {
+			message += ": " + choices(e)
+		}
+		r.reportChild(e.Name, at, "error", "required", message)
+	}
+}
+
+// empty reports an object without value and children (ele-1).
+func (r *Reader) empty(f *frame, at int) {
+	if f.typ.Required&^idBit != 0 {
+		return // what is missing was reported
+	}
+	message := "must not be empty: leave out what has no value"
+	if f.seen != 0 {
+		message = "must have more than an id (ele-1)"
+	}
+	r.report(at, "error", "structure", message)
+}
+
+// judge applies the invariants of the object's type.
+func (r *Reader) judge(f *frame, start, end int) {
+	r.node = invariant.Node{
+		Doc: r.Doc, Type: f.typ, Start: start, End: end, Seen: f.seen | f.meant, Valued: f.valued, At: &f.at,
+	}
+	r.invariants.Check(&r.node, r.onBroken)
+}
+
+// broken reports an invariant that does not hold.
+func (r *Reader) broken(found invariant.Finding) {
+	c := found.Constraint
+	r.reportChild(found.Element, r.node.Start, c.Severity, "invariant", c.Human+" ("+c.Key+")")
+}
+
+// pairs judges primitives that have companions, and arrays with nulls
+// (https://hl7.org/fhir/R4/json.html#primitive).
+func (r *Reader) pairs(f *frame, start, end int) {
+	object := lex.Value{Kind: lex.Object, Start: start, End: end}
+	for set := f.companions | f.nulls; set != 0; set &= set - 1 {
+		i := bits.TrailingZeros64(set)
+		e := f.typ.Elements[i]
+		m := f.typ.Member([]byte(e.Name))
+		if e.Choice {
+			m = f.choice[i]
+		}
+		var value, companion lex.Value
+		if f.valued>>i&1 != 0 {
+			value = lex.At(r.Doc, int(f.at[i]))
+		}
+		if f.companions>>i&1 != 0 {
+			companion = companionOf(r.Doc, object, m.Name)
+		}
+		f.member, f.index = m, -1
+		if e.Repeats {
+			r.pairArrays(f, value, companion)
+		} else if value.Kind == lex.Absent && !hasMoreThanID(r.Doc, companion) {
+			r.report(companion.Start, "error", "structure", "must have a value or an extension (ele-1)")
+		}
+	}
+	f.member, f.index = nil, -1
+}
+
+func (r *Reader) pairArrays(f *frame, value, companion lex.Value) {
+	values := appendElements(r.pairBuf[0][:0], r.Doc, value)
+	companions := appendElements(r.pairBuf[1][:0], r.Doc, companion)
+	r.pairBuf = [2][]lex.Value{values, companions}
+	if len(values) > 0 && len(companions) > 0 && len(values) != len(companions) {
+		r.report(companion.Start, "error", "structure",
+			"must have as many items in _"+f.member.Name+" as in "+f.member.Name+", with null where there is none")
+		return
+	}
+	for i := range max(len(values), len(companions)) {
+		f.index = int32(i)
+		at := value.Start
+		var v, c lex.Value
+		if i < len(values) {
+			v = values[i]
+			at = v.Start
+		}
+		if i < len(companions) {
+			c = companions[i]
+		}
+		if v.Kind > lex.Null || hasMoreThanID(r.Doc, c) {
+			continue
+		}
+		if c.Kind == lex.Object {
+			r.report(c.Start, "error", "structure", "must have a value or an extension (ele-1)")
+			continue
+		}
+		if v.Kind == lex.Absent {
+			at = c.Start
+		}
+		r.report(at, "error", "structure", "must not be null without an extension in _"+f.member.Name)
+	}
+}
+
+func appendElements(list []lex.Value, doc []byte, array lex.Value) []lex.Value {
+	for v := range lex.Elements(doc, array) {
+		list = append(list, v)
+	}
+	return list
+}
+
+func companionOf(doc []byte, object lex.Value, name string) lex.Value {
+	for n, v := range lex.Members(doc, object) {
+		if len(n) == len(name)+1 && n[0] == '_' && string(n[1:]) == name {
+			return v
+		}
+	}
+	return lex.Value{}
+}
+
+func hasMoreThanID(doc []byte, object lex.Value) bool {
+	for n := range lex.Members(doc, object) {
+		if string(n) != "id" {
+			return true
+		}
+	}
+	return false
+}

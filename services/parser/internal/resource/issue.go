@@ -1,0 +1,67 @@
+package resource
+
+import "github.com/stoker-fhir/stoker/services/parser/internal/lex"
+
+// Issue is one finding about a resource, with the names of OperationOutcome.issue
+// (https://hl7.org/fhir/R4/operationoutcome.html).
+type Issue struct {
+	Severity   string // error | warning
+	Code       string // issue-type: structure, required, value, code-invalid, invariant, not-found
+	Expression string // FHIRPath with indexes: Patient.name[0].given[1]
+	Message    string // what was expected; never content
+	Offset     int    // in bytes from the document's beginning
+}
+
+const (
+	// maxIssues is how many issues of a resource, or of a resource in a Bundle, are kept.
+	maxIssues = 100
+	// maxIssuesInAll is how many issues of a document are kept before only the first of each
+	// resource is.
+	maxIssuesInAll = 10000
+)
+
+// Issues returns what was found in the document read last, in the order in which it was. An
+// object's own issues come behind those of its members.
+func (r *Reader) Issues() []Issue { return r.issues }
+
+func (r *Reader) resetChecks() {
+	r.top, r.scope = -1, -1
+	clear(r.issues)
+	r.issues = lex.Keep(r.issues, maxIssues)
+	r.mentions = lex.Keep(r.mentions, 1<<12)
+	r.steps = lex.Keep(r.steps, 1<<14)
+	r.contained = lex.Keep(r.contained, 1<<12)
+}
+
+// report adds an issue about the member in hand, or about the object in hand if there is
+// none.
+func (r *Reader) report(at int, severity, code, message string) {
+	if r.isFull() {
+		return
+	}
+	r.add(Issue{Severity: severity, Code: code, Expression: string(r.path()), Message: message, Offset: at})
+}
+
+// reportChild adds an issue about a member of the object in hand by its name.
+func (r *Reader) reportChild(name string, at int, severity, code, message string) {
+	if r.isFull() {
+		return
+	}
+	f := &r.frames[r.top]
+	f.member = nil
+	path := r.path()
+	if name != "" {
+		path = append(append(path, '.'), name...)
+	}
+	r.add(Issue{Severity: severity, Code: code, Expression: string(path), Message: message, Offset: at})
+}
+
+func (r *Reader) isFull() bool {
+	here := len(r.issues)
+	if r.scope >= 0 {
+		here -= r.frames[r.scope].issues
+	}
+	return here >= maxIssues || here > 0 && len(r.issues) >= maxIssuesInAll
+}
+
+func (r *Reader) add(i Issue) { r.issues = append(r.issues, i) }
