@@ -10,7 +10,7 @@ import (
 
 // benchmarkLines are resources as suppliers send them: without white space, with some, with
 // long texts.
-func benchmarkLines(b *testing.B, supplier string) ([][]byte, int64) {
+func benchmarkLines(b testing.TB, supplier string) ([][]byte, int64) {
 	b.Helper()
 	all, err := datatest.Supplier(supplier)
 	if err != nil {

@@ -21,17 +21,19 @@ func newReader(t testing.TB) *Reader {
 	return r
 }
 
-func TestIssues(t *testing.T) {
-	t.Parallel()
+// issueTest is a document and what is wrong with it.
+type issueTest struct {
+	name, doc string
+	want      []string // code, expression, a part of the message
+}
+
+func issueTests() []issueTest {
 	patient := func(members string) string { return `{"resourceType":"Patient","id":"p",` + members + `}` }
 	observation := func(members string) string {
 		return `{"resourceType":"Observation","id":"o","status":"final","code":{"text":"c"},` + members + `}`
 	}
 	extension := func(value string) string { return patient(`"extension":[{"url":"http://example.org",` + value + `}]`) }
-	tests := []struct {
-		name, doc string
-		want      []string // code, expression, a part of the message
-	}{
+	return []issueTest{
 		{"nothing wrong", patient(`"gender":"male","birthDate":"1970-02-28","name":[{"family":"A","given":["B","C"]}]`), nil},
 		{"any order", `{"name":[{"family":"A"}],"id":"p","resourceType":"Patient"}`, nil},
 		{"unknown element", patient(`"animal":{}`), []string{`structure Patient.animal unknown element "animal" in Patient`}},
@@ -137,7 +139,11 @@ func TestIssues(t *testing.T) {
 		{"narrative", patient(`"text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><script>a</script></div>"}`), []string{`invariant Patient.text.div `}},
 		{"two mistakes", patient(`"gender":"m","birthDate":"x"`), []string{`code-invalid Patient.gender `, `value Patient.birthDate `}},
 	}
-	for _, tt := range tests {
+}
+
+func TestIssues(t *testing.T) {
+	t.Parallel()
+	for _, tt := range issueTests() {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			r := newReader(t)
@@ -208,5 +214,24 @@ func TestManyIssues(t *testing.T) {
 	}
 	if len(seen) != 300 || len(r.Issues()) > maxIssuesInAll+300 {
 		t.Errorf("%d issues of %d entries, want all 300 entries and at most %d issues", len(r.Issues()), len(seen), maxIssuesInAll+300)
+	}
+}
+
+// TestCheckAllocatesNothing is alone: allocations of other tests would be counted.
+func TestCheckAllocatesNothing(t *testing.T) {
+	r := newReader(t)
+	for _, supplier := range []string{"smart-bulk-10", "google-synthea-hiv", "mimic-iv-demo-2.0"} {
+		lines, _ := benchmarkLines(t, supplier)
+		for i, line := range lines[:200] {
+			n := testing.AllocsPerRun(2, func() {
+				if _, err := r.Read(line, true); err != nil || len(r.Issues()) > 0 {
+					t.Fatalf("%s, line %d: %v, %d issues", supplier, i+1, err, len(r.Issues()))
+				}
+				r.Hash()
+			})
+			if n != 0 {
+				t.Errorf("%s, line %d: %v allocations, want 0", supplier, i+1, n)
+			}
+		}
 	}
 }

@@ -3,10 +3,12 @@ package resource
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"reflect"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stoker-fhir/stoker/services/parser/internal/datatest"
 	"github.com/stoker-fhir/stoker/services/parser/internal/lex"
@@ -44,6 +46,49 @@ func FuzzRead(f *testing.F) {
 		}
 		checkAgainstMap(t, doc, d)
 	})
+}
+
+// FuzzCheck: checking ends, finds what reading without it does, keeps to what it promises of
+// issues, and a second time says the same.
+func FuzzCheck(f *testing.F) {
+	for _, tt := range issueTests() {
+		f.Add([]byte(tt.doc))
+	}
+	f.Add([]byte(`{"resourceType":"Bundle","type":"history","entry":[{"resource":{"resourceType":"Parameters","parameter":[{"name":"a","part":[{"name":"b","resource":{"resourceType":"Binary","contentType":"a/b"}}]}]}}]}`))
+	r := newReader(f)
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		var plain Reader
+		want, wantErr := plain.Read(doc, false)
+		for range 2 {
+			got, err := r.Read(doc, true)
+			if fmt.Sprint(err) != fmt.Sprint(wantErr) || !reflect.DeepEqual(withoutEmpty(*got), withoutEmpty(*want)) {
+				t.Fatalf("%q: checked %+v, %v; unchecked %+v, %v", doc, got, err, want, wantErr)
+			}
+			if err != nil {
+				return
+			}
+			if !bytes.Equal(r.Compact(), plain.Compact()) {
+				t.Fatalf("%q: compact %q, want %q", doc, r.Compact(), plain.Compact())
+			}
+			for _, i := range r.Issues() {
+				if i.Offset < 0 || i.Offset >= len(doc) || i.Message == "" || i.Code == "" || i.Expression == "" || !utf8.ValidString(i.Expression) ||
+					i.Severity != "error" && i.Severity != "warning" {
+					t.Fatalf("%q: issue %+v", doc, i)
+				}
+			}
+			if r.top != -1 || r.scope != -1 || len(r.mentions)+len(r.contained)+len(r.steps) != 0 {
+				t.Fatalf("%q: frame %d, scope %d, %d mentions, %d contained are left", doc, r.top, r.scope, len(r.mentions), len(r.contained))
+			}
+		}
+	})
+}
+
+// withoutEmpty makes documents comparable.
+func withoutEmpty(d Document) Document {
+	if len(d.URNs) == 0 {
+		d.URNs = nil
+	}
+	return d
 }
 
 // checkAgainstMap compares what was found with what encoding/json finds.
