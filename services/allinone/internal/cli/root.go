@@ -65,6 +65,7 @@ PostgreSQL, one table per resource type, and accounts for every line.
 Commands use a running "stoker up" where there is one (STOKER_URL, or the one that owns
 the data folder); otherwise they start what they need themselves and stop it at the end.
 
+  stoker validate data/            check it first; stores nothing
   stoker import data/              import every .ndjson and .json below data/
   stoker psql -c 'SELECT count(*) FROM fhir.patient'
   stoker status                    what was imported, and what became of it`,
@@ -77,8 +78,8 @@ the data folder); otherwise they start what they need themselves and stop it at 
 	})
 	root.PersistentFlags().StringVar(&a.settings.DataDir, "data-dir", "", "data folder (default .stoker, or STOKER_DATA_DIR)")
 	root.AddCommand(
-		a.upCommand(), a.importCommand(), a.statusCommand(), a.rejectsCommand(), a.cancelCommand(), a.traceCommand(),
-		a.databaseURLCommand(), a.psqlCommand(), a.generateCommand(), a.versionCommand(),
+		a.upCommand(), a.importCommand(), a.statusCommand(), a.rejectsCommand(), a.issuesCommand(), a.retryCommand(), a.cancelCommand(), a.traceCommand(),
+		a.validateCommand(), a.databaseURLCommand(), a.psqlCommand(), a.generateCommand(), a.versionCommand(),
 	)
 	for _, cmd := range root.Commands() {
 		args := cmd.Args

@@ -20,7 +20,8 @@ var bom = []byte("\xef\xbb\xbf")
 //
 // A first line that is broken in the middle looks like the beginning of a document. What
 // follows tells: the next line of ndjson begins a value where, after most breaks, none may
-// begin, and if it may, is followed by another without a comma.
+// begin, and if it may, is followed by another without a comma. So content that is one value
+// for longer than two lines is a document, even if a mistake follows.
 func Document(beginning []byte, whole bool) (document, sure bool) {
 	rest := bytes.TrimLeft(bytes.TrimPrefix(beginning, bom), space)
 	end := bytes.IndexByte(rest, '\n')
@@ -35,7 +36,7 @@ func Document(beginning []byte, whole bool) (document, sure bool) {
 	case err == nil:
 		return length > int64(end), true
 	case !errors.Is(err, io.ErrUnexpectedEOF):
-		return false, true // not JSON, on this line or the next
+		return length > int64(secondLine(rest)), true // not JSON, on this line, the next, or later
 	case whole:
 		// Cut short. A file of lines, the first of them broken, if another line is one value.
 		return !anyValue(rest[end+1:]), true
@@ -44,8 +45,24 @@ func Document(beginning []byte, whole bool) (document, sure bool) {
 	}
 }
 
+// secondLine returns where the second line that is not blank ends in b, which begins with the
+// first.
+func secondLine(b []byte) int {
+	end, lines := 0, 0
+	for line := range bytes.Lines(b) {
+		end += len(line)
+		if len(bytes.Trim(line, space)) > 0 {
+			lines++
+		}
+		if lines == 2 {
+			break
+		}
+	}
+	return end
+}
+
 // firstValue returns where the first JSON value in b ends; [io.ErrUnexpectedEOF] if it does
-// not end, any other error if it is not JSON.
+// not end, any other error if it is not JSON, with the end of what was read without one.
 func firstValue(b []byte) (int64, error) {
 	d := json.NewDecoder(bytes.NewReader(b))
 	for depth := 0; ; {
@@ -54,7 +71,7 @@ func firstValue(b []byte) (int64, error) {
 			return 0, io.ErrUnexpectedEOF
 		}
 		if err != nil {
-			return 0, err
+			return d.InputOffset(), err
 		}
 		switch token {
 		case json.Delim('{'), json.Delim('['):

@@ -40,7 +40,9 @@ func TestDocument(t *testing.T) {
 		{"an array over lines", "[\n" + patient + ",\n" + patient + "\n]\n", true},
 		{"an array that begins with its first value", "[" + patient + ",\n" + patient + "]\n", true},
 		{"pretty, cut short", pretty[:len(pretty)-5], true},
-		{"pretty, damaged after the first lines", "{\n\"a\": 1,,\n}\n", false},
+		{"pretty, damaged in the first lines", "{\n\"a\": 1,,\n}\n", false},
+		{"pretty, damaged after the first lines", "{\n\n\"a\": 1,\n\"b\":,\n}\n", true},
+		{"an array, damaged after the first lines", "[\n" + patient + ",\n" + patient + "\n" + patient + "\n]\n", true},
 		{"long first line", "{\"a\":\"" + strings.Repeat("x", format.Window) + "\"}\n", false},
 	}
 	for _, tt := range tests {

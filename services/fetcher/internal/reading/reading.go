@@ -32,9 +32,15 @@ type Options struct {
 type Reading struct {
 	State State
 
-	src *source.Reader
+	src origin
 	dec io.ReadCloser
 	*split.Splitter
+}
+
+// origin is where the bytes come from.
+type origin interface {
+	io.ReadCloser
+	Offset() int64
 }
 
 // Open opens a file. Errors are those of [source.Open] and of [format].
@@ -51,6 +57,16 @@ func openFirst(ctx context.Context, f source.File, cfg source.Config, opts Optio
 	if err != nil {
 		return nil, err
 	}
+	r, err := begin(src, opts)
+	if err != nil {
+		return nil, err
+	}
+	r.State.Validator = src.Validator() // after the first bytes: a server tells it with them
+	return r, nil
+}
+
+// begin finds out what the bytes are.
+func begin(src origin, opts Options) (*Reading, error) {
 	input := format.NewInput(src)
 	state := State{Compression: input.Detect()}
 	dec, err := input.Decompress(state.Compression)
@@ -59,7 +75,6 @@ func openFirst(ctx context.Context, f source.File, cfg source.Config, opts Optio
 	}
 	content := bufio.NewReaderSize(dec, format.Window)
 	state.Document = isDocument(content)
-	state.Validator = src.Validator() // after the first bytes: a server tells it with them
 	return newReading(state, src, dec, content, opts), nil
 }
 
@@ -96,7 +111,7 @@ func openAgain(ctx context.Context, f source.File, cfg source.Config, opts Optio
 	return r, nil
 }
 
-func newReading(state State, src *source.Reader, dec io.ReadCloser, content io.Reader, opts Options) *Reading {
+func newReading(state State, src origin, dec io.ReadCloser, content io.Reader, opts Options) *Reading {
 	return &Reading{State: state, src: src, dec: dec, Splitter: split.New(content, split.Options{
 		ChunkSize: opts.ChunkSize, MaxLine: opts.MaxLine, StartOffset: opts.Offset, StartLine: opts.Line, Document: state.Document,
 		Passing: passing,

@@ -76,8 +76,8 @@ func TestValidation(t *testing.T) {
 			[]string{"+1/0 1:32 Patient/p_1 value Patient.id", "+1/0 1:60 Patient/p_1 value Patient.meta.lastUpdated"},
 			[]string{"1 error value Patient.id from 1", "1 error value Patient.meta.lastUpdated from 1"}, 2},
 		{"what is not JSON is nothing else", broken, "strict", nil, 0, []string{"1/0 1:49 Patient/p3 structure "}, []string{"1 error structure  from 1"}, 0},
-		{"no id", noID, "warn", nil, 0, []string{"1/0 1:1 Patient/ required ", "1/0 1:36 Patient/ code-invalid Patient.gender"},
-			[]string{"1 error required  from 1", "1 error code-invalid Patient.gender from 1"}, 0},
+		{"no id", noID, "warn", nil, 0, []string{"1/0 1:1 Patient/ required Patient.id", "1/0 1:36 Patient/ code-invalid Patient.gender"},
+			[]string{"1 error required Patient.id from 1", "1 error code-invalid Patient.gender from 1"}, 0},
 		{"line and column in a document", pretty, "warn", document, 1, []string{"+1/0 4:27 Patient/p1 structure Patient.name[0].famly"},
 			[]string{"1 error structure Patient.name.famly from 1"}, 1},
 	}

@@ -47,17 +47,21 @@ func looksLikeType(b []byte) bool {
 // CheckID returns nil if the resource has an id that can be stored, else what is wrong.
 // An absent id has the code required.
 func CheckID(d *resource.Document) *fhirmsg.Issue {
+	var p *fhirmsg.Issue
 	switch d.ID.Kind {
 	case lex.Absent:
-		return problem("required", "id is missing: a resource needs one to be stored", d.Start)
+		p = problem("required", "id is missing: a resource needs one to be stored", d.Start)
 	case lex.String:
-		if fault := Fault(d.ID.Text); fault != "" {
-			return problem("value", "id "+fault, d.ID.Start)
+		fault := Fault(d.ID.Text)
+		if fault == "" {
+			return nil
 		}
-		return nil
+		p = problem("value", "id "+fault, d.ID.Start)
 	default:
-		return problem("structure", "id must be a string", d.ID.Start)
+		p = problem("structure", "id must be a string", d.ID.Start)
 	}
+	p.Expression = string(d.ResourceType.Text) + ".id"
+	return p
 }
 
 // Fault says why an id cannot be stored; "" is that it can. It goes on after the word id.

@@ -43,28 +43,39 @@ const (
 
 // Parse reads the text of Reference.reference, unescaped.
 func Parse(text []byte) Reference {
-	for _, c := range text {
-		if c <= ' ' {
+	first := len(text)
+	for i, c := range text {
+		switch class[c] {
+		case space:
 			return fault(wantNoSpace)
+		case mark:
+			first = min(first, i)
 		}
 	}
-	if len(text) > 0 && text[0] == '#' {
-		return Reference{Kind: Fragment, ID: text[1:]}
-	}
-	if r := parseRelative(text); r.Kind != None {
-		return r
-	}
-	i := bytes.IndexAny(text, ":/?#")
-	switch {
-	case i < 0:
+	if first == len(text) {
 		return fault(wantReference)
-	case text[i] == ':' && isScheme(text[:i]):
-		return parseURI(text, i)
-	case text[i] == '?' && isType(text[:i]):
-		if i == len(text)-1 {
+	}
+	switch start := text[:first]; text[first] {
+	case '#':
+		if first == 0 {
+			return Reference{Kind: Fragment, ID: text[1:]}
+		}
+	case '/':
+		r := Reference{Kind: Relative}
+		if r.parseRelative(text) {
+			return r
+		}
+	case '?':
+		if isType(start) && first == len(text)-1 {
 			return fault(wantQuery)
 		}
-		return Reference{Kind: Conditional, Type: text[:i], Query: text[i+1:]}
+		if isType(start) {
+			return Reference{Kind: Conditional, Type: start, Query: text[first+1:]}
+		}
+	case ':':
+		if isScheme(start) {
+			return parseURI(text, first)
+		}
 	}
 	return fault(wantReference)
 }
@@ -74,27 +85,21 @@ func fault(expected string) Reference { return Reference{Fault: expected} }
 // parseRelative reads Type/id or Type/id/_history/version. The length of ids is not judged:
 // an id of more than 64 characters is the fault of the resource that has it, and is told
 // there; one of the official examples refers to such a one.
-func parseRelative(text []byte) Reference {
-	slash := bytes.IndexByte(text, '/')
-	if slash < 0 || !isType(text[:slash]) {
-		return Reference{}
-	}
-	r := Reference{Kind: Relative, Type: text[:slash], ID: text[slash+1:]}
-	if slash = bytes.IndexByte(r.ID, '/'); slash >= 0 {
-		const history = "/_history/"
-		rest := r.ID[slash:]
-		if len(rest) < len(history) || string(rest[:len(history)]) != history {
-			return Reference{}
+func (r *Reference) parseRelative(text []byte) bool {
+	typ, id, _ := bytes.Cut(text, []byte("/"))
+	var version []byte
+	if i := bytes.IndexByte(id, '/'); i >= 0 {
+		var ok bool
+		if version, ok = bytes.CutPrefix(id[i:], []byte("/_history/")); !ok || !isID(version) {
+			return false
 		}
-		r.ID, r.Version = r.ID[:slash], rest[len(history):]
-		if !isID(r.Version) {
-			return Reference{}
-		}
+		id = id[:i]
 	}
-	if !isID(r.ID) {
-		return Reference{}
+	if !isType(typ) || !isID(id) {
+		return false
 	}
-	return r
+	r.Type, r.ID, r.Version = typ, id, version
+	return true
 }
 
 // parseURI reads an address whose scheme ends at a colon.
@@ -118,32 +123,28 @@ func parseURL(rest []byte) Reference {
 		return fault(wantHost)
 	}
 	path := rest[2:]
-	if i := bytes.IndexAny(path, "?#"); i >= 0 {
-		return Reference{Kind: Absolute}
+	r := Reference{Kind: Absolute}
+	if bytes.IndexByte(path, '?') < 0 && bytes.IndexByte(path, '#') < 0 && !r.parseRelative(tail(path, 2)) {
+		r.parseRelative(tail(path, 4))
 	}
-	for _, segments := range [...]int{2, 4} {
-		if r := parseRelative(tail(path, segments)); r.Kind == Relative {
-			r.Kind = Absolute
-			return r
-		}
-	}
-	return Reference{Kind: Absolute}
+	return r
 }
 
-// tail returns the last segments of host/path, or nil if there are not as many behind the
-// host.
+// tail returns the last segments of host/path, or nothing if there are not as many behind
+// the host.
 func tail(path []byte, segments int) []byte {
-	end := len(path)
-	for range segments {
-		if end = bytes.LastIndexByte(path[:end], '/'); end < 0 {
-			return nil
+	for i := len(path) - 1; i >= 0; i-- {
+		if path[i] == '/' {
+			if segments--; segments == 0 {
+				return path[i+1:]
+			}
 		}
 	}
-	return path[end+1:]
+	return nil
 }
 
-// parseURN reads a URN (RFC 8141) whose name and text are the rest. Hexadecimal digits of a UUID may be
-// capitals, as RFC 4122 has readers take them; FHIR's own type uuid is stricter.
+// parseURN reads a URN (RFC 8141) whose name and text are the rest. Hexadecimal digits of a
+// UUID may be capitals, as RFC 4122 has readers take them; FHIR's own type uuid is stricter.
 func parseURN(urn, rest []byte) Reference {
 	i := bytes.IndexByte(rest, ':')
 	if i < 1 || i == len(rest)-1 {

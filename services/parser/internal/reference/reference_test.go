@@ -29,6 +29,8 @@ var references = []struct {
 	{text: "http://example.org/Patient/", kind: Absolute},
 	{text: "http://example.org/Patient/1#a", kind: Absolute},
 	{text: "http://example.org/Patient?identifier=1", kind: Absolute},
+	{text: "http://example.org?a=/Patient/1", kind: Absolute},
+	{text: "http://example.org/#/Patient/1", kind: Absolute},
 	{text: "http://example.org/a.pdf", kind: Absolute},
 	{text: "http://example.org", kind: Absolute},
 	{text: "http://Patient/1", kind: Absolute}, // that is a host

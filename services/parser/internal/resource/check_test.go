@@ -64,6 +64,7 @@ func issueTests() []issueTest {
 		{"empty object", patient(`"maritalStatus":{}`), []string{`structure Patient.maritalStatus must not be empty`}},
 		{"only an id", patient(`"maritalStatus":{"id":"a"}`), []string{`structure Patient.maritalStatus must have more than an id (ele-1)`}},
 		{"empty object in an array", patient(`"name":[{"text":"a"},{}]`), []string{`structure Patient.name[1] must not be empty`}},
+		{"empty object of a type with rules", patient(`"contact":[{}]`), []string{`structure Patient.contact[0] must not be empty`}},
 		{"null in an array of objects", patient(`"name":[null]`), []string{`structure Patient.name[0] must not be null`}},
 		{"empty string", patient(`"gender":""`), []string{`value Patient.gender `}},
 
@@ -105,6 +106,8 @@ func issueTests() []issueTest {
 			[]string{`code-invalid AllergyIntolerance.clinicalStatus must be one of active | inactive | resolved of http://terminology.hl7.org`}},
 		{"concept with text only", `{"resourceType":"AllergyIntolerance","patient":{"reference":"Patient/1"},"clinicalStatus":{"text":"active"}}`,
 			[]string{`code-invalid AllergyIntolerance.clinicalStatus coding is missing`}},
+		{"one mistake in a coding is one issue", `{"resourceType":"AllergyIntolerance","patient":{"reference":"Patient/1"},"clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical","code":1}]}}`,
+			[]string{`structure AllergyIntolerance.clinicalStatus.coding[0].code must be a string`}},
 		{"MIME type", `{"resourceType":"Binary","id":"b","contentType":"text"}`, []string{`code-invalid Binary.contentType MIME`}},
 		{"currency", `{"resourceType":"Invoice","id":"i","status":"draft","totalNet":{"value":1,"currency":"euro"}}`, []string{`code-invalid Invoice.totalNet.currency three capital letters`}},
 

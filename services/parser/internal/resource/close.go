@@ -26,9 +26,9 @@ func (r *Reader) close(f *frame, start, end int) {
 		if f.seen == 0 && !f.odd {
 			r.report(start, "error", "structure", "must not be empty: leave out what has no value")
 		}
-	case f.broken:
 	case f.typ == r.types.coding:
 		r.coding(f, start)
+	case f.broken:
 	case f.typ == r.types.codeableConcept:
 		r.codeableConcept(f, start)
 	case f.typ == r.types.quantity:
@@ -38,11 +38,12 @@ func (r *Reader) close(f *frame, start, end int) {
 	case f.typ == r.types.meta:
 		r.containedMeta(f, start)
 	}
-	if f.typ.Kind == fhirdef.Object && f.seen&^idBit == 0 && f.typ != r.types.element && !f.odd {
+	switch isData := f.typ.Kind == fhirdef.Object; {
+	case isData && f.odd, f.broken:
+		// What is unknown or misshapen may be what a rule of the type asks for.
+	case isData && f.seen&^idBit == 0 && f.typ != r.types.element:
 		r.empty(f, start)
-	}
-	// What is unknown in an object may be what a rule of its type asks for.
-	if r.invariants.Any(f.typ) && !f.broken && (!f.odd || f.typ.Kind == fhirdef.Resource) {
+	case r.invariants.Any(f.typ):
 		r.judge(f, start, end)
 	}
 	if f.typ.Kind == fhirdef.Resource {

@@ -25,7 +25,8 @@ type frame struct {
 
 	broken bool // a member is not what it must be: rules on members together are not judged
 	odd    bool // a member is unknown
-	coded  bool // of a CodeableConcept: a coding is of the required value set
+	coded  bool // of a CodeableConcept: a coding is of the required value set, or is wrong otherwise
+	before int  // issues when it began
 
 	resourceFrame
 
@@ -63,7 +64,7 @@ func (r *Reader) open(i int, t *fhirdef.Type, e *fhirdef.Element) *frame {
 	f := &r.frames[r.top]
 	f.typ, f.element, f.member, f.index = t, e, nil, -1
 	f.seen, f.valued, f.companions, f.nulls, f.meant = 0, 0, 0, 0, 0
-	f.broken, f.odd, f.coded = false, false, false
+	f.broken, f.odd, f.coded, f.before = false, false, false, len(r.issues)
 	if t.Kind == fhirdef.Resource {
 		r.openResource(f)
 	}
