@@ -22,10 +22,20 @@ const (
 	wantUUID        = "must be a UUID: urn:uuid: and 32 lower-case hexadecimal digits, grouped 8-4-4-4-12"
 )
 
-// Check returns "" if a value is right, else what is expected of one of its kind. Text is
-// that of a string, unescaped, or the literal of a number. Booleans, decimals (any JSON
-// number is one), objects and xhtml are always right here.
-func Check(kind fhirdef.Kind, text []byte) (expected string) {
+// Severity says how wrong a value is.
+type Severity uint8
+
+// Severities: what the specification says a value SHALL be, and what it SHOULD.
+const (
+	None Severity = iota
+	Warning
+	Error
+)
+
+// Check returns how wrong a value is and what is expected of one of its kind. Text is that
+// of a string, unescaped, or the literal of a number. Booleans, decimals (any JSON number is
+// one), objects and xhtml are always right here.
+func Check(kind fhirdef.Kind, text []byte) (s Severity, expected string) {
 	switch kind {
 	case fhirdef.String, fhirdef.Markdown:
 		return checkString(text)
@@ -56,13 +66,13 @@ func Check(kind fhirdef.Kind, text []byte) (expected string) {
 	case fhirdef.UUID:
 		return want(isUUID(text), wantUUID)
 	default:
-		return ""
+		return None, ""
 	}
 }
 
-func want(right bool, expected string) string {
+func want(right bool, expected string) (Severity, string) {
 	if right {
-		return ""
+		return None, ""
 	}
-	return expected
+	return Error, expected
 }

@@ -129,12 +129,12 @@ func TestCheck(t *testing.T) {
 	t.Parallel()
 	for _, v := range values {
 		for _, text := range v.right {
-			if got := Check(v.kind, []byte(text)); got != "" {
+			if _, got := Check(v.kind, []byte(text)); got != "" {
 				t.Errorf("%s %.80q: got %q, want it right", v.name, text, got)
 			}
 		}
 		for _, text := range v.wrong {
-			if got := Check(v.kind, []byte(text)); got != v.want {
+			if _, got := Check(v.kind, []byte(text)); got != v.want {
 				t.Errorf("%s %.80q: got %q, want %q", v.name, text, got, v.want)
 			}
 		}
@@ -177,10 +177,23 @@ func BenchmarkCheck(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if expected := Check(v.kind, text); expected != "" {
+				if _, expected := Check(v.kind, text); expected != "" {
 					b.Fatal(expected)
 				}
 			}
 		})
+	}
+}
+
+// TestSeverity: what a string should not be is a warning, what it shall not be an error.
+func TestSeverity(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]Severity{"a": None, "": Error, " ": Warning, "a\x01": Warning, strings.Repeat("a", 1<<20+1): Error} {
+		if got, _ := Check(fhirdef.String, []byte(text)); got != want {
+			t.Errorf("%.20q: severity %d, want %d", text, got, want)
+		}
+	}
+	if got, _ := Check(fhirdef.Code, []byte(" ")); got != Error {
+		t.Errorf("code: severity %d, want %d", got, Error)
 	}
 }

@@ -9,21 +9,28 @@ import (
 // which the type's definition counts in characters (maxLength of string.value).
 const maxString = 1 << 20
 
-// checkString checks a string or markdown. The regular expression, [ \r\n\t\S]+, takes
-// white space alone; the text wants some other content, as a value that is trimmed to
-// nothing is invalid. No-break spaces are characters like others.
-func checkString(text []byte) (expected string) {
+// checkString checks a string or markdown. It SHALL NOT be empty or longer than 1 MB. It SHOULD
+// have content other than white space and no control characters
+// (https://hl7.org/fhir/R4/datatypes.html#string): those are warnings. No-break spaces are
+// characters like others.
+func checkString(text []byte) (s Severity, expected string) {
+	if len(text) == 0 {
+		return Error, wantString
+	}
 	if len(text) > maxString && utf8.RuneCount(text) > maxString {
-		return wantShortString
+		return Error, wantShortString
 	}
 	i := 0
 	for i < len(text) && isXMLSpace(text[i]) {
 		i++
 	}
-	if i == len(text) {
-		return wantString
+	switch {
+	case i == len(text):
+		return Warning, wantString
+	case hasControl(text[i:]):
+		return Warning, wantNoControl
 	}
-	return want(!hasControl(text[i:]), wantNoControl)
+	return None, ""
 }
 
 // hasControl reports whether there is a control character other than tab, line feed and

@@ -66,6 +66,7 @@ func issueTests() []issueTest {
 		{"empty object in an array", patient(`"name":[{"text":"a"},{}]`), []string{`structure Patient.name[1] must not be empty`}},
 		{"empty object of a type with rules", patient(`"contact":[{}]`), []string{`structure Patient.contact[0] must not be empty`}},
 		{"null in an array of objects", patient(`"name":[null]`), []string{`structure Patient.name[0] must not be null`}},
+		{"string that should not be", patient(`"name":[{"family":" ","text":"a\u0013"}]`), []string{`value Patient.name[0].family `, `value Patient.name[0].text `}},
 		{"empty string", patient(`"gender":""`), []string{`value Patient.gender `}},
 
 		{"two of a choice", observation(`"valueString":"a","valueBoolean":true`), []string{`structure Observation.value valueString and valueBoolean exclude each other`}},
@@ -76,6 +77,7 @@ func issueTests() []issueTest {
 		{"companion", patient(`"birthDate":"1970-01-01","_birthDate":{"extension":[{"url":"http://example.org/t","valueString":"x"}]}`), nil},
 		{"companion alone", patient(`"_birthDate":{"extension":[{"url":"http://example.org/t","valueString":"x"}]}`), nil},
 		{"companion with only an id", patient(`"_birthDate":{"id":"x"}`), []string{`structure Patient.birthDate must have a value or an extension`}},
+		{"companion in place of a required code", patient(`"_gender":{"extension":[{"url":"http://example.org/t","valueCode":"x"}]}`), []string{`code-invalid Patient.gender a code is required: must be one of male`}},
 		{"value and a companion with only an id", patient(`"birthDate":"1970","_birthDate":{"id":"x"}`), nil},
 		{"companion is no object", patient(`"_birthDate":"x"`), []string{`structure Patient.birthDate _birthDate must hold an object`}},
 		{"empty companion", patient(`"birthDate":"1970","_birthDate":{}`), []string{`structure Patient.birthDate must not be empty`}},

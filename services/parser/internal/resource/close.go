@@ -110,8 +110,8 @@ func (r *Reader) pairs(f *frame, start, end int) {
 		f.member, f.index = m, -1
 		if e.Repeats {
 			r.pairArrays(f, value, companion)
-		} else if value.Kind == lex.Absent && !hasMoreThanID(r.Doc, companion) {
-			r.report(companion.Start, "error", "structure", "must have a value or an extension (ele-1)")
+		} else if value.Kind == lex.Absent {
+			r.valueless(companion)
 		}
 	}
 	f.member, f.index = nil, -1
@@ -137,17 +137,29 @@ func (r *Reader) pairArrays(f *frame, value, companion lex.Value) {
 		if i < len(companions) {
 			c = companions[i]
 		}
-		if v.Kind > lex.Null || hasMoreThanID(r.Doc, c) {
+		if v.Kind > lex.Null {
 			continue
 		}
 		if c.Kind == lex.Object {
-			r.report(c.Start, "error", "structure", "must have a value or an extension (ele-1)")
+			r.valueless(c)
 			continue
 		}
 		if v.Kind == lex.Absent {
 			at = c.Start
 		}
 		r.report(at, "error", "structure", "must not be null without an extension in _"+f.member.Name)
+	}
+}
+
+// valueless judges a companion that stands alone. It needs more than an id, and cannot take the
+// place of a code that is required (https://hl7.org/fhir/R4/terminologies.html#required).
+func (r *Reader) valueless(companion lex.Value) {
+	set := r.frames[r.top].member.Element.Binding
+	switch {
+	case !hasMoreThanID(r.Doc, companion):
+		r.report(companion.Start, "error", "structure", "must have a value or an extension (ele-1)")
+	case set != nil && set.Syntax == fhirdef.Enumerated:
+		r.report(companion.Start, "error", "code-invalid", "a code is required: "+expectedCode(set))
 	}
 }
 

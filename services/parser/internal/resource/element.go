@@ -138,8 +138,20 @@ func (r *Reader) number(i int, kind fhirdef.Kind) int {
 	if end == lex.Failed || kind == fhirdef.Decimal {
 		return end
 	}
-	if expected := primitive.Check(kind, r.Doc[i:end]); expected != "" {
-		r.report(i, "error", "value", expected)
-	}
+	r.primitive(i, kind, r.Doc[i:end])
 	return end
+}
+
+// primitive checks a value at i by the rules of its type. It returns false for an error.
+func (r *Reader) primitive(i int, kind fhirdef.Kind, text []byte) bool {
+	severity, expected := primitive.Check(kind, text)
+	switch severity {
+	case primitive.Error:
+		r.report(i, "error", "value", expected)
+		return false
+	case primitive.Warning:
+		r.report(i, "warning", "value", expected)
+	case primitive.None:
+	}
+	return true
 }

@@ -3,7 +3,6 @@ package resource
 import (
 	"github.com/stoker-fhir/stoker/pkg/fhirdef"
 	"github.com/stoker-fhir/stoker/services/parser/internal/lex"
-	"github.com/stoker-fhir/stoker/services/parser/internal/primitive"
 	"github.com/stoker-fhir/stoker/services/parser/internal/xhtml"
 )
 
@@ -17,8 +16,7 @@ func (r *Reader) string(f *frame, start, end int) {
 		}
 		return
 	}
-	if expected := primitive.Check(m.Type.Kind, text); expected != "" {
-		r.report(start, "error", "value", expected)
+	if !r.primitive(start, m.Type.Kind, text) {
 		return
 	}
 	switch {

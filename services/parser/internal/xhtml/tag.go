@@ -65,7 +65,7 @@ func (c *checker) attribute(i int, element uint8) int {
 	name := c.text[i:end]
 	number, ok := attributes[string(name)]
 	switch {
-	case !ok && bytes.HasPrefix(name, []byte("xmlns:")):
+	case !ok && isPrefix(name):
 		if fault := c.declare(name); fault != "" {
 			return c.fail(start, fault)
 		}
@@ -118,10 +118,23 @@ func (c *checker) declare(name []byte) (fault string) {
 	return ""
 }
 
+// isPrefix reports whether a name is xmlns: and a prefix of ASCII
+// (https://www.w3.org/TR/xml-names/#ns-decl).
+func isPrefix(name []byte) bool {
+	prefix, ok := bytes.CutPrefix(name, []byte("xmlns:"))
+	for _, b := range prefix {
+		ok = ok && b != ':' && b < 0x80
+	}
+	return ok && len(prefix) > 0 && isNameStart(prefix[0])
+}
+
 // value reads an attribute's value from i on and returns the offset of the quote behind it.
 func (c *checker) value(i int, quote byte) int {
 	for i < len(c.text) {
 		switch b := c.text[i]; class[b] {
+		case plain:
+			i = c.plain(i)
+			continue
 		case quotation:
 			if b == quote {
 				return i

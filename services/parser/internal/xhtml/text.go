@@ -28,7 +28,11 @@ var class = func() (class [256]uint8) {
 func (c *checker) characters(i int) int {
 	for i < len(c.text) {
 		switch class[c.text[i]] {
-		case plain, quotation:
+		case plain:
+			c.hasContent = true
+			i = c.plain(i)
+			continue
+		case quotation:
 			c.hasContent = true
 		case less:
 			return i
@@ -52,6 +56,14 @@ func (c *checker) characters(i int) int {
 			}
 			c.hasContent = true
 		}
+		i++
+	}
+	return i
+}
+
+// plain returns the offset of the first byte from i on that is not plain.
+func (c *checker) plain(i int) int {
+	for i < len(c.text) && class[c.text[i]] == plain {
 		i++
 	}
 	return i
