@@ -40,6 +40,8 @@ func issueTests() []issueTest {
 		{"misspelt", patient(`"gendre":"male"`), []string{`structure Patient.gendre did you mean "gender"?`}},
 		{"misspelt and required", `{"resourceType":"Observation","id":"o","statsu":"final","code":{"text":"c"}}`,
 			[]string{`structure Observation.statsu did you mean "status"?`}},
+		{"two names equally near", `{"resourceType":"PlanDefinition","status":"draft","action":[{"condition":[{"kid":"start"}]}]}`,
+			[]string{`structure PlanDefinition.action[0].condition[0].kid did you mean "kind"?`}},
 		{"unknown, might be content", patient(`"Jane Doe, 1970":1`), []string{`structure Patient unknown element`}},
 		{"unknown deeper", patient(`"name":[{"family":"A"},{"fmaily":"B"}]`), []string{`structure Patient.name[1].fmaily did you mean "family"`}},
 		{"nothing below what is unknown", patient(`"foo":{"bar":[{"reference":1}]}`), []string{`structure Patient.foo unknown`}},

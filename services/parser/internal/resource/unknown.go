@@ -64,9 +64,13 @@ func suggest(t *fhirdef.Type, name string) suggestion {
 	if m := t.Member([]byte(bare)); m != nil && companion {
 		return suggestion{message + ": only primitive elements have a companion with an underscore", 0}
 	}
-	best, least := "", max(1, len(bare)/3)+1
+	best, least := "", 2*max(1, len(bare)/3)+2
 	for _, candidate := range t.Names() {
-		if d := distance(strings.ToLower(bare), strings.ToLower(candidate)); d < least {
+		d := 2 * distance(strings.ToLower(bare), strings.ToLower(candidate))
+		if t.Member([]byte(candidate)).Element.Min == 0 {
+			d++ // of two that are equally near, the one that is required
+		}
+		if d < least {
 			best, least = candidate, d
 		}
 	}
