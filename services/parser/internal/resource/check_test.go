@@ -227,7 +227,7 @@ func TestManyIssues(t *testing.T) {
 // TestCheckAllocatesNothing is alone: allocations of other tests would be counted.
 func TestCheckAllocatesNothing(t *testing.T) {
 	r := newReader(t)
-	for _, supplier := range []string{"smart-bulk-10", "google-synthea-hiv", "mimic-iv-demo-2.0"} {
+	for _, supplier := range []string{"suppliers/smart-bulk-10", "suppliers/google-synthea-hiv", "suppliers/mimic-iv-demo-2.0"} {
 		lines, _ := benchmarkLines(t, supplier)
 		for i, line := range lines[:200] {
 			n := testing.AllocsPerRun(2, func() {
