@@ -31,8 +31,9 @@ func (s State) Ended() bool { return s == StateComplete || s == StateFailed || s
 
 // Accept makes the import's row, once: a request that was seen before finds what the first
 // one made. An import that its dataset refuses is accepted as failed, with the reason,
-// so that whoever asked can see why.
-func (l *Ledger) Accept(ctx context.Context, req fhirmsg.ImportRequest, rules int) (fhirmsg.Import, State, error) {
+// so that whoever asked can see why; so is a retry that cannot be. Rules and definitions are
+// what the import is pinned to, the latter where it validates.
+func (l *Ledger) Accept(ctx context.Context, req fhirmsg.ImportRequest, rules int, definitions string) (fhirmsg.Import, State, error) {
 	var imp fhirmsg.Import
 	var state State
 	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
@@ -41,7 +42,7 @@ func (l *Ledger) Accept(ctx context.Context, req fhirmsg.ImportRequest, rules in
 		if !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		imp, state, err = insert(ctx, tx, req, rules)
+		imp, state, err = insert(ctx, tx, req, rules, definitions)
 		return err
 	})
 	if err != nil {
@@ -57,11 +58,14 @@ func find(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) (fhirmsg.Import, 
 	return imp, state, notFound(err)
 }
 
-func insert(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest, rules int) (fhirmsg.Import, State, error) {
+func insert(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest, rules int, definitions string) (fhirmsg.Import, State, error) {
 	imp := fhirmsg.Import{
 		ID: req.ID, Supplier: req.Supplier, Dataset: req.Dataset, Mode: req.Mode,
 		FHIRVersion: req.FHIRVersion, Validation: req.Validation, Rules: rules,
 		ChunkSize: req.ChunkSize, MaxLine: req.MaxLine,
+	}
+	if imp.Validation.Checks() {
+		imp.Definitions = definitions
 	}
 	if req.AsOf != nil {
 		asOf := micros(*req.AsOf)
@@ -79,27 +83,42 @@ func insert(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest, rules int
 	}
 	imp.Issued = micros(issued)
 	state, reason := StateAccepted, ""
-	mode, version, err := claimDataset(ctx, tx, req)
-	switch {
-	case err != nil:
-		return imp, "", err
-	case mode != req.Mode:
-		state, reason = StateFailed, fmt.Sprintf("dataset %s is of mode %s; this import is of mode %s. "+
-			"A dataset has one mode, fixed by its first import", req.Dataset, mode, req.Mode)
-	case version != req.FHIRVersion:
-		state, reason = StateFailed, fmt.Sprintf("dataset %s holds FHIR %s; this import is of FHIR %s",
-			req.Dataset, version, req.FHIRVersion)
+	var err error
+	if req.Retry != (fhirmsg.ImportID{}) {
+		if reason, err = pinRetry(ctx, tx, &imp, req.Retry); err != nil {
+			return imp, "", err
+		}
+	}
+	if reason == "" {
+		if reason, err = claimDataset(ctx, tx, imp); err != nil {
+			return imp, "", err
+		}
+	}
+	if reason != "" {
+		state = StateFailed
 	}
 	return imp, state, insertRow(ctx, tx, imp, req, state, reason)
 }
 
-func claimDataset(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest) (mode fhirmsg.Mode, version string, err error) {
+// claimDataset makes the dataset with its first import, and says why it refuses this one.
+func claimDataset(ctx context.Context, tx pgx.Tx, imp fhirmsg.Import) (refusal string, err error) {
 	if _, err = tx.Exec(ctx, `INSERT INTO stoker.dataset (name, mode, fhir_version) VALUES ($1, $2, $3)
-		ON CONFLICT (name) DO NOTHING`, req.Dataset, string(req.Mode), req.FHIRVersion); err != nil {
-		return "", "", err
+		ON CONFLICT (name) DO NOTHING`, imp.Dataset, string(imp.Mode), imp.FHIRVersion); err != nil {
+		return "", err
 	}
-	err = tx.QueryRow(ctx, `SELECT mode, fhir_version FROM stoker.dataset WHERE name = $1`, req.Dataset).Scan(&mode, &version)
-	return mode, version, err
+	var mode fhirmsg.Mode
+	var version string
+	err = tx.QueryRow(ctx, `SELECT mode, fhir_version FROM stoker.dataset WHERE name = $1`, imp.Dataset).Scan(&mode, &version)
+	switch {
+	case err != nil:
+		return "", err
+	case mode != imp.Mode:
+		return fmt.Sprintf("dataset %s is of mode %s; this import is of mode %s. "+
+			"A dataset has one mode, fixed by its first import", imp.Dataset, mode, imp.Mode), nil
+	case version != imp.FHIRVersion:
+		return fmt.Sprintf("dataset %s holds FHIR %s; this import is of FHIR %s", imp.Dataset, version, imp.FHIRVersion), nil
+	}
+	return "", nil
 }
 
 func insertRow(ctx context.Context, tx pgx.Tx, imp fhirmsg.Import, req fhirmsg.ImportRequest, state State, reason string) error {
@@ -111,8 +130,18 @@ func insertRow(ctx context.Context, tx pgx.Tx, imp fhirmsg.Import, req fhirmsg.I
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO stoker.import (id, issued, supplier, dataset, pins, request, attempt, state, reason, ended)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, CASE WHEN $8 = 'failed' THEN clock_timestamp() END)`,
-		[16]byte(imp.ID), time.UnixMicro(imp.Issued), imp.Supplier, imp.Dataset, pins, request, req.Attempt, string(state), reason)
+	_, err = tx.Exec(ctx, `INSERT INTO stoker.import (id, issued, supplier, dataset, pins, request, attempt, state, reason, retry, ended)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, CASE WHEN $8 = 'failed' THEN clock_timestamp() END)`,
+		[16]byte(imp.ID), time.UnixMicro(imp.AcceptedAt()), imp.Supplier, imp.Dataset, pins, request, req.Attempt, string(state), reason,
+		retryColumn(imp))
 	return err
+}
+
+// retryColumn is the import that is retried, or null.
+func retryColumn(imp fhirmsg.Import) *[16]byte {
+	if !imp.IsRetry() {
+		return nil
+	}
+	id := [16]byte(imp.Retry)
+	return &id
 }

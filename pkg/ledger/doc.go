@@ -26,6 +26,10 @@
 //	accepted, fetching → paused → accepted
 //	accepted, fetching, draining, paused → cancelled
 //
+// An import is paused also where more of it is rejected than its request allows, once. Issues
+// are counted by kind from the parsers' statements. A retry ([Ledger.Retry]) is an import of its
+// own that pins what the one pinned whose rejects it puts through again.
+//
 // The package does not guarantee that a supplier sent everything it has; it accounts for
 // what was read.
 package ledger

@@ -41,7 +41,7 @@ func newRequest(t *testing.T) fhirmsg.ImportRequest {
 
 func (l *Ledger) mustAccept(t *testing.T, req fhirmsg.ImportRequest) fhirmsg.Import {
 	t.Helper()
-	imp, _, err := l.Accept(t.Context(), req, 1)
+	imp, _, err := l.Accept(t.Context(), req, 2, "d")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestAcceptIsIdempotentAndOrdered(t *testing.T) {
 		req := newRequest(t)
 		for range 2 {
 			wg.Go(func() {
-				imp, _, err := l.Accept(context.WithoutCancel(t.Context()), req, 1)
+				imp, _, err := l.Accept(context.WithoutCancel(t.Context()), req, 2, "d")
 				if err != nil {
 					t.Error(err)
 					return
@@ -144,7 +144,7 @@ func TestOtherModeIsRefused(t *testing.T) {
 	l.mustAccept(t, newRequest(t))
 	req := newRequest(t)
 	req.Mode = fhirmsg.ModeSync
-	_, state, err := l.Accept(t.Context(), req, 1)
+	_, state, err := l.Accept(t.Context(), req, 2, "d")
 	check(t, err)
 	s, err := l.Status(t.Context(), req.ID)
 	check(t, err)
@@ -348,7 +348,7 @@ func TestRejects(t *testing.T) {
 	if want := `{"resourceType":"Bundle","type":"batch","entry":[{"request":{}}]}`; len(lines) != 2 || lines[0] != want || lines[1] != "\xff\x00" {
 		t.Errorf("lines %q", lines)
 	}
-	for _, want := range []string{`"diagnostics":"a, line 1, entry 2: PATCH"`, `"code":"not-supported"`} {
+	for _, want := range []string{`"diagnostics":"a, line 1, entry 2: PATCH"`, `"details":{"text":"PATCH"}`, `"code":"not-supported"`} {
 		if !strings.Contains(outcomes[0], want) {
 			t.Errorf("%s lacks %s", outcomes[0], want)
 		}

@@ -42,7 +42,8 @@ func (l *Ledger) move(ctx context.Context, id fhirmsg.ImportID, sql string) erro
 
 // Resume makes a paused or interrupted import ready to be fetched again and returns the
 // request to publish for it. An import that is draining needs no request: publish is
-// false, and running services finish it. Errors: [ErrNotFound], [ErrState].
+// false, and running services finish it. An import that was paused since too much of it was
+// rejected goes on without a limit. Errors: [ErrNotFound], [ErrState].
 func (l *Ledger) Resume(ctx context.Context, id fhirmsg.ImportID) (req fhirmsg.ImportRequest, publish bool, err error) {
 	err = pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
 		var state State
@@ -59,7 +60,8 @@ func (l *Ledger) Resume(ctx context.Context, id fhirmsg.ImportID) (req fhirmsg.I
 		}
 		req.Attempt++
 		publish = true
-		_, err := tx.Exec(ctx, `UPDATE stoker.import SET state = 'accepted', attempt = $2 WHERE id = $1`, [16]byte(id), req.Attempt)
+		_, err := tx.Exec(ctx, `UPDATE stoker.import SET state = 'accepted', attempt = $2,
+			reason = CASE WHEN limited IS NULL THEN reason ELSE '' END WHERE id = $1`, [16]byte(id), req.Attempt)
 		return err
 	})
 	if err != nil {

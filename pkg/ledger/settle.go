@@ -9,8 +9,8 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 )
 
-// Settle decides whether a draining import is at its end: complete, or failed where a file
-// failed. Invariant 3. It is called after statements were committed, takes the import's
+// Settle decides whether too much of an import is rejected for it to go on, and whether a
+// draining one is at its end: complete, or failed where a file failed. Invariant 3. It is called after statements were committed, takes the import's
 // row lock first and counts then, so that of two writers that finish together at least
 // the later one sees the whole.
 func (l *Ledger) Settle(ctx context.Context, id fhirmsg.ImportID) error {
@@ -19,13 +19,17 @@ func (l *Ledger) Settle(ctx context.Context, id fhirmsg.ImportID) error {
 		if err := tx.QueryRow(ctx, `SELECT state FROM stoker.import WHERE id = $1 FOR UPDATE`, [16]byte(id)).Scan(&state); err != nil {
 			return notFound(err)
 		}
-		if state != StateDraining {
+		if state != StateFetching && state != StateDraining {
 			return nil
 		}
+		state, err := limitRejects(ctx, tx, id, state)
+		if err != nil || state != StateDraining {
+			return err
+		}
 		// A statement of its own: its snapshot is taken after the lock was had.
-		_, err := tx.Exec(ctx, `UPDATE stoker.import SET ended = clock_timestamp(),
+		_, err = tx.Exec(ctx, `UPDATE stoker.import SET ended = clock_timestamp(),
 			state = CASE WHEN f.failed = 0 THEN 'complete' ELSE 'failed' END,
-			reason = CASE WHEN f.failed = 0 THEN reason ELSE f.failed || ' of ' || f.files || ' files failed' END
+			reason = CASE WHEN f.failed = 0 THEN reason ELSE concat_ws('. ', f.failed || ' of ' || f.files || ' files failed', nullif(reason, '')) END
 			FROM (SELECT count(*) AS files, count(*) FILTER (WHERE state = 'failed') AS failed
 			      FROM stoker.file WHERE import = $1) f
 			WHERE id = $1 AND (SELECT settled FROM stoker.totals($1))`, [16]byte(id))
@@ -37,10 +41,10 @@ func (l *Ledger) Settle(ctx context.Context, id fhirmsg.ImportID) error {
 	return nil
 }
 
-// Sweep settles every import that is draining. It catches what no writer's commit does: an
+// Sweep settles every import that is fetched or draining. It catches what no writer's commit does: an
 // import without resources, a process that ended between its commit and its settling.
 func (l *Ledger) Sweep(ctx context.Context) error {
-	rows, err := l.pool.Query(ctx, `SELECT id FROM stoker.import WHERE state = 'draining' AND ended IS NULL`)
+	rows, err := l.pool.Query(ctx, `SELECT id FROM stoker.import WHERE state IN ('fetching', 'draining') AND ended IS NULL`)
 	if err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}

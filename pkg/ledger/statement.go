@@ -150,6 +150,7 @@ func (l *Ledger) RecordParsed(ctx context.Context, statements []fhirmsg.Statemen
 			WHERE p.fingerprint <> excluded.fingerprint AND NOT p.divergent`,
 			[16]byte(s.Import.ID), s.File, s.Offset, [16]byte(s.Fingerprint), s.Lines, s.Blank, s.Control, s.Rejected, s.Plain,
 			s.Bundles, s.Entries, s.EntriesRejected, s.Ignored, s.Clamped, s.Issues)
+		queueIssues(batch, s)
 		// What was parsed was fetched, also where the fetcher ended before it could say so and
 		// the file was gone when it came back.
 		batch.Queue(`INSERT INTO stoker.fetched (import, file, off, length, lines) VALUES ($1, $2, $3, $4, $5)
@@ -161,14 +162,17 @@ func (l *Ledger) RecordParsed(ctx context.Context, statements []fhirmsg.Statemen
 	return nil
 }
 
-// RecordRejects keeps what could not be taken.
+// RecordRejects keeps what could not be taken, and what was found in what was stored all the
+// same.
 func (l *Ledger) RecordRejects(ctx context.Context, groups []fhirmsg.Rejects) error {
 	batch := &pgx.Batch{}
 	for _, group := range groups {
 		for _, r := range group.Items {
-			if err := queueReject(batch, group.Import.ID, group.File, r); err != nil {
+			args, err := rejectArgs(group.Import.ID, group.File, r)
+			if err != nil {
 				return err
 			}
+			batch.Queue(insertReject, args...)
 		}
 	}
 	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
@@ -177,27 +181,50 @@ func (l *Ledger) RecordRejects(ctx context.Context, groups []fhirmsg.Rejects) er
 	return nil
 }
 
-// RecordReject keeps, within a writer's transaction, what PostgreSQL refused.
+// RecordReject keeps, within a writer's transaction, what PostgreSQL refused. Its issues are
+// counted with it, since no parser's statement has them.
 func RecordReject(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID, file int32, r fhirmsg.Reject) error {
-	batch := &pgx.Batch{}
-	if err := queueReject(batch, id, file, r); err != nil {
+	args, err := rejectArgs(id, file, r)
+	if err != nil {
 		return err
 	}
-	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+	tag, err := tx.Exec(ctx, insertReject, args...)
+	if err != nil {
 		return fmt.Errorf("keep a reject: %w", err)
+	}
+	if tag.RowsAffected() == 0 {
+		return nil // the batch came before
+	}
+	for _, i := range r.Issues {
+		_, err := tx.Exec(ctx, `INSERT INTO stoker.issue AS i (import, file, off, severity, code, expression, diagnostics, count, line)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8)
+			ON CONFLICT (import, file, off, severity, code, expression) DO UPDATE SET count = i.count + 1`,
+			[16]byte(id), file, -r.Line, i.Severity, i.Code, i.Expression, i.Diagnostics, r.Line)
+		if err != nil {
+			return fmt.Errorf("count an issue: %w", err)
+		}
 	}
 	return nil
 }
 
-func queueReject(batch *pgx.Batch, id fhirmsg.ImportID, file int32, r fhirmsg.Reject) error {
+// insertReject keeps a reject once. What was reported as stored becomes a reject where a
+// writer could not store it after all.
+const insertReject = `INSERT INTO stoker.reject AS r (import, file, line, entry, off, type, id, issues, raw, cut, stored, resource)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+	ON CONFLICT (import, file, line, entry) DO UPDATE
+	SET stored = false, raw = excluded.raw, cut = excluded.cut, issues = excluded.issues || r.issues
+	WHERE r.stored AND NOT excluded.stored`
+
+func rejectArgs(id fhirmsg.ImportID, file int32, r fhirmsg.Reject) ([]any, error) {
 	issues, err := json.Marshal(r.Issues)
 	if err != nil {
-		return fmt.Errorf("encode issues: %w", err)
+		return nil, fmt.Errorf("encode issues: %w", err)
 	}
-	batch.Queue(`INSERT INTO stoker.reject (import, file, line, entry, off, type, id, issues, raw, cut)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (import, file, line, entry) DO NOTHING`,
-		[16]byte(id), file, r.Line, r.Entry, r.Offset, r.Type, r.ID, issues, r.Raw, r.Cut)
-	return nil
+	raw := r.Raw
+	if raw == nil {
+		raw = []byte{} // of what was stored
+	}
+	return []any{[16]byte(id), file, r.Line, r.Entry, r.Offset, r.Type, r.ID, issues, raw, r.Cut, r.Stored, r.Resource}, nil
 }
 
 // EnsureImport makes rows of imports that messages tell of and the ledger lacks, as after
@@ -244,12 +271,12 @@ func restore(ctx context.Context, tx pgx.Tx, imp fhirmsg.Import) error {
 		ON CONFLICT (name) DO NOTHING`, imp.Dataset, string(imp.Mode), imp.FHIRVersion); err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO stoker.import (id, issued, supplier, dataset, pins, request, state, reason)
-		VALUES ($1, $2, $3, $4, $5, '{}', 'fetching', 'row made again from messages') ON CONFLICT DO NOTHING`,
-		[16]byte(imp.ID), time.UnixMicro(imp.Issued), imp.Supplier, imp.Dataset, pins)
+	_, err = tx.Exec(ctx, `INSERT INTO stoker.import (id, issued, supplier, dataset, pins, retry, request, state, reason)
+		VALUES ($1, $2, $3, $4, $5, $6, '{}', 'fetching', 'row made again from messages') ON CONFLICT DO NOTHING`,
+		[16]byte(imp.ID), time.UnixMicro(imp.AcceptedAt()), imp.Supplier, imp.Dataset, pins, retryColumn(imp))
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `UPDATE stoker.clock SET last = greatest(last, $1)`, time.UnixMicro(imp.Issued))
+	_, err = tx.Exec(ctx, `UPDATE stoker.clock SET last = greatest(last, $1)`, time.UnixMicro(imp.AcceptedAt()))
 	return err
 }

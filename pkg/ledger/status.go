@@ -12,21 +12,30 @@ import (
 
 // Status is an import as it stands. Its JSON is what `stoker status --json` prints.
 type Status struct {
-	Import    fhirmsg.ImportID  `json:"import"`
-	Supplier  string            `json:"supplier"`
-	Dataset   string            `json:"dataset"`
-	Mode      fhirmsg.Mode      `json:"mode"`
-	State     State             `json:"state"`
-	Reason    string            `json:"reason,omitempty"`
-	Issued    time.Time         `json:"issued"`
-	Lines     Lines             `json:"lines"`
-	Resources Resources         `json:"resources"`
-	Missing   int64             `json:"missing"`
-	Divergent int64             `json:"divergent"` // statements that contradict an earlier one
-	Seconds   float64           `json:"seconds"`
-	ByType    map[string]Counts `json:"by_type"`
-	Files     []FileStatus      `json:"files"`
-	Skipped   []SkippedFile     `json:"skipped,omitempty"`
+	Import     fhirmsg.ImportID   `json:"import"`
+	Supplier   string             `json:"supplier"`
+	Dataset    string             `json:"dataset"`
+	Mode       fhirmsg.Mode       `json:"mode"`
+	Validation fhirmsg.Validation `json:"validation"`
+	State      State              `json:"state"`
+	Reason     string             `json:"reason,omitempty"`
+	Issued     time.Time          `json:"issued"`
+	Lines      Lines              `json:"lines"`
+	Resources  Resources          `json:"resources"`
+	Missing    int64              `json:"missing"`
+	Divergent  int64              `json:"divergent"` // statements that contradict an earlier one
+	Seconds    float64            `json:"seconds"`
+	ByType     map[string]Counts  `json:"by_type"`
+	Files      []FileStatus       `json:"files"`
+	Skipped    []SkippedFile      `json:"skipped,omitempty"`
+
+	// Issues of rejects and of what was stored all the same, the most frequent first, and how
+	// many kinds there are besides.
+	IssueKinds     []IssueKind `json:"issue_kinds,omitzero"`
+	MoreIssueKinds int64       `json:"more_issue_kinds,omitempty"`
+
+	RetryOf *fhirmsg.ImportID  `json:"retry_of,omitempty"` // whose rejects it puts through again
+	Retries []fhirmsg.ImportID `json:"retries,omitempty"`  // of its own rejects
 }
 
 // Lines adds up: Read = Blank + Control + Rejected + Plain + Bundles, once parsed.
@@ -63,6 +72,16 @@ type FileStatus struct {
 
 // Status returns an import as it stands. Errors: [ErrNotFound].
 func (l *Ledger) Status(ctx context.Context, id fhirmsg.ImportID) (Status, error) {
+	return l.status(ctx, id, true)
+}
+
+// Progress is Status without the kinds of issues, which take a while to add up where there are
+// millions. Errors: [ErrNotFound].
+func (l *Ledger) Progress(ctx context.Context, id fhirmsg.ImportID) (Status, error) {
+	return l.status(ctx, id, false)
+}
+
+func (l *Ledger) status(ctx context.Context, id fhirmsg.ImportID, issues bool) (Status, error) {
 	var s Status
 	// One snapshot, so that the figures fit together.
 	err := pgx.BeginTxFunc(ctx, l.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
@@ -76,11 +95,12 @@ func (l *Ledger) Status(ctx context.Context, id fhirmsg.ImportID) (Status, error
 		if s.Files, err = fileStatus(ctx, tx, id); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, `SELECT name, reason FROM stoker.skipped WHERE import = $1 ORDER BY name COLLATE "C"`, [16]byte(id))
-		if err != nil {
+		if s.Skipped, err = skipped(ctx, tx, id); err != nil {
 			return err
 		}
-		s.Skipped, err = pgx.CollectRows(rows, pgx.RowToStructByPos[SkippedFile])
+		if issues {
+			s.IssueKinds, s.MoreIssueKinds, err = issueKinds(ctx, tx, id)
+		}
 		return err
 	})
 	if err != nil {
@@ -89,20 +109,35 @@ func (l *Ledger) Status(ctx context.Context, id fhirmsg.ImportID) (Status, error
 	return s, nil
 }
 
+func skipped(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) ([]SkippedFile, error) {
+	rows, err := tx.Query(ctx, `SELECT name, reason FROM stoker.skipped WHERE import = $1 ORDER BY name COLLATE "C"`, [16]byte(id))
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[SkippedFile])
+}
+
 func head(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) (Status, error) {
 	s := Status{Import: id}
-	err := tx.QueryRow(ctx, `SELECT i.supplier, i.dataset, i.pins->>'mode', i.state, i.reason, i.issued,
+	var retry *[16]byte
+	var retries [][16]byte
+	err := tx.QueryRow(ctx, `SELECT i.supplier, i.dataset, i.pins->>'mode', coalesce(i.pins->>'validation', 'off'), i.retry,
+			ARRAY(SELECT r.id FROM stoker.import r WHERE r.retry = i.id ORDER BY r.issued), i.state, i.reason, i.issued,
 			extract(epoch FROM coalesce(i.ended, clock_timestamp()) - i.issued)::float8,
 			t.lines_read, t.lines_parsed, t.blank, t.control, t.lines_rejected, t.plain, t.bundles, t.seen, t.rejected, t.ignored,
 			t.inserted, t.updated, t.unchanged, t.stale, t.deleted, t.skipped, t.discarded, t.cancelled, t.conflicts,
 			t.clamped, t.issues, t.divergent, t.missing
 		FROM stoker.import i, stoker.totals(i.id) t WHERE i.id = $1`, [16]byte(id)).Scan(
-		&s.Supplier, &s.Dataset, &s.Mode, &s.State, &s.Reason, &s.Issued, &s.Seconds,
+		&s.Supplier, &s.Dataset, &s.Mode, &s.Validation, &retry, &retries, &s.State, &s.Reason, &s.Issued, &s.Seconds,
 		&s.Lines.Read, &s.Lines.Parsed, &s.Lines.Blank, &s.Lines.Control, &s.Lines.Rejected, &s.Lines.Plain, &s.Lines.Bundles,
 		&s.Resources.Seen, &s.Resources.Rejected, &s.Resources.Ignored,
 		&s.Resources.Inserted, &s.Resources.Updated, &s.Resources.Unchanged, &s.Resources.Stale, &s.Resources.Deleted,
 		&s.Resources.Skipped, &s.Resources.Discarded, &s.Resources.Cancelled, &s.Resources.Conflicts,
 		&s.Resources.Clamped, &s.Resources.Issues, &s.Divergent, &s.Missing)
+	s.RetryOf = (*fhirmsg.ImportID)(retry)
+	for _, r := range retries {
+		s.Retries = append(s.Retries, r)
+	}
 	return s, notFound(err)
 }
 

@@ -20,8 +20,8 @@ import (
 // grace is how long the chunks in hand may go on after the first signal.
 const grace = 20 * time.Second
 
-// rules is the version of the parser's rules that imports are pinned to.
-const rules = 1
+// rules is the version of the parser's rules that imports are pinned to; 2 validates.
+const rules = 2
 
 // Deps is what the service works with. They stay the caller's to close.
 type Deps struct {
@@ -83,7 +83,11 @@ func (f *fetcher) handle(ctx context.Context, messages []bus.Message) error {
 }
 
 func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
-	imp, _, err := f.ledger.Accept(ctx, req, rules)
+	definitions, err := checksum(req)
+	if err != nil {
+		return err
+	}
+	imp, _, err := f.ledger.Accept(ctx, req, rules, definitions)
 	if err != nil {
 		return err
 	}
@@ -97,7 +101,7 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 		return err
 	}
 	if !pinned {
-		if err := f.pin(ctx, imp.ID, req.Sources); err != nil {
+		if err := f.pin(ctx, imp, req.Sources); err != nil {
 			return err
 		}
 		if files, _, err = f.ledger.Files(ctx, imp.ID); err != nil {
@@ -108,11 +112,27 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 		if file.State == "closed" || file.State == "failed" {
 			continue
 		}
-		if err := f.fetchFile(ctx, imp, file); err != nil {
+		fetch := f.fetchFile
+		if imp.IsRetry() {
+			fetch = f.fetchRejects
+		}
+		if err := fetch(ctx, imp, file); err != nil {
 			return err
 		}
 	}
 	return f.ledger.CloseList(ctx, imp.ID)
+}
+
+// checksum is that of the definitions to validate by, "" where nothing is validated.
+func checksum(req fhirmsg.ImportRequest) (string, error) {
+	if !req.Validation.Checks() {
+		return "", nil
+	}
+	d, err := fhirdef.Load(req.FHIRVersion)
+	if err != nil {
+		return "", err
+	}
+	return d.Checksum, nil
 }
 
 // halted returns why fetching must not go on, or nil.

@@ -15,8 +15,15 @@ import (
 )
 
 // pin stores the list of files that the sources name. What cannot be listed is a file that
-// failed, so that the rest goes on.
-func (f *fetcher) pin(ctx context.Context, id fhirmsg.ImportID, sources []fhirmsg.Source) error {
+// failed, so that the rest goes on. A retry has the files of its original, under their numbers.
+func (f *fetcher) pin(ctx context.Context, imp fhirmsg.Import, sources []fhirmsg.Source) error {
+	if imp.IsRetry() {
+		files, skipped, err := f.ledger.RejectedFiles(ctx, imp.Retry)
+		if err != nil {
+			return err
+		}
+		return f.ledger.PinFiles(ctx, imp.ID, files, skipped)
+	}
 	var files []ledger.File
 	var skipped []ledger.SkippedFile
 	for _, s := range sources {
@@ -43,7 +50,7 @@ func (f *fetcher) pin(ctx context.Context, id fhirmsg.ImportID, sources []fhirms
 	for i := range files {
 		files[i].Index = int32(i)
 	}
-	return f.ledger.PinFiles(ctx, id, files, skipped)
+	return f.ledger.PinFiles(ctx, imp.ID, files, skipped)
 }
 
 // fetchFile brings one file to its end, or to its failure. Errors are those of the database

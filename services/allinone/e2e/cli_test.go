@@ -92,7 +92,11 @@ func TestUsage(t *testing.T) {
 		{[]string{"import", filepath.Join(t.TempDir(), "missing.ndjson")}, "no such file"},
 		{[]string{"import", "--as-of", "yesterday", "--mode", "sync", "."}, "2026-05-01T00:00:00Z"},
 		{[]string{"import", "--as-of", "2026-05-01T00:00:00Z", "."}, "mode sync"},
+		{[]string{"import", "--validation", "lax", "."}, "strict | warn | off"},
+		{[]string{"import", "--max-rejects", "1e3", "."}, "2.5%"},
 		{[]string{"status", "1234"}, "import id"},
+		{[]string{"issues", "1234"}, "import id"},
+		{[]string{"retry", "1234"}, "import id"},
 		{[]string{"trace", "Patient"}, "Type/id"},
 		{[]string{"generate"}, "usage"},
 	}

@@ -34,7 +34,7 @@ func TestSuppliers(t *testing.T) {
 		t.Run(folder, func(t *testing.T) {
 			t.Parallel()
 			dataset := strings.ToLower(strings.NewReplacer(".", "-").Replace(filepath.Base(folder)))
-			args := []string{"--dataset", dataset, data(t, folder)}
+			args := []string{"--max-rejects", "off", "--dataset", dataset, data(t, folder)}
 			s := importJSON(t, env, args...)
 			wantBalanced(t, "first import", s)
 			wantLines(t, data(t, folder), s)
@@ -257,7 +257,7 @@ func TestFailedFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r := stoker(t, env, "", "import", "--json", dir, "http://127.0.0.1:1/none.ndjson")
+	r := stoker(t, env, "", "import", "--json", "--max-rejects", "off", dir, "http://127.0.0.1:1/none.ndjson")
 	var s ledger.Status
 	if err := json.Unmarshal([]byte(r.stdout), &s); err != nil {
 		t.Fatalf("%v: %s", err, r.stderr)

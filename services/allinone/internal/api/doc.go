@@ -4,9 +4,11 @@
 //
 //	POST /imports                       ask for an import (JSON, fhirmsg.ImportRequest; id optional)
 //	GET  /imports                       the newest imports
-//	GET  /imports/{id}                  one, as it stands
+//	GET  /imports/{id}                  one, as it stands; ?progress=1: without kinds of issues
 //	POST /imports/{id}/cancel           also: pause, resume
+//	POST /imports/{id}/retry            put its rejects through again; ?validation=strict|warn|off
 //	GET  /imports/{id}/rejects          OperationOutcome, one a line; ?lines=1: the lines as they came
+//	GET  /imports/{id}/issues           the same, also of what was stored all the same
 //	GET  /datasets/{dataset}/{type}/{id}  every delivery of a resource, and what is stored
 //	PUT  /spool                         hand in a file's content; answers with its name
 //

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bufio"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
-	"github.com/stoker-fhir/stoker/pkg/ledger"
 )
 
 // maxRequest is the greatest size of an import request in bytes.
@@ -28,6 +26,11 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusBadRequest, fmt.Errorf("import request: %w", err))
 		return
 	}
+	s.queue(w, r, req)
+}
+
+// queue checks a request, publishes it, and answers.
+func (s *Server) queue(w http.ResponseWriter, r *http.Request, req fhirmsg.ImportRequest) {
 	if req.ID == (fhirmsg.ImportID{}) {
 		id, err := fhirmsg.NewImportID(time.Now(), rand.Reader)
 		if err != nil {
@@ -75,7 +78,11 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	status, err := s.Ledger.Status(r.Context(), id)
+	read := s.Ledger.Status
+	if r.URL.Query().Get("progress") == "1" {
+		read = s.Ledger.Progress
+	}
+	status, err := read(r.Context(), id)
 	if err != nil {
 		s.failLedger(w, err)
 		return
@@ -116,37 +123,16 @@ func (s *Server) resume(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusAccepted, Created{Import: id})
 }
 
-// rejects streams what could not be taken.
-func (s *Server) rejects(w http.ResponseWriter, r *http.Request) {
+// retry queues an import that puts the rejects of another one through again.
+func (s *Server) retry(w http.ResponseWriter, r *http.Request) {
 	id, ok := importID(w, r)
 	if !ok {
 		return
 	}
-	if _, err := s.Ledger.Status(r.Context(), id); err != nil {
+	req, err := s.Ledger.Retry(r.Context(), id, fhirmsg.Validation(r.URL.Query().Get("validation")))
+	if err != nil {
 		s.failLedger(w, err)
 		return
 	}
-	w.Header().Set("Content-Type", "application/fhir+ndjson")
-	out := bufio.NewWriter(w)
-	lines := r.URL.Query().Get("lines") == "1"
-	err := s.Ledger.Rejects(r.Context(), id, func(row ledger.RejectRow) error {
-		line := row.Text()
-		if !lines {
-			var err error
-			if line, err = row.OperationOutcome(); err != nil {
-				return err
-			}
-		}
-		if _, err := out.Write(line); err != nil {
-			return err
-		}
-		return out.WriteByte('\n')
-	})
-	if err == nil {
-		err = out.Flush()
-	}
-	if err != nil {
-		s.Log.Warn().Err(err).Msg("rejects were not sent to the end")
-		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to cut an answer: a list cut short must not look like a whole one
-	}
+	s.queue(w, r, req)
 }

@@ -71,7 +71,7 @@ func (s *Server) fill(ctx context.Context, t *Trace, dataset, typ, id string) er
 			}
 			seen[batch.MessageID()] = true
 			d := Delivery{
-				Import: batch.Import.ID, Issued: time.UnixMicro(batch.Import.Issued).UTC(), Line: record.Line,
+				Import: batch.Import.ID, Issued: time.UnixMicro(batch.Import.AcceptedAt()).UTC(), Line: record.Line,
 				Entry: record.Entry, Deleted: record.Deleted, Hash: record.Hash,
 			}
 			if d.File, d.Outcome, err = s.Ledger.OutcomeOf(ctx, batch.BatchHeader, index); err != nil {

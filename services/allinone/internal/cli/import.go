@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,8 +20,19 @@ import (
 // importFlags are the flags of `stoker import`.
 type importFlags struct {
 	dataset, supplier, mode, asOf, resume string
+	validation, maxRejects                string
 	chunkSize                             int
-	json, noWait, strict                  bool
+	endFlags
+}
+
+// endFlags are the flags about how an import is watched and ended.
+type endFlags struct{ json, noWait, strict bool }
+
+func (f *endFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.BoolVar(&f.json, "json", false, "print the import as one JSON object at the end, and no progress")
+	flags.BoolVar(&f.noWait, "no-wait", false, "print the import's id and return; needs a running stoker up")
+	flags.BoolVar(&f.strict, "strict", false, "exit with 3 when lines were rejected")
 }
 
 func (a *app) importCommand() *cobra.Command {
@@ -34,6 +44,11 @@ func (a *app) importCommand() *cobra.Command {
 as .gz or .zst. The content tells the format, not the name: ndjson, a single resource, a
 Bundle, compressed or not. "-" is standard input.
 
+Resources are checked against FHIR's definitions. Those with errors are stored and the errors
+reported, unless --validation says otherwise. Rejected in any case: what is not JSON, unknown
+resource types, resources without an id. When too much is rejected, the import pauses and says
+what it looks like; "stoker import --resume ID" goes on whatever is rejected.
+
 Importing the same again changes nothing. Ctrl-C stops cleanly; "stoker import --resume ID"
 goes on.
 
@@ -41,7 +56,8 @@ Exit codes: 0 complete (rejected lines allowed), 1 failed, 2 wrong usage,
 3 complete with rejected lines under --strict, 4 paused.`,
 		Example: `  stoker import data/
   stoker import Patient.ndjson.gz https://example.org/Observation.ndjson
-  zcat dump.gz | stoker import - --dataset research`,
+  zcat dump.gz | stoker import - --dataset research
+  stoker import data/ --validation strict --max-rejects 2.5%`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runImport(cmd.Context(), f, args) },
 	}
 	flags := cmd.Flags()
@@ -50,9 +66,11 @@ Exit codes: 0 complete (rejected lines allowed), 1 failed, 2 wrong usage,
 	flags.StringVar(&f.mode, "mode", string(fhirmsg.ModeOverwrite), "overwrite: the later import wins; sync: the later meta.lastUpdated wins. Fixed by a dataset's first import")
 	flags.StringVar(&f.asOf, "as-of", "", "mode sync: the time (RFC 3339) of resources without meta.lastUpdated")
 	flags.IntVar(&f.chunkSize, "chunk-size", 0, "bytes of a chunk, before compression (default 512 KiB)")
-	flags.BoolVar(&f.json, "json", false, "print the import as one JSON object at the end, and no progress")
-	flags.BoolVar(&f.noWait, "no-wait", false, "print the import's id and return; needs a running stoker up")
-	flags.BoolVar(&f.strict, "strict", false, "exit with 3 when lines were rejected")
+	flags.StringVar(&f.validation, "validation", string(fhirmsg.ValidationWarn),
+		"strict: a resource with an error is rejected; warn: it is stored, and the error reported; off: not checked")
+	flags.StringVar(&f.maxRejects, "max-rejects", fhirmsg.DefaultMaxRejects,
+		"pause when more is rejected: a number, a share, which counts from 1,000 lines on, or off")
+	f.add(cmd)
 	flags.StringVar(&f.resume, "resume", "", "go on with a paused or interrupted import, by its id")
 	return cmd
 }
@@ -69,6 +87,13 @@ func (a *app) runImport(ctx context.Context, f importFlags, args []string) error
 	if err != nil {
 		return err
 	}
+	return a.follow(ctx, f.endFlags, func(ctx context.Context, conn *connection) (fhirmsg.ImportID, error) {
+		return a.begin(ctx, conn, f, req, paths)
+	})
+}
+
+// follow begins an import and watches it to its end.
+func (a *app) follow(ctx context.Context, f endFlags, begin func(context.Context, *connection) (fhirmsg.ImportID, error)) error {
 	conn, err := a.connect(ctx, true)
 	if err != nil {
 		return err
@@ -77,7 +102,7 @@ func (a *app) runImport(ctx context.Context, f importFlags, args []string) error
 	if f.noWait && conn.own != nil {
 		return usage("--no-wait needs a running stoker up: without it the import would end with this command")
 	}
-	id, err := a.begin(ctx, conn, f, req, paths)
+	id, err := begin(ctx, conn)
 	if err != nil {
 		return err
 	}
@@ -109,6 +134,7 @@ func (f importFlags) check(args []string) error {
 func (f importFlags) request() (req fhirmsg.ImportRequest, err error) {
 	req = fhirmsg.ImportRequest{
 		Supplier: f.supplier, Dataset: f.dataset, Mode: fhirmsg.Mode(f.mode), ChunkSize: f.chunkSize,
+		Validation: fhirmsg.Validation(f.validation), MaxRejects: f.maxRejects,
 	}.WithDefaults()
 	if f.asOf != "" {
 		t, err := time.Parse(time.RFC3339, f.asOf)
@@ -178,7 +204,7 @@ func (a *app) begin(ctx context.Context, conn *connection, f importFlags, req fh
 }
 
 // interrupted pauses an import after Ctrl-C and says how to go on.
-func (a *app) interrupted(ctx context.Context, conn *connection, id fhirmsg.ImportID, f importFlags) error {
+func (a *app) interrupted(ctx context.Context, conn *connection, id fhirmsg.ImportID, f endFlags) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	err := conn.Pause(ctx, id)
@@ -196,7 +222,7 @@ func (a *app) interrupted(ctx context.Context, conn *connection, id fhirmsg.Impo
 }
 
 // finish prints the end of an import and turns it into an exit code.
-func (a *app) finish(status ledger.Status, f importFlags) error {
+func (a *app) finish(status ledger.Status, f endFlags) error {
 	if f.json {
 		a.printJSON(status)
 	} else {

@@ -97,7 +97,11 @@ func (a *app) printStatus(s ledger.Status) {
 	if s.Reason != "" {
 		a.printf("reason: %s\n", s.Reason)
 	}
-	a.printf("supplier %s, dataset %s, mode %s\n\n", s.Supplier, s.Dataset, s.Mode)
+	a.printf("supplier %s, dataset %s, mode %s, validation %s\n", s.Supplier, s.Dataset, s.Mode, s.Validation)
+	if s.RetryOf != nil {
+		a.printf("retry of the rejects of import %s\n", s.RetryOf)
+	}
+	a.printf("\n")
 	a.printFiles(s)
 	l, r := s.Lines, s.Resources
 	t := a.table()
@@ -114,6 +118,7 @@ func (a *app) printStatus(s ledger.Status) {
 	}
 	countsRow(t, "all", r.Counts)
 	_ = t.Flush()
+	a.printIssues(s)
 	a.printRemarks(s)
 }
 
@@ -168,5 +173,14 @@ func (a *app) printRemarks(s ledger.Status) {
 	}
 	if n := s.Lines.Rejected + s.Resources.Rejected; n > 0 {
 		a.printf("\n%s rejected; see why with: stoker rejects %s\n", thousands(n), s.Import)
+		if s.Validation == fhirmsg.ValidationStrict && s.State.Ended() {
+			a.printf("to store what is not valid all the same: stoker retry %s --validation warn\n", s.Import)
+		}
+	}
+	if n := s.Resources.Issues; n > 0 {
+		a.printf("\n%s issues in what was stored all the same; see them with: stoker issues %s\n", thousands(n), s.Import)
+	}
+	for _, id := range s.Retries {
+		a.printf("\nits rejects were put through again by import %s\n", id)
 	}
 }

@@ -45,7 +45,7 @@ func (a *app) watch(ctx context.Context, conn *connection, id fhirmsg.ImportID, 
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
 	for {
-		status, err := conn.Status(ctx, id)
+		status, err := conn.Progress(ctx, id)
 		switch {
 		case errors.Is(err, client.ErrNotFound): // queued, and not accepted yet
 		case err != nil:
@@ -53,7 +53,7 @@ func (a *app) watch(ctx context.Context, conn *connection, id fhirmsg.ImportID, 
 		default:
 			v.show(status)
 			if status.State.Ended() || status.State == ledger.StatePaused {
-				return status, nil
+				return conn.Status(ctx, id)
 			}
 		}
 		select {

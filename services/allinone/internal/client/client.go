@@ -49,6 +49,12 @@ func (c *Client) Status(ctx context.Context, id fhirmsg.ImportID) (s ledger.Stat
 	return s, err
 }
 
+// Progress is Status without the kinds of issues, which take a while to add up.
+func (c *Client) Progress(ctx context.Context, id fhirmsg.ImportID) (s ledger.Status, err error) {
+	err = c.call(ctx, http.MethodGet, "/imports/"+id.String()+"?progress=1", nil, &s)
+	return s, err
+}
+
 // List returns the newest imports.
 func (c *Client) List(ctx context.Context) (list []ledger.Summary, err error) {
 	err = c.call(ctx, http.MethodGet, "/imports", nil, &list)
@@ -68,6 +74,14 @@ func (c *Client) Cancel(ctx context.Context, id fhirmsg.ImportID) error {
 	return c.do(ctx, id, "cancel")
 }
 
+// Retry asks for an import that puts the rejects of another one through again, and returns its
+// id. Validation is "" for that of the other one.
+func (c *Client) Retry(ctx context.Context, id fhirmsg.ImportID, validation fhirmsg.Validation) (fhirmsg.ImportID, error) {
+	var created api.Created
+	err := c.call(ctx, http.MethodPost, "/imports/"+id.String()+"/retry?validation="+url.QueryEscape(string(validation)), nil, &created)
+	return created.Import, err
+}
+
 func (c *Client) do(ctx context.Context, id fhirmsg.ImportID, what string) error {
 	return c.call(ctx, http.MethodPost, "/imports/"+id.String()+"/"+what, nil, nil)
 }
@@ -85,6 +99,16 @@ func (c *Client) Rejects(ctx context.Context, id fhirmsg.ImportID, lines bool, w
 	if lines {
 		path += "?lines=1"
 	}
+	return c.copy(ctx, path, w)
+}
+
+// Issues copies to w, as OperationOutcome, what was reported of an import: its rejects, and what
+// was stored all the same.
+func (c *Client) Issues(ctx context.Context, id fhirmsg.ImportID, w io.Writer) error {
+	return c.copy(ctx, "/imports/"+id.String()+"/issues", w)
+}
+
+func (c *Client) copy(ctx context.Context, path string, w io.Writer) error {
 	resp, err := c.send(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return err

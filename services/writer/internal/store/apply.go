@@ -71,7 +71,7 @@ func decide(g *group, rows []*row, found map[string]held) plan {
 			continue
 		}
 		if r.version == h.version {
-			g.settle(r, ledger.Repeated)
+			g.repeat(r)
 			continue
 		}
 		if compareRank(r.Subsetted, r.version, h.subsetted, h.version) < 0 {

@@ -111,6 +111,9 @@ func (g *group) winners(rows []*row) []*row {
 		if i+1 < len(rows) && bytes.Equal(rows[i+1].ID, r.ID) {
 			next := rows[i+1]
 			if r.version == next.version { // the same message twice: the first counts
+				if g.importOf(r).ID != g.importOf(next).ID {
+					g.repeat(next)
+				}
 				rows[i+1] = r
 				continue
 			}
@@ -120,6 +123,17 @@ func (g *group) winners(rows []*row) []*row {
 		kept = append(kept, r)
 	}
 	return kept
+}
+
+// repeat settles a row whose very version is there. It came before and counts with the message
+// that brought it; but of a retry it may be another retry that did, and each has its account.
+// A message of a retry that comes twice changes nothing all the same: it was stated.
+func (g *group) repeat(r *row) {
+	if g.importOf(r).IsRetry() {
+		g.settle(r, ledger.Unchanged)
+		return
+	}
+	g.settle(r, ledger.Repeated)
 }
 
 // lose settles a row that ranks below what its key has.

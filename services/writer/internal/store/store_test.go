@@ -49,7 +49,7 @@ func (f *fixture) accept(mode fhirmsg.Mode) fhirmsg.Import {
 		f.t.Fatal(err)
 	}
 	req := fhirmsg.ImportRequest{ID: id, Mode: mode, Sources: []fhirmsg.Source{{Path: "/x"}}}.WithDefaults()
-	imp, state, err := f.ledger.Accept(f.t.Context(), req, 1)
+	imp, state, err := f.ledger.Accept(f.t.Context(), req, 2, "")
 	if err != nil || state != ledger.StateAccepted {
 		f.t.Fatalf("accept: %s, %v", state, err)
 	}

@@ -1,0 +1,189 @@
+package ledger
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+)
+
+func reject(line int64, entry int32, raw string) fhirmsg.Reject {
+	return fhirmsg.Reject{Line: line, Entry: entry, Offset: 10 * line, Raw: []byte(raw), Issues: []fhirmsg.Issue{{Severity: "error", Code: "value", Diagnostics: "x"}}}
+}
+
+// rejectedImport is complete; all of its lines were rejected.
+func (l *Ledger) rejectedImport(t *testing.T, rejects ...fhirmsg.Reject) fhirmsg.Import {
+	t.Helper()
+	n := int64(len(rejects))
+	imp := l.fetchOne(t, n)
+	check(t, l.RecordParsed(t.Context(), []fhirmsg.Statement{parsedStatement(imp, n, 0)}))
+	check(t, l.RecordRejects(t.Context(), []fhirmsg.Rejects{{RejectsHeader: fhirmsg.RejectsHeader{Import: imp}, Items: rejects}}))
+	check(t, l.Sweep(t.Context()))
+	return imp
+}
+
+func (l *Ledger) mustRetry(t *testing.T, id fhirmsg.ImportID, v fhirmsg.Validation) (fhirmsg.Import, State) {
+	t.Helper()
+	req, err := l.Retry(t.Context(), id, v)
+	check(t, err)
+	req.ID = newRequest(t).ID
+	check(t, req.WithDefaults().Check())
+	imp, state, err := l.Accept(t.Context(), req, 2, "d")
+	check(t, err)
+	return imp, state
+}
+
+func TestRetryPinsTheOriginalVersion(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	req := newRequest(t)
+	asOf := time.UnixMicro(1_700_000_000_000_000).UTC()
+	req.Mode, req.AsOf, req.Supplier, req.Dataset, req.Validation = fhirmsg.ModeSync, &asOf, "clinic-a", "research", fhirmsg.ValidationStrict
+	original := l.mustAccept(t, req)
+	check(t, l.Cancel(t.Context(), original.ID))
+	if _, err := l.Retry(t.Context(), original.ID, ""); !errors.Is(err, ErrState) {
+		t.Errorf("retrying what has no rejects: %v, want ErrState", err)
+	}
+	check(t, l.RecordParsed(t.Context(), []fhirmsg.Statement{parsedStatement(original, 1, 0)}))
+	check(t, l.RecordRejects(t.Context(), []fhirmsg.Rejects{{RejectsHeader: fhirmsg.RejectsHeader{Import: original}, Items: []fhirmsg.Reject{reject(1, 0, "{}")}}}))
+
+	first, state := l.mustRetry(t, original.ID, fhirmsg.ValidationWarn)
+	if state != StateAccepted || first.Retry != original.ID || first.Accepted <= original.Issued {
+		t.Errorf("%s, %+v", state, first)
+	}
+	want := original
+	want.ID, want.Retry, want.Accepted, want.Validation = first.ID, original.ID, first.Accepted, fhirmsg.ValidationWarn
+	if diff := cmp.Diff(want, first); diff != "" {
+		t.Errorf("pins (-want +got):\n%s", diff)
+	}
+	second, _ := l.mustRetry(t, original.ID, "")
+	if second.Validation != fhirmsg.ValidationStrict || second.Issued != original.Issued || second.Accepted <= first.Accepted {
+		t.Errorf("a second retry: %+v", second)
+	}
+	s, err := l.Status(t.Context(), original.ID)
+	check(t, err)
+	if !cmp.Equal(s.Retries, []fhirmsg.ImportID{first.ID, second.ID}) {
+		t.Errorf("retries %v", s.Retries)
+	}
+	s, err = l.Status(t.Context(), first.ID)
+	check(t, err)
+	if s.RetryOf == nil || *s.RetryOf != original.ID || s.Issued.UnixMicro() != first.Accepted {
+		t.Errorf("status of the retry: of %v, issued %s", s.RetryOf, s.Issued)
+	}
+
+	// After a restore, its row is made again beside that of the original.
+	_, err = l.pool.Exec(t.Context(), `DELETE FROM stoker.import WHERE id = ANY($1)`, [][16]byte{first.ID, original.ID})
+	check(t, err)
+	check(t, pgx.BeginFunc(t.Context(), l.pool, func(tx pgx.Tx) error {
+		_, err := EnsureImport(t.Context(), tx, []fhirmsg.Import{first, original})
+		return err
+	}))
+	s, err = l.Status(t.Context(), first.ID)
+	check(t, err)
+	if s.RetryOf == nil || *s.RetryOf != original.ID || s.Issued.UnixMicro() != first.Accepted {
+		t.Errorf("status of the retry, made again: of %v, issued %s", s.RetryOf, s.Issued)
+	}
+}
+
+func TestRetryIsRefused(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	open := l.mustAccept(t, newRequest(t))
+	if _, err := l.Retry(t.Context(), open.ID, ""); !errors.Is(err, ErrState) {
+		t.Errorf("retrying what has not ended: %v, want ErrState", err)
+	}
+	if _, err := l.Retry(t.Context(), fhirmsg.ImportID{9}, ""); !errors.Is(err, ErrNotFound) {
+		t.Errorf("retrying what is not there: %v, want ErrNotFound", err)
+	}
+	for want, id := range map[string]fhirmsg.ImportID{"has ended": open.ID, "not known": {9}} {
+		req := newRequest(t)
+		req.Sources, req.Retry = nil, id
+		_, state, err := l.Accept(t.Context(), req, 2, "")
+		check(t, err)
+		s, err := l.Status(t.Context(), req.ID)
+		check(t, err)
+		if state != StateFailed || !strings.Contains(s.Reason, want) {
+			t.Errorf("%s: %s, want failed: … %s", state, s.Reason, want)
+		}
+	}
+}
+
+// TestRetryWaitsForRejects: an import may be complete before its rejects are in the ledger.
+func TestRetryWaitsForRejects(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	imp := l.fetchOne(t, 2)
+	check(t, l.RecordParsed(t.Context(), []fhirmsg.Statement{parsedStatement(imp, 2, 0)}))
+	check(t, l.Sweep(t.Context()))
+	req, err := l.Retry(t.Context(), imp.ID, "")
+	check(t, err)
+	req.ID = newRequest(t).ID
+	if _, _, err := l.Accept(t.Context(), req, 2, "d"); !errors.Is(err, errRejectsUnderWay) {
+		t.Fatalf("accepted without rejects: %v", err)
+	}
+	_, err = l.pool.Exec(t.Context(), `UPDATE stoker.import SET ended = ended - interval '1 hour' WHERE id = $1`, [16]byte(imp.ID))
+	check(t, err)
+	if _, state, err := l.Accept(t.Context(), req, 2, "d"); err != nil || state != StateFailed {
+		t.Errorf("an hour later: %s, %v; want failed", state, err)
+	}
+}
+
+func TestRejectsOfAFile(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	cut, stored := reject(9, 0, "x"), reject(8, 0, "")
+	cut.Cut, stored.Stored = true, true
+	imp := l.rejectedImport(t, reject(1, 0, "aa"), reject(3, -2, "bbb"), reject(3, -1, "c"), reject(3, 4, "dddd"), reject(7, 0, ""), stored, cut)
+	files, skipped, err := l.RejectedFiles(t.Context(), imp.ID)
+	check(t, err)
+	if len(files) != 1 || files[0].Name != "a" || len(skipped) != 1 || skipped[0].Name != "a, line 9" {
+		t.Errorf("files %+v, skipped %+v", files, skipped)
+	}
+	var got []RejectSize
+	for after := (RejectSize{}); ; after = got[len(got)-1] {
+		sizes, err := l.RejectSizes(t.Context(), imp.ID, 0, after, 2)
+		check(t, err)
+		if len(sizes) == 0 {
+			break
+		}
+		got = append(got, sizes...)
+	}
+	want := []RejectSize{{1, 0, 2}, {3, -2, 3}, {3, -1, 1}, {3, 4, 4}, {7, 0, 0}}
+	if !cmp.Equal(got, want) {
+		t.Errorf("sizes %v, want %v", got, want)
+	}
+	rows, err := l.RejectsFrom(t.Context(), imp.ID, 0, want[1], want[3])
+	check(t, err)
+	if len(rows) != 3 || string(rows[0].Raw) != "bbb" || string(rows[2].Raw) != "dddd" {
+		t.Errorf("rows %+v", rows)
+	}
+}
+
+func TestText(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		reject fhirmsg.Reject
+		want   string
+	}{
+		{"a line", fhirmsg.Reject{Raw: []byte("not\tJSON \xff")}, "not\tJSON \xff"},
+		{"a document", fhirmsg.Reject{Raw: []byte("{\n\"a\": 1\n}")}, `{ "a": 1 }`},
+		{"a document that is not JSON", fhirmsg.Reject{Raw: []byte("{\n\"a\": }")}, "{\n\"a\": }"},
+		{"an entry without a key", fhirmsg.Reject{Entry: 2, Raw: []byte("{\n}")}, `{"resourceType":"Bundle","type":"batch","entry":[{ }]}`},
+		{"an entry that is not taken, with a key", fhirmsg.Reject{Entry: 2, Type: "Patient", ID: "a", Raw: []byte(`{"resource":{}}`)}, `{"resourceType":"Bundle","type":"batch","entry":[{"resource":{}}]}`},
+		{"an invalid entry", fhirmsg.Reject{Entry: -2, Type: "Patient", ID: "a b", Raw: []byte(`{"resource":1,"response":{"lastModified":"2020-01-01T00:00:00Z"}}`), Resource: []byte(`{"resourceType":"Patient"}`)},
+			`{"resourceType":"Bundle","type":"history","entry":[{"resource":{"resourceType":"Patient"},"request":{"method":"PUT","url":"Patient/a%20b"},"response":{"status":"200","lastModified":"2020-01-01T00:00:00Z"}}]}`},
+		{"an entry that PostgreSQL refused", fhirmsg.Reject{Entry: 2, Type: "Patient", ID: "a", Raw: []byte(`{"resourceType":"Patient"}`)},
+			`{"resourceType":"Bundle","type":"batch","entry":[{"resource":{"resourceType":"Patient"},"request":{"method":"PUT","url":"Patient/a"}}]}`},
+	}
+	for _, tt := range tests {
+		if got := string(RejectRow{Reject: tt.reject}.Text()); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"net/http"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/ledger"
+)
+
+// rejects streams what could not be taken: why, or with lines=1 as it came.
+func (s *Server) rejects(w http.ResponseWriter, r *http.Request) {
+	form := ledger.RejectRow.OperationOutcome
+	if r.URL.Query().Get("lines") == "1" {
+		form = func(row ledger.RejectRow) ([]byte, error) { return row.Text(), nil }
+	}
+	s.stream(w, r, s.Ledger.Rejects, form)
+}
+
+// issues streams the issues of what could not be taken, and of what was stored all the same.
+func (s *Server) issues(w http.ResponseWriter, r *http.Request) {
+	s.stream(w, r, s.Ledger.Reported, ledger.RejectRow.OperationOutcome)
+}
+
+// stream writes rows of an import, one a line.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request,
+	read func(context.Context, fhirmsg.ImportID, func(ledger.RejectRow) error) error, form func(ledger.RejectRow) ([]byte, error),
+) {
+	id, ok := importID(w, r)
+	if !ok {
+		return
+	}
+	if _, err := s.Ledger.Progress(r.Context(), id); err != nil {
+		s.failLedger(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/fhir+ndjson")
+	out := bufio.NewWriter(w)
+	err := read(r.Context(), id, func(row ledger.RejectRow) error {
+		line, err := form(row)
+		if err != nil {
+			return err
+		}
+		if _, err := out.Write(line); err != nil {
+			return err
+		}
+		return out.WriteByte('\n')
+	})
+	if err == nil {
+		err = out.Flush()
+	}
+	if err != nil {
+		s.Log.Warn().Err(err).Msg("rejects were not sent to the end")
+		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to cut an answer: a list cut short must not look like a whole one
+	}
+}
