@@ -47,8 +47,8 @@ func isType(b []byte) bool {
 // isID: [A-Za-z0-9\-\.]+.
 func isID(b []byte) bool { return len(b) > 0 && allOf(b, letter|digit|sign) }
 
-// isScheme: a letter, then letters, digits, '+', '-' and '.' (RFC 3986, 3.1). No scheme in
-// use has a +.
+// isScheme: a letter, then letters, digits, '-' and '.' (RFC 3986, 3.1, which also has '+':
+// no address of a resource is of such a scheme).
 func isScheme(b []byte) bool {
 	return len(b) > 0 && class[b[0]]&letter != 0 && allOf(b, letter|digit|sign)
 }
