@@ -113,7 +113,8 @@ func (r *Reader) closeResource(f *frame, start int) {
 }
 
 // matchMentions judges ref-1, that every #reference is to a contained resource, and dom-3, that
-// every contained resource is mentioned.
+// every contained resource is mentioned. What is wrong otherwise may hide the one or the other:
+// then they are not judged.
 func (r *Reader) matchMentions(f *frame, mentions []mention, contained []containedResource) {
 	slices.SortFunc(contained, func(a, b containedResource) int { return bytes.Compare(a.id, b.id) })
 	for i := range mentions {
@@ -121,6 +122,7 @@ func (r *Reader) matchMentions(f *frame, mentions []mention, contained []contain
 		k, found := slices.BinarySearchFunc(contained, m.id, func(c containedResource, id []byte) int { return bytes.Compare(c.id, id) })
 		switch {
 		case m.element == nil && !found:
+		case !found && f.unclear:
 		case !found:
 			r.reportMention(m, "invariant", "must be # and the id of a contained resource (ref-1)")
 		case m.element != nil && !allows(m.element, contained[k].typ):
@@ -131,8 +133,9 @@ func (r *Reader) matchMentions(f *frame, mentions []mention, contained []contain
 		}
 	}
 	at := f.typ.Member([]byte("contained"))
+	judged := !slices.ContainsFunc(r.issues[f.issues:], func(i Issue) bool { return i.Severity == "error" })
 	for _, c := range contained {
-		if !c.mentioned && len(c.id) > 0 {
+		if judged && !c.mentioned && len(c.id) > 0 {
 			f.member, f.index = at, c.index
 			r.report(c.at, "error", "invariant", "must be referred to from elsewhere in the resource, or refer to it (dom-3)")
 		}

@@ -43,6 +43,7 @@ type resourceFrame struct {
 	steps       int
 	contained   int
 	hasSelf     bool // a contained one refers to the resource that contains it
+	unclear     bool // something is wrong in what is contained, so there may be more than was read
 }
 
 // open begins the object at i. It returns nil for a resource of unknown type.

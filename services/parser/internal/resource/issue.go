@@ -1,6 +1,9 @@
 package resource
 
-import "github.com/stoker-fhir/stoker/services/parser/internal/lex"
+import (
+	"github.com/stoker-fhir/stoker/pkg/fhirdef"
+	"github.com/stoker-fhir/stoker/services/parser/internal/lex"
+)
 
 // Issue is one finding about a resource, with the names of OperationOutcome.issue
 // (https://hl7.org/fhir/R4/operationoutcome.html).
@@ -64,4 +67,12 @@ func (r *Reader) isFull() bool {
 	return here >= maxIssues || here > 0 && len(r.issues) >= maxIssuesInAll
 }
 
-func (r *Reader) add(i Issue) { r.issues = append(r.issues, i) }
+func (r *Reader) add(i Issue) {
+	r.issues = append(r.issues, i)
+	if r.scope >= 0 {
+		f := &r.frames[r.scope]
+		f.unclear = f.unclear || isContained(f.member)
+	}
+}
+
+func isContained(m *fhirdef.Member) bool { return m != nil && m.Element.Name == "contained" }

@@ -33,6 +33,7 @@ func (r *Reader) unknown(f *frame, nameAt int, name []byte) {
 	}
 	if f.seen&s.meant == 0 {
 		f.meant |= s.meant
+		f.unclear = f.unclear || s.meant != 0 && s.meant == f.bit("contained")
 	}
 	r.reportChild(string(name), nameAt, "error", "structure", s.message)
 }
