@@ -3,6 +3,7 @@ package compose_test
 import (
 	"context"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -41,17 +42,20 @@ func TestComposeFile(t *testing.T) {
 	if err != nil {
 		t.Fatalf("compose.yaml: %v", err)
 	}
-	want := []string{"fetcher", "migrate", "nats", "parser", "postgres", "writer"}
+	want := []string{"fetcher", "migrate", "nats", "parser", "postgres", "stoker", "writer"}
 	if got := project.ServiceNames(); !slices.Equal(got, want) {
 		t.Fatalf("services %v, want %v", got, want)
 	}
-	for _, name := range []string{"fetcher", "migrate", "parser", "writer"} {
+	for _, name := range []string{"fetcher", "migrate", "parser", "stoker", "writer"} {
 		service := project.Services[name]
 		if !service.ReadOnly || !slices.Equal(service.CapDrop, []string{"ALL"}) {
 			t.Errorf("%s: want a read-only root and no capabilities", name)
 		}
 		if service.Build == nil || service.Build.Target != strings.TrimPrefix(service.Image, "stoker-") {
 			t.Errorf("%s: image %s is not built from the target of its name", name, service.Image)
+		}
+		if service.PullPolicy != types.PullPolicyNever {
+			t.Errorf("%s: image %s can come from a registry, where the name may be anyone's", name, service.Image)
 		}
 	}
 	for _, name := range []string{"parser", "writer"} {
@@ -81,6 +85,26 @@ func TestComposeFile(t *testing.T) {
 		if !volume.ReadOnly {
 			t.Errorf("fetcher: %s can be written to", volume.Target)
 		}
+	}
+}
+
+// Either of the two fetches what the command line asks for: they must see the same files.
+func TestCommandLine(t *testing.T) {
+	t.Parallel()
+	project, err := load(t.Context(), composeFile(t), environment())
+	if err != nil {
+		t.Fatalf("compose.yaml: %v", err)
+	}
+	stoker, fetcher := project.Services["stoker"], project.Services["fetcher"]
+	if stoker.GetScale() != 0 {
+		t.Errorf("up starts %d of it, want none", stoker.GetScale())
+	}
+	if !reflect.DeepEqual(stoker.Volumes, fetcher.Volumes) {
+		t.Errorf("volumes %v, want the fetcher's, %v", stoker.Volumes, fetcher.Volumes)
+	}
+	const roots = "STOKER_FETCHER_ROOTS"
+	if got, want := *stoker.Environment[roots], *fetcher.Environment[roots]; got != want {
+		t.Errorf("%s is %s, want the fetcher's, %s", roots, got, want)
 	}
 }
 
