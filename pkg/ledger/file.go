@@ -1,9 +1,11 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -107,6 +109,8 @@ type Fetched struct {
 // RecordFetched states chunks of one file, with the bytes read so far at its source, and
 // returns the import's state, so that the fetcher learns of a pause or a cancellation.
 func (l *Ledger) RecordFetched(ctx context.Context, id fhirmsg.ImportID, index int32, read int64, chunks []Fetched) (State, error) {
+	// In order, as RecordParsed does, so that the two never wait for each other.
+	slices.SortFunc(chunks, func(a, b Fetched) int { return cmp.Compare(a.Offset, b.Offset) })
 	offs, lengths, lines := make([]int64, len(chunks)), make([]int64, len(chunks)), make([]int64, len(chunks))
 	for i, c := range chunks {
 		offs[i], lengths[i], lines[i] = c.Offset, c.Length, c.Lines

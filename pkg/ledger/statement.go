@@ -1,9 +1,12 @@
 package ledger
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -141,6 +144,11 @@ func RecordWritten(ctx context.Context, tx pgx.Tx, written []Written) error {
 
 // RecordParsed states what parsers made of chunks.
 func (l *Ledger) RecordParsed(ctx context.Context, statements []fhirmsg.Statement) error {
+	// In order: several writers record at once, and fetchers state the same chunks.
+	statements = slices.Clone(statements)
+	slices.SortFunc(statements, func(a, b fhirmsg.Statement) int {
+		return cmp.Or(bytes.Compare(a.Import.ID[:], b.Import.ID[:]), cmp.Compare(a.File, b.File), cmp.Compare(a.Offset, b.Offset))
+	})
 	batch := &pgx.Batch{}
 	for _, s := range statements {
 		batch.Queue(`INSERT INTO stoker.parsed AS p (import, file, off, fingerprint, lines, blank, control, rejected, plain,

@@ -3,7 +3,6 @@ package process
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/config"
+	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/telemetry"
 )
 
@@ -63,9 +63,9 @@ func Open(name string, into any, common *Settings, database *Database, environ [
 	if database == nil {
 		return e, nc.Close, nil
 	}
-	if e.Pool, err = pgxpool.New(context.Background(), database.URL.Reveal()); err != nil {
+	if e.Pool, err = ledger.Connect(context.Background(), database.URL.Reveal()); err != nil {
 		nc.Close()
-		return e, nil, fmt.Errorf("database: %w", err)
+		return e, nil, err
 	}
 	return e, func() { e.Pool.Close(); nc.Close() }, nil
 }

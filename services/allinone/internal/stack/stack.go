@@ -121,9 +121,9 @@ func (s *Stack) openDatabase(ctx context.Context) (*pgxpool.Pool, error) {
 		})
 		s.DatabaseURL = server.URL()
 	}
-	pool, err := pgxpool.New(ctx, s.DatabaseURL)
+	pool, err := ledger.Connect(ctx, s.DatabaseURL)
 	if err != nil {
-		return nil, fmt.Errorf("database: %w", err)
+		return nil, err
 	}
 	s.onClose(func(context.Context) { pool.Close() })
 	if err := ledger.Migrate(ctx, pool); err != nil {

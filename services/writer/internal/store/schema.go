@@ -27,6 +27,13 @@ func (s *Store) ensure(ctx context.Context, dataset, table string) error {
 		return nil
 	}
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		// Making the trigger again would wait for every writer at work on the table, and
+		// those after for it.
+		var complete bool
+		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass($1) AND tgname = 'forget_hash')
+				AND to_regclass($2) IS NOT NULL`, key, quoted(dataset, tombstoneTable)).Scan(&complete); err != nil || complete {
+			return err
+		}
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('stoker:schema', 0))`); err != nil {
 			return err
 		}

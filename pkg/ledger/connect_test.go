@@ -1,0 +1,32 @@
+package ledger_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/pgtest"
+)
+
+// TestConnect: every connection has a short time in which a vanished client is noticed.
+func TestConnect(t *testing.T) {
+	t.Parallel()
+	pool, err := ledger.Connect(t.Context(), pgtest.New(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	var tcp bool
+	var idle, timeout int
+	if err := pool.QueryRow(t.Context(), `SELECT inet_client_addr() IS NOT NULL,
+			current_setting('tcp_keepalives_idle')::int, (SELECT setting::int FROM pg_settings WHERE name = 'tcp_user_timeout')`).
+		Scan(&tcp, &idle, &timeout); err != nil {
+		t.Fatal(err)
+	}
+	if tcp && (idle != 10 || timeout != 25000) || !tcp && idle+timeout != 0 {
+		t.Errorf("TCP %v: keepalives after %d s, timeout %d ms; want 10 and 25000 over TCP, 0 over a Unix socket", tcp, idle, timeout)
+	}
+	if _, err := ledger.Connect(t.Context(), "postgres://user:secret@host:port/db"); err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("error of a wrong URL: %v", err)
+	}
+}
