@@ -9,10 +9,10 @@ PROGRAMS := ./services/allinone/cmd/stoker ./services/fetcher/cmd/fetcher ./serv
 export GO FUZZTIME GOLANGCI_VERSION
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race bench lint generate verify fuzz tools postgres clean
+.PHONY: help build demo test race conformance bench lint generate verify fuzz tools postgres clean
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build the static binaries stoker, fetcher, parser and writer into out/bin.
 	CGO_ENABLED=0 $(GO) build -trimpath -o out/bin/ $(PROGRAMS)
@@ -25,6 +25,9 @@ test: postgres ## Run all tests of all modules.
 
 race: postgres ## Run all tests with the race detector; needs a C compiler.
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout=$(TIMEOUT) work
+
+conformance: ## Judge the parser by suites that others wrote and by mutations; prints a table, takes a minute.
+	@$(GO) run ./services/parser/cmd/conformance $(CONFORMANCEFLAGS)
 
 bench: build postgres ## Measure the pipeline against the ceiling; figures go to out/bench.json too.
 	$(GO) build -o out/bin/nats-server github.com/nats-io/nats-server/v2

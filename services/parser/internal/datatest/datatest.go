@@ -1,5 +1,5 @@
 // Package datatest finds the sample data that tests read. It lies beside the repository,
-// in ../shared/data, and is not part of it. Imported by tests only.
+// in ../shared/data, and is not part of it. Imported by tests, and by the conformance suites, only.
 package datatest
 
 import (

@@ -144,7 +144,7 @@ func expectedCoding(set *fhirdef.ValueSet) string {
 // (https://hl7.org/fhir/R4/terminologies.html#required: one of the codings has to be).
 func (r *Reader) coding(f *frame, start int) {
 	if p := r.parent(); p.typ == r.types.codeableConcept && p.element != nil && p.element.Binding != nil {
-		p.coded = p.coded || len(r.issues) > f.before || r.isOf(f, p.element.Binding)
+		p.coded = p.coded || len(r.issues) > f.before || f.seen&^idBit == 0 || r.isOf(f, p.element.Binding)
 		return
 	}
 	if set := f.element.Binding; set != nil && f.valued != 0 && len(r.issues) == f.before && !r.isOf(f, set) {
