@@ -170,7 +170,8 @@ func otherCase(m *maker, s *objectSite) *mutant {
 }
 
 func addResourceType(_ *maker, s *objectSite) *mutant {
-	if s.isResource() {
+	// An instance of an ExampleScenario has an element of that name.
+	if s.isResource() || s.typ.Member([]byte("resourceType")) != nil {
 		return nil
 	}
 	return &mutant{s.node, s.node.with("resourceType", text("Patient")), structure(s.path + ".resourceType")}
