@@ -16,7 +16,7 @@ check() {
 		echo "ok    $name"
 	else
 		echo "FAIL  $name"
-		[[ -z $out ]] || printf '%s\n' "$out" | head -n 60 | sed 's/^/      /'
+		[[ -z $out ]] || printf '%s\n' "$out" | sed -n '1,60p' | sed 's/^/      /'
 		failed=1
 	fi
 }

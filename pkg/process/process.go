@@ -12,7 +12,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/config"
-	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/database"
 	"github.com/stoker-fhir/stoker/pkg/telemetry"
 )
 
@@ -41,7 +41,7 @@ type Env struct {
 
 // Open reads settings, which into holds, from the environment, and connects. Neither
 // server needs to be up. close undoes it.
-func Open(name string, into any, common *Settings, database *Database, environ []string, stderr io.Writer) (e Env, closeAll func(), err error) {
+func Open(name string, into any, common *Settings, db *Database, environ []string, stderr io.Writer) (e Env, closeAll func(), err error) {
 	if err := errors.Join(config.CheckUnknown(environ, "STOKER_", into), config.Load(into, environ)); err != nil {
 		return e, nil, err
 	}
@@ -60,10 +60,10 @@ func Open(name string, into any, common *Settings, database *Database, environ [
 		nc.Close()
 		return e, nil, err
 	}
-	if database == nil {
+	if db == nil {
 		return e, nc.Close, nil
 	}
-	if e.Pool, err = ledger.Connect(context.Background(), database.URL.Reveal()); err != nil {
+	if e.Pool, err = database.Connect(context.Background(), db.URL.Reveal()); err != nil {
 		nc.Close()
 		return e, nil, err
 	}

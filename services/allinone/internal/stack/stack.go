@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stoker-fhir/stoker/pkg/bus"
+	"github.com/stoker-fhir/stoker/pkg/database"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/natsd"
 	"github.com/stoker-fhir/stoker/pkg/pgd"
@@ -121,7 +122,7 @@ func (s *Stack) openDatabase(ctx context.Context) (*pgxpool.Pool, error) {
 		})
 		s.DatabaseURL = server.URL()
 	}
-	pool, err := ledger.Connect(ctx, s.DatabaseURL)
+	pool, err := database.Connect(ctx, s.DatabaseURL)
 	if err != nil {
 		return nil, err
 	}

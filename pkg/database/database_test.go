@@ -1,17 +1,17 @@
-package ledger_test
+package database_test
 
 import (
 	"strings"
 	"testing"
 
-	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/database"
 	"github.com/stoker-fhir/stoker/pkg/pgtest"
 )
 
 // TestConnect: every connection has a short time in which a vanished client is noticed.
 func TestConnect(t *testing.T) {
 	t.Parallel()
-	pool, err := ledger.Connect(t.Context(), pgtest.New(t))
+	pool, err := database.Connect(t.Context(), pgtest.New(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +26,7 @@ func TestConnect(t *testing.T) {
 	if tcp && (idle != 10 || timeout != 25000) || !tcp && idle+timeout != 0 {
 		t.Errorf("TCP %v: keepalives after %d s, timeout %d ms; want 10 and 25000 over TCP, 0 over a Unix socket", tcp, idle, timeout)
 	}
-	if _, err := ledger.Connect(t.Context(), "postgres://user:secret@host:port/db"); err == nil || strings.Contains(err.Error(), "secret") {
+	if _, err := database.Connect(t.Context(), "postgres://user:secret@host:port/db"); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("error of a wrong URL: %v", err)
 	}
 }
