@@ -66,7 +66,7 @@ func (p *place) source(width int) string {
 	after = bytes.TrimSuffix(after, []byte("\r"))
 
 	room := width - 2 // for the marks where the line was cut
-	right, rightWidth, _ := cells(after, room, false)
+	_, rightWidth, _ := cells(after, room, false)
 	_, leftWidth, _ := cells(before, room, true)
 	leftRoom := max(room/2, room-rightWidth)
 	left, leftWidth, cutLeft := cells(before, min(leftRoom, leftWidth), true)

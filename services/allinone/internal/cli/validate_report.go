@@ -68,7 +68,7 @@ func (r *report) add(file fetcher.File, found *result) []issue {
 		r.Files = append(r.Files, fileReport{Name: file.Name})
 	}
 	f := &r.Files[found.file]
-	f.tally.add(found.tally)
+	f.add(found.tally)
 	f.Failed, f.read = found.failed, found.read
 	r.Totals.add(found.tally)
 	for _, k := range found.kinds {

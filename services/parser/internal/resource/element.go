@@ -122,10 +122,10 @@ func (r *Reader) misfit(f *frame, i int, p place, depth int, message string) int
 	if end == lex.Failed {
 		return end
 	}
-	switch {
-	case r.Doc[i] == '[':
+	switch r.Doc[i] {
+	case '[':
 		message = "must not be an array"
-	case r.Doc[i] == 'n':
+	case 'n':
 		message = "must not be null: leave out what has no value"
 	}
 	f.broken = true
