@@ -4,12 +4,13 @@ SHELL := /bin/bash
 GO ?= go
 FUZZTIME ?= 30s
 TIMEOUT ?= 20m
+ROUNDS ?= 5
 GOLANGCI_VERSION := v2.15.0
 PROGRAMS := ./services/allinone/cmd/stoker ./services/fetcher/cmd/fetcher ./services/parser/cmd/parser ./services/writer/cmd/writer
 export GO FUZZTIME GOLANGCI_VERSION
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race conformance bench lint generate verify fuzz tools postgres clean
+.PHONY: help build demo test race conformance bench chaos lint generate verify fuzz tools postgres clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +33,10 @@ conformance: ## Judge the parser by suites that others wrote and by mutations; p
 bench: build postgres ## Measure the pipeline against the ceiling; figures go to out/bench.json too.
 	$(GO) build -o out/bin/nats-server github.com/nats-io/nats-server/v2
 	$(GO) run ./services/allinone/cmd/bench $(BENCHFLAGS)
+
+chaos: build postgres ## Kill, stop and cut off parts during imports, ROUNDS (5) times; SEED=n runs a seed again.
+	$(GO) build -o out/bin/nats-server github.com/nats-io/nats-server/v2
+	$(GO) run ./services/allinone/cmd/chaos -rounds $(ROUNDS) $(if $(SEED),-seed $(SEED)) $(CHAOSFLAGS)
 
 lint: ## Run golangci-lint on every module; builds it if it is missing, which takes minutes.
 	@hack/lint.sh

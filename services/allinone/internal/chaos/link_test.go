@@ -1,0 +1,134 @@
+package chaos
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"time"
+)
+
+// echo answers every byte with the same.
+func echo(t *testing.T) (network, address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				_, _ = io.Copy(conn, conn)
+				_ = conn.Close()
+			}()
+		}
+	}()
+	return "tcp", l.Addr().String()
+}
+
+// line is a client's connection.
+type line struct {
+	t *testing.T
+	net.Conn
+}
+
+func (c line) send() {
+	c.t.Helper()
+	if _, err := c.Write([]byte("x")); err != nil {
+		c.t.Errorf("send: %v", err)
+	}
+}
+
+// hears is whether an answer comes within so long, or the connection's end.
+func (c line) hears(within time.Duration) (answer, end bool) {
+	c.t.Helper()
+	if err := c.SetReadDeadline(time.Now().Add(within)); err != nil {
+		c.t.Fatal(err)
+	}
+	n, err := c.Read(make([]byte, 1))
+	return n == 1, err != nil && !errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+const (
+	soon   = 10 * time.Second
+	lasts  = 400 * time.Millisecond
+	within = 200 * time.Millisecond
+)
+
+// TestLink: what a client notices of each fault, while it lasts and after.
+func TestLink(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		kind                     kind
+		answerDuring, endDuring  bool
+		answerAfter, endAfter    bool
+		newAnswers, newEndsFirst bool // of a connection made while it lasts
+	}{
+		{kind: hole, answerAfter: true},
+		{kind: deaf, endAfter: true},
+		{kind: halfOpen, endAfter: true, newAnswers: true},
+		{kind: refuse, endDuring: true, newEndsFirst: true},
+		{kind: slow, answerDuring: true, newAnswers: true},
+		{kind: cut, endDuring: true, newEndsFirst: true}, // at the first byte
+	}
+	for _, tt := range tests {
+		t.Run(string(tt.kind), func(t *testing.T) {
+			t.Parallel()
+			network, address := echo(t)
+			l, err := newLink("test", func() (string, string) { return network, address })
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(l.close)
+			dial := func() line {
+				conn, err := net.Dial("tcp", l.address())
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = conn.Close() })
+				return line{t, conn}
+			}
+			old := dial()
+			old.send()
+			if answer, _ := old.hears(soon); !answer {
+				t.Fatal("no answer in fair weather")
+			}
+			over := make(chan error)
+			go func() { over <- l.suffer(t.Context(), fault{kind: tt.kind, length: lasts}) }()
+			for l.now.Load().kind == "" {
+				wait(t.Context(), time.Millisecond)
+			}
+			if tt.kind != refuse {
+				old.send()
+			}
+			if answer, end := old.hears(within); answer != tt.answerDuring || end != tt.endDuring {
+				t.Errorf("during: answer %v, end %v", answer, end)
+			}
+			during := dial()
+			_, _ = during.Write([]byte("x")) // it may have been reset already
+			answer, end := during.hears(within / 2)
+			if answer != tt.newAnswers || end != tt.newEndsFirst {
+				t.Errorf("a new connection: answer %v, end %v", answer, end)
+			}
+			if err := <-over; err != nil {
+				t.Fatal(err)
+			}
+			if tt.answerAfter || tt.endAfter {
+				if answer, end := old.hears(soon); answer != tt.answerAfter || end != tt.endAfter {
+					t.Errorf("after: answer %v, end %v", answer, end)
+				}
+			}
+			last := dial()
+			last.send()
+			if answer, _ := last.hears(soon); !answer {
+				t.Error("no answer when it is over")
+			}
+		})
+	}
+}
