@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/stoker-fhir/stoker/pkg/spelling"
 )
 
 // CheckUnknown refuses variables of environ whose names begin with prefix and are settings
@@ -48,30 +50,9 @@ func CheckUnknown(environ []string, prefix string, known ...any) error {
 func nearest(name string, candidates []string) string {
 	best, least := "", len(name)/3+1
 	for _, c := range candidates {
-		if d := distance(name, c); d < least {
+		if d := spelling.Distance(name, c); d < least {
 			best, least = c, d
 		}
 	}
 	return best
-}
-
-// distance is the edit distance of Levenshtein, in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

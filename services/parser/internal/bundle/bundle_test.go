@@ -35,8 +35,8 @@ func unroll(t testing.TB, doc string) ([]string, *fhirmsg.Issue) {
 		switch e.Outcome {
 		case Rejected:
 			line += fmt.Sprintf(" %s %s", e.Problem.Code, strings.TrimPrefix(e.Problem.Expression, fmt.Sprintf("Bundle.entry[%d]", e.index)))
-			if int(e.Problem.Offset) < e.at || int(e.Problem.Offset) >= e.at+len(e.Raw) {
-				t.Errorf("%s: problem at %d is not in the entry, %d to %d", doc, e.Problem.Offset, e.at, e.at+len(e.Raw))
+			if int(e.Problem.Offset) < e.Start || int(e.Problem.Offset) >= e.Start+len(e.Raw) {
+				t.Errorf("%s: problem at %d is not in the entry, %d to %d", doc, e.Problem.Offset, e.Start, e.Start+len(e.Raw))
 			}
 		case Stored:
 			line += fmt.Sprintf(" %s/%s %s", e.Type, e.ID, e.Body)

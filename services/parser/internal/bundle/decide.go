@@ -110,7 +110,6 @@ func (u *Unroller) store(e *Entry, p *parts, method string) {
 		e.reject("required", "Bundle.entry.resource is missing", "resource", 0)
 		return
 	}
-	e.Resource = p.resource
 	e.Body = u.Text[p.resource.Start:p.resource.End]
 	d, err := u.scanner.Read(e.Body, false)
 	if err != nil { // the whole document was scanned without one

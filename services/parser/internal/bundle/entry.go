@@ -39,15 +39,16 @@ type Entry struct {
 	// Warnings counts what is wrong with the entry and does not keep it from being taken.
 	Warnings int64
 
+	Start int // offset in the Bundle's document
+
 	index int
-	at    int // offset in the Bundle's document
 }
 
 // reject sets the outcome. Element is the path below the entry; at is 0 for the entry's own
 // beginning.
 func (e *Entry) reject(code, text, element string, at int) {
 	if at == 0 {
-		at = e.at
+		at = e.Start
 	}
 	path := fmt.Sprintf("Bundle.entry[%d]", e.index)
 	if element != "" {

@@ -21,6 +21,10 @@ type Bundle struct {
 	Type        Type
 	FHIRVersion string
 	IDs         key.Maker // of the supplier
+
+	// Refuses says which of the resources that could be stored are rejected all the same; nil is
+	// none.
+	Refuses func(resource lex.Value) bool
 }
 
 // Unroller takes Bundles apart, one after the other. It keeps its buffers: use one for each
@@ -48,7 +52,7 @@ func (u *Unroller) Unroll(b Bundle, yield func(*Entry)) *fhirmsg.Issue {
 	if count(b.Text, entries) > MaxRejected {
 		rejected := 0
 		u.each(func(e *Entry, _ *parts) {
-			if e.Outcome == Rejected {
+			if e.Outcome == Rejected || e.Outcome == Stored && u.Refuses != nil && u.Refuses(e.Resource) {
 				rejected++
 			}
 		})
@@ -93,7 +97,7 @@ func count(doc []byte, array lex.Value) int {
 func (u *Unroller) each(do func(*Entry, *parts)) {
 	index := 0
 	for v := range lex.Elements(u.Text, u.Document.Entry) {
-		e := Entry{Ordinal: int32(index + 1), Raw: u.Text[v.Start:v.End], index: index, at: v.Start}
+		e := Entry{Ordinal: int32(index + 1), Raw: u.Text[v.Start:v.End], index: index, Start: v.Start}
 		if u.Type == History {
 			e.Ordinal = -e.Ordinal
 		}
@@ -102,6 +106,7 @@ func (u *Unroller) each(do func(*Entry, *parts)) {
 			e.reject("structure", "a Bundle's entry must be an object", "", 0)
 		} else {
 			p = readParts(u.Text, v)
+			e.Resource = p.resource
 			u.decide(&e, &p)
 		}
 		do(&e, &p)

@@ -5,16 +5,16 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/services/parser/internal/lex"
 	"github.com/stoker-fhir/stoker/services/parser/internal/resource"
 )
 
 const (
 	// reportedInFull is up to where in a file every resource that was stored with issues is
 	// reported by itself. Behind it only the first with each issue in a chunk is, so that one
-	// mistake in 500 million lines does not make as many reports. The counts are complete.
+	// mistake in 500 million lines does not make as many reports. The counts go on.
 	reportedInFull = 64 << 20
 	// maxKinds is how many kinds of issues a chunk counts by themselves. Unknown elements can
 	// have any name.
@@ -72,7 +72,7 @@ func (f *findings) finish() []fhirmsg.IssueCount {
 // generalised is an expression without indexes, and from the resource in a Bundle's entry on:
 // Bundle.entry[3].resource.name[0].given[1] of a Patient is Patient.name.given.
 func generalised(resourceType, expression string) string {
-	if resourceType != "Bundle" && strings.HasPrefix(expression, "Bundle.entry[") {
+	if resourceType != "" && resourceType != "Bundle" && strings.HasPrefix(expression, "Bundle.entry[") {
 		if _, rest, ok := strings.Cut(expression, "].resource"); ok {
 			expression = resourceType + rest
 		}
@@ -91,13 +91,39 @@ func generalised(resourceType, expression string) string {
 	}
 }
 
-// problems are the issues of the document in hand, by offset.
-type problems struct {
-	list []fhirmsg.Issue
-
-	// Where the line and the column of the issue looked at last are.
+// cursor tells line and column of offsets in a text, in one pass if they ascend.
+type cursor struct {
+	text                 []byte
+	first                int64 // number of the text's first line
 	offset, line, column int64
 }
+
+func (l line) cursor() cursor {
+	return cursor{text: l.text, first: l.number, line: l.number, column: 1}
+}
+
+// locate fills in line and column of an issue.
+func (c *cursor) locate(i *fhirmsg.Issue) {
+	if i.Offset < c.offset {
+		*c = cursor{text: c.text, first: c.first, line: c.first, column: 1}
+	}
+	between := c.text[c.offset:min(i.Offset, int64(len(c.text)))]
+	if n := bytes.Count(between, []byte("\n")); n > 0 {
+		c.line += int64(n)
+		c.column = 1
+		between = between[bytes.LastIndexByte(between, '\n')+1:]
+	}
+	for _, b := range between {
+		if b&0xC0 != 0x80 { // the first byte of a character
+			c.column++
+		}
+	}
+	c.offset = min(i.Offset, int64(len(c.text)))
+	i.Line, i.Column = c.line, c.column
+}
+
+// problems are the issues of the document in hand, by offset.
+type problems struct{ list []fhirmsg.Issue }
 
 // set takes over what a reader found in a line.
 func (p *problems) set(l line, found []resource.Issue) {
@@ -111,39 +137,31 @@ func (p *problems) set(l line, found []resource.Issue) {
 		})
 	}
 	slices.SortStableFunc(p.list, func(a, b fhirmsg.Issue) int { return cmp.Compare(a.Offset, b.Offset) })
-	p.offset, p.line, p.column = 0, l.number, 1
+	c := l.cursor()
 	for i := range p.list {
-		p.place(l.text, &p.list[i])
+		c.locate(&p.list[i])
 	}
 }
 
-// place fills in line and column of an issue that is not before the one placed last.
-func (p *problems) place(text []byte, i *fhirmsg.Issue) {
-	between := text[min(p.offset, int64(len(text))):min(i.Offset, int64(len(text)))]
-	if n := bytes.Count(between, []byte("\n")); n > 0 {
-		p.line += int64(n)
-		p.column = 1
-		between = between[bytes.LastIndexByte(between, '\n')+1:]
+// withProblem returns a problem and the issues that are not about the same place: those are the
+// same mistake.
+func withProblem(problem fhirmsg.Issue, issues []fhirmsg.Issue) []fhirmsg.Issue {
+	all := []fhirmsg.Issue{problem}
+	for _, i := range issues {
+		if i.Offset != problem.Offset {
+			all = append(all, i)
+		}
 	}
-	p.column += int64(utf8.RuneCount(between))
-	p.offset = i.Offset
-	i.Line, i.Column = p.line, p.column
+	return all
 }
 
-// located returns an issue with its line and column.
-func located(l line, i fhirmsg.Issue) fhirmsg.Issue {
-	p := problems{line: l.number, column: 1}
-	p.place(l.text, &i)
-	return i
-}
-
-// within returns the issues from one offset to another.
-func (p *problems) within(start, end int) []fhirmsg.Issue {
+// within returns the issues of a value in the document.
+func (p *problems) within(v lex.Value) []fhirmsg.Issue {
 	at := func(offset int) int {
 		i, _ := slices.BinarySearchFunc(p.list, int64(offset), func(i fhirmsg.Issue, offset int64) int { return cmp.Compare(i.Offset, offset) })
 		return i
 	}
-	return p.list[at(start):at(end)]
+	return p.list[at(v.Start):at(v.End)]
 }
 
 func hasError(issues []fhirmsg.Issue) bool {

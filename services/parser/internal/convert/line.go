@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirdef"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
@@ -106,35 +107,46 @@ func (p *Parser) unroll(l line, d *resource.Document) bool {
 		return false
 	}
 	b := bundle.Bundle{Text: l.text, Document: d, Type: t, FHIRVersion: p.chunk.Import.FHIRVersion, IDs: p.ids}
+	if p.strict {
+		b.Refuses = func(resource lex.Value) bool { return hasError(p.problems.within(resource)) }
+	}
 	own := ownIssues{rest: p.problems.list}
+	places := l.cursor()
 	if problem := p.unroller.Unroll(b, func(e *bundle.Entry) {
-		own.skip(e.Resource)
+		if e.Problem != nil {
+			places.locate(e.Problem)
+		}
+		own.skip(e)
 		p.entry(l, e)
 	}); problem != nil {
 		p.rejectLine(l, d, problem)
 		return true
 	}
 	p.statement.Bundles++
-	p.storedWith(l, fhirmsg.Reject{Line: l.number, Offset: l.offset, Type: "Bundle", Issues: own.finish()})
+	if p.chunk.Entry == 0 { // else the Bundle is one that nobody sent
+		p.storedWith(l, fhirmsg.Reject{Line: l.number, Offset: l.offset, Type: "Bundle", Issues: own.finish()})
+	}
 	return true
 }
 
 func (p *Parser) entry(l line, e *bundle.Entry) {
 	p.statement.Entries++
+	issues := p.problems.within(e.Resource)
+	if e.Problem != nil {
+		issues = withProblem(*e.Problem, issues)
+	}
 	ordinal := e.Ordinal
 	if p.chunk.Entry != 0 {
 		ordinal = p.chunk.Entry // it was one of a Bundle with others
+		issues = asInBundle(issues, ordinal)
 	}
-	issues := p.problems.within(e.Resource.Start, e.Resource.End)
 	switch {
 	case e.Outcome == bundle.Ignored:
 		p.statement.Ignored++
 	case e.Outcome == bundle.Rejected, p.strict && hasError(issues):
 		p.statement.EntriesRejected++
 		r := fhirmsg.Reject{Line: l.number, Entry: ordinal, Offset: l.offset, Type: string(e.Type), ID: string(e.ID), Issues: issues, Raw: e.Raw}
-		if e.Outcome == bundle.Rejected {
-			r.Issues = append([]fhirmsg.Issue{located(l, *e.Problem)}, issues...)
-		} else {
+		if e.Outcome != bundle.Rejected {
 			r.Resource = bytes.Clone(e.Body)
 		}
 		p.reject(r)
@@ -152,13 +164,36 @@ func (p *Parser) entry(l line, e *bundle.Entry) {
 	}
 }
 
-// ownIssues picks a Bundle's own issues out of all: those outside its resources.
+// asInBundle returns issues of an entry that is put through again as those of the entry that it was.
+// Where it is within the line is not known any more.
+func asInBundle(issues []fhirmsg.Issue, ordinal int32) []fhirmsg.Issue {
+	issues = slices.Clone(issues)
+	was := fmt.Sprintf("Bundle.entry[%d]", max(ordinal, -ordinal)-1)
+	for i := range issues {
+		if rest, ok := strings.CutPrefix(issues[i].Expression, "Bundle.entry[0]"); ok {
+			issues[i].Expression = was + rest
+		}
+		issues[i].Offset, issues[i].Column = 0, 0
+	}
+	return issues
+}
+
+// ownIssues picks a Bundle's own issues out of all: those that are not of its resources, nor the
+// same mistake as what an entry was rejected for.
 type ownIssues struct{ rest, own []fhirmsg.Issue }
 
-func (o *ownIssues) skip(resource lex.Value) {
-	for len(o.rest) > 0 && o.rest[0].Offset < int64(resource.End) {
-		if o.rest[0].Offset < int64(resource.Start) {
-			o.own = append(o.own, o.rest[0])
+// skip goes on behind an entry's resource, or behind what it was rejected for.
+func (o *ownIssues) skip(e *bundle.Entry) {
+	resource, problem := e.Resource, int64(-1)
+	end := int64(resource.End)
+	if e.Problem != nil {
+		problem = e.Problem.Offset
+		end = max(end, problem+1)
+	}
+	for len(o.rest) > 0 && o.rest[0].Offset < end {
+		i := o.rest[0]
+		if i.Offset != problem && (i.Offset < int64(resource.Start) || i.Offset >= int64(resource.End)) {
+			o.own = append(o.own, i)
 		}
 		o.rest = o.rest[1:]
 	}
@@ -175,9 +210,9 @@ type found struct {
 }
 
 func (p *Parser) store(l line, resourceType []byte, f found) {
-	changed, known := p.instant(l, resourceType, &f, f.lastUpdated)
+	changed, known := p.instant(l, &f, f.lastUpdated, resourceType, ".meta.lastUpdated")
 	if !known {
-		changed, known = p.instant(l, resourceType, &f, f.lastModified)
+		changed, known = p.instant(l, &f, f.lastModified, []byte("Bundle.entry"), ".response.lastModified")
 	}
 	var lastUpdated *int64
 	if known {
@@ -205,13 +240,13 @@ func (p *Parser) store(l line, resourceType []byte, f found) {
 
 // instant reads a date. One that cannot be read is an issue; where the definitions are
 // checked, it is among theirs.
-func (p *Parser) instant(l line, resourceType []byte, f *found, v lex.Value) (micros int64, ok bool) {
+func (p *Parser) instant(l line, f *found, v lex.Value, of []byte, member string) (micros int64, ok bool) {
 	if v.Kind == lex.Absent {
 		return 0, false
 	}
 	if micros, ok = parseInstant(v.Text); !ok && !p.checks {
 		f.issues = append(f.issues, fhirmsg.Issue{
-			Severity: "error", Code: "value", Expression: string(resourceType) + ".meta.lastUpdated", Line: l.number, Column: 1,
+			Severity: "error", Code: "value", Expression: string(of) + member, Line: l.number, Column: 1,
 			Diagnostics: "must be an instant: YYYY-MM-DDThh:mm:ss with a time zone",
 		})
 	}
@@ -223,12 +258,9 @@ func (p *Parser) rejectLine(l line, d *resource.Document, problem *fhirmsg.Issue
 	p.statement.Rejected++
 	r := fhirmsg.Reject{Line: l.number, Offset: l.offset, Issues: p.problems.list, Raw: l.text}
 	if problem != nil {
-		r.Issues = []fhirmsg.Issue{located(l, *problem)}
-		for _, i := range p.problems.list {
-			if i.Offset != problem.Offset { // else it is the same mistake
-				r.Issues = append(r.Issues, i)
-			}
-		}
+		places := l.cursor()
+		places.locate(problem)
+		r.Issues = withProblem(*problem, p.problems.list)
 	}
 	if t := d.ResourceType.Text; fhirdef.IsResourceType(p.chunk.Import.FHIRVersion, t) {
 		r.Type = string(t)

@@ -84,7 +84,7 @@ func (p *Parser) Convert(c fhirmsg.Chunk) (Output, error) {
 	p.rejects.begin(c.ChunkHeader)
 
 	unit := line{text: c.Body, number: c.FirstLine, offset: c.LineOffset()}
-	if c.Offset == 0 {
+	if c.LineOffset() == 0 {
 		unit.skipByteOrderMark()
 	}
 	switch {

@@ -7,20 +7,39 @@ import (
 	"unicode/utf8"
 )
 
-// Elements yields the elements of an array in a document that was scanned without error.
+// Elements yields the elements of an array in a document that was read without error.
 func Elements(doc []byte, array Value) iter.Seq[Value] {
 	return func(yield func(Value) bool) {
 		if array.Kind != Array {
 			return
 		}
-		for i := skipSpace(doc, array.Start+1); i < array.End-1; {
-			v := valueIn(doc, i)
-			if !yield(v) {
-				return
-			}
-			i = skipSpace(doc, skipSpace(doc, v.End)+1) // over the comma
+		items := Cursor{doc: doc[:array.End], next: skipSpace(doc, array.Start+1)}
+		for v, more := items.Next(); more && yield(v); v, more = items.Next() {
 		}
 	}
+}
+
+// Cursor goes over the elements of an array in a document that was read without error. The
+// zero Cursor is at its end.
+type Cursor struct {
+	doc  []byte
+	next int
+}
+
+// Items begins with the elements of the array at i.
+func Items(doc []byte, i int) Cursor { return Cursor{doc: doc, next: skipSpace(doc, i+1)} }
+
+// Next returns the next element, or false behind the last.
+func (c *Cursor) Next() (v Value, more bool) {
+	if c.next >= len(c.doc) || c.doc[c.next] == ']' {
+		return Value{}, false
+	}
+	v = valueIn(c.doc, c.next)
+	c.next = skipSpace(c.doc, v.End)
+	if c.next < len(c.doc) && c.doc[c.next] == ',' {
+		c.next = skipSpace(c.doc, c.next+1)
+	}
+	return v, true
 }
 
 // Members yields names and values of an object in a document that was scanned without
@@ -112,16 +131,15 @@ func isDelimiter(c byte) bool { return isSpace(c) || c == ',' || c == ']' || c =
 // Find returns the value of a member of the object at i. The document need not have been
 // read: of what is not JSON some value is returned, or none.
 func Find(doc []byte, i int, name string) Value {
-	if first := skipSpace(doc, i+1); first < len(doc) && doc[first] == '"' {
-		// Mostly it is the first; then the others need not be passed over.
-		if n := valueIn(doc, first); string(n.Text) == name {
-			return valueIn(doc, skipSpace(doc, skipSpace(doc, n.End)+1))
+	for i = skipSpace(doc, i+1); i < len(doc) && doc[i] == '"'; {
+		n := valueIn(doc, i)
+		v := skipSpace(doc, skipSpace(doc, n.End)+1) // over the colon
+		if string(n.Text) == name {
+			return valueIn(doc, v)
 		}
-	}
-	object := Value{Kind: Object, Start: i, End: skip(doc, i)}
-	for n, v := range Members(doc, object) {
-		if string(n) == name {
-			return v
+		i = skipSpace(doc, skip(doc, v))
+		if i < len(doc) && doc[i] == ',' {
+			i = skipSpace(doc, i+1)
 		}
 	}
 	return Value{}

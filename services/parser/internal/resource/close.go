@@ -19,7 +19,7 @@ func (r *Reader) close(f *frame, start, end int) {
 		r.missing(f, missing, start)
 	}
 	if f.companions|f.nulls != 0 && !f.broken {
-		r.pairs(f, start, end)
+		r.pairs(f)
 	}
 	switch {
 	case f.typ == r.types.element: // a companion: pairs judges the rest
@@ -91,8 +91,7 @@ func (r *Reader) broken(found invariant.Finding) {
 
 // pairs judges primitives that have companions, and arrays with nulls
 // (https://hl7.org/fhir/R4/json.html#primitive).
-func (r *Reader) pairs(f *frame, start, end int) {
-	object := lex.Value{Kind: lex.Object, Start: start, End: end}
+func (r *Reader) pairs(f *frame) {
 	for set := f.companions | f.nulls; set != 0; set &= set - 1 {
 		i := bits.TrailingZeros64(set)
 		e := f.typ.Elements[i]
@@ -100,55 +99,61 @@ func (r *Reader) pairs(f *frame, start, end int) {
 		if e.Choice {
 			m = f.choice[i]
 		}
-		var value, companion lex.Value
+		value, companion := int32(-1), int32(-1)
 		if f.valued>>i&1 != 0 {
-			value = lex.At(r.Doc, int(f.at[i]))
+			value = f.at[i]
 		}
 		if f.companions>>i&1 != 0 {
-			companion = companionOf(r.Doc, object, m.Name)
+			companion = f.with[i]
 		}
 		f.member, f.index = m, -1
 		if e.Repeats {
 			r.pairArrays(f, value, companion)
-		} else if value.Kind == lex.Absent {
-			r.valueless(companion)
+		} else if value < 0 {
+			r.valueless(lex.At(r.Doc, int(companion)))
 		}
 	}
 	f.member, f.index = nil, -1
 }
 
-func (r *Reader) pairArrays(f *frame, value, companion lex.Value) {
-	values := appendElements(r.pairBuf[0][:0], r.Doc, value)
-	companions := appendElements(r.pairBuf[1][:0], r.Doc, companion)
-	r.pairBuf = [2][]lex.Value{values, companions}
-	if len(values) > 0 && len(companions) > 0 && len(values) != len(companions) {
-		r.report(companion.Start, "error", "structure",
+// pairArrays judges the items of an array and of its companion; -1 is where there is none.
+func (r *Reader) pairArrays(f *frame, value, companion int32) {
+	n, m := r.count(value), r.count(companion)
+	if n > 0 && m > 0 && n != m {
+		r.report(int(companion), "error", "structure",
 			"must have as many items in _"+f.member.Name+" as in "+f.member.Name+", with null where there is none")
 		return
 	}
-	for i := range max(len(values), len(companions)) {
+	values, companions := r.items(value), r.items(companion)
+	for i := range max(n, m) {
 		f.index = int32(i)
-		at := value.Start
-		var v, c lex.Value
-		if i < len(values) {
-			v = values[i]
-			at = v.Start
-		}
-		if i < len(companions) {
-			c = companions[i]
-		}
-		if v.Kind > lex.Null {
-			continue
-		}
-		if c.Kind == lex.Object {
+		v, _ := values.Next()
+		c, _ := companions.Next()
+		switch {
+		case v.Kind > lex.Null:
+		case c.Kind == lex.Object:
 			r.valueless(c)
-			continue
+		case v.Kind == lex.Null:
+			r.report(v.Start, "error", "structure", "must not be null without an extension in _"+f.member.Name)
+		default:
+			r.report(c.Start, "error", "structure", "must not be null without an extension in _"+f.member.Name)
 		}
-		if v.Kind == lex.Absent {
-			at = c.Start
-		}
-		r.report(at, "error", "structure", "must not be null without an extension in _"+f.member.Name)
 	}
+}
+
+func (r *Reader) items(array int32) lex.Cursor {
+	if array < 0 {
+		return lex.Cursor{}
+	}
+	return lex.Items(r.Doc, int(array))
+}
+
+func (r *Reader) count(array int32) (n int) {
+	items := r.items(array)
+	for _, more := items.Next(); more; _, more = items.Next() {
+		n++
+	}
+	return n
 }
 
 // valueless judges a companion that stands alone. It needs more than an id, and cannot take the
@@ -161,22 +166,6 @@ func (r *Reader) valueless(companion lex.Value) {
 	case set != nil && set.Syntax == fhirdef.Enumerated:
 		r.report(companion.Start, "error", "code-invalid", "a code is required: "+expectedCode(set))
 	}
-}
-
-func appendElements(list []lex.Value, doc []byte, array lex.Value) []lex.Value {
-	for v := range lex.Elements(doc, array) {
-		list = append(list, v)
-	}
-	return list
-}
-
-func companionOf(doc []byte, object lex.Value, name string) lex.Value {
-	for n, v := range lex.Members(doc, object) {
-		if len(n) == len(name)+1 && n[0] == '_' && string(n[1:]) == name {
-			return v
-		}
-	}
-	return lex.Value{}
 }
 
 func hasMoreThanID(doc []byte, object lex.Value) bool {

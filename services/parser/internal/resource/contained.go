@@ -21,10 +21,10 @@ type containedResource struct {
 // mention is a #fragment in a resource that is open: a reference to a contained resource,
 // or, without element, some other address.
 type mention struct {
-	id       []byte
-	at       int
-	element  *fhirdef.Element // of type Reference
-	from, to int              // its path in Reader.steps
+	id      []byte
+	at      int
+	element *fhirdef.Element // of type Reference
+	path    int32            // its last step in Reader.steps
 }
 
 // reference checks the text of Reference.reference
@@ -69,22 +69,33 @@ func (r *Reader) mention(id []byte, at int, e *fhirdef.Element) {
 		}
 		return
 	}
-	m := mention{id: id, at: at, element: e, from: len(r.steps)}
+	m := mention{id: id, at: at, element: e}
 	if e != nil {
-		for i := range r.frames[:r.top+1] {
-			f := &r.frames[i]
-			r.steps = append(r.steps, step{f.member, f.index})
-		}
+		m.path = r.keepPath()
 	}
-	m.to = len(r.steps)
 	r.mentions = append(r.mentions, m)
+}
+
+// keepPath keeps the path of the member in hand and returns its last step.
+func (r *Reader) keepPath() int32 {
+	last := int32(-1)
+	for i := range r.frames[:r.top+1] {
+		f := &r.frames[i]
+		s := step{f.member, f.index, last}
+		if int(f.step) >= len(r.steps) || r.steps[f.step] != s {
+			f.step = int32(len(r.steps))
+			r.steps = append(r.steps, s)
+		}
+		last = f.step
+	}
+	return last
 }
 
 func (r *Reader) openResource(f *frame) {
 	p := r.parent()
 	f.resourceFrame = resourceFrame{
 		isContained: p != nil && f.element.Name == "contained",
-		issues:      len(r.issues), mentions: len(r.mentions), steps: len(r.steps), contained: len(r.contained),
+		mentions:    len(r.mentions), steps: len(r.steps), contained: len(r.contained),
 	}
 	if !f.isContained {
 		f.outer, r.scope = r.scope, r.top
@@ -116,10 +127,12 @@ func (r *Reader) closeResource(f *frame, start int) {
 // every contained resource is mentioned. What is wrong otherwise may hide the one or the other:
 // then they are not judged.
 func (r *Reader) matchMentions(f *frame, mentions []mention, contained []containedResource) {
-	slices.SortFunc(contained, func(a, b containedResource) int { return bytes.Compare(a.id, b.id) })
+	byID := func(a, b containedResource) int { return bytes.Compare(a.id, b.id) }
+	slices.SortStableFunc(contained, byID)
 	for i := range mentions {
 		m := &mentions[i]
-		k, found := slices.BinarySearchFunc(contained, m.id, func(c containedResource, id []byte) int { return bytes.Compare(c.id, id) })
+		// The first of those with the id stands for all.
+		k, found := slices.BinarySearchFunc(contained, containedResource{id: m.id}, byID)
 		switch {
 		case m.element == nil && !found:
 		case !found && f.unclear:
@@ -128,13 +141,17 @@ func (r *Reader) matchMentions(f *frame, mentions []mention, contained []contain
 		case m.element != nil && !allows(m.element, contained[k].typ):
 			r.reportMention(m, "value", expectedTarget(m.element))
 		}
-		for ; found && k < len(contained) && bytes.Equal(contained[k].id, m.id); k++ {
+		if found {
 			contained[k].mentioned = true
 		}
 	}
 	at := f.typ.Member([]byte("contained"))
-	judged := !slices.ContainsFunc(r.issues[f.issues:], func(i Issue) bool { return i.Severity == "error" })
-	for _, c := range contained {
+	judged := !f.hasError
+	for i, c := range contained {
+		if i > 0 && byID(contained[i-1], c) == 0 {
+			c.mentioned = c.mentioned || contained[i-1].mentioned
+			contained[i] = c
+		}
 		if judged && !c.mentioned && len(c.id) > 0 {
 			f.member, f.index = at, c.index
 			r.report(c.at, "error", "invariant", "must be referred to from elsewhere in the resource, or refer to it (dom-3)")
@@ -144,11 +161,15 @@ func (r *Reader) matchMentions(f *frame, mentions []mention, contained []contain
 }
 
 func (r *Reader) reportMention(m *mention, code, message string) {
-	if r.isFull() {
+	if r.isFull("error") {
 		return
 	}
+	var steps []step
+	for i := m.path; i >= 0; i = r.steps[i].before {
+		steps = append(steps, r.steps[i])
+	}
 	path := []byte(r.frames[0].typ.Name)
-	for _, s := range r.steps[m.from:m.to] {
+	for _, s := range slices.Backward(steps) {
 		path = s.appendTo(path)
 	}
 	r.add(Issue{Severity: "error", Code: code, Expression: string(path), Message: message, Offset: m.at})

@@ -36,6 +36,7 @@ func (r *Reader) member(f *frame, nameAt int, name []byte, i int, p place, depth
 	f.seen |= bit
 	if companion {
 		f.companions |= bit
+		f.with[e.Index] = int32(i)
 	} else {
 		f.valued |= bit
 		f.at[e.Index] = int32(i)

@@ -30,16 +30,19 @@ type frame struct {
 
 	resourceFrame
 
+	step   int32                                // of the member in hand, in Reader.steps, if it is that one
 	at     [fhirdef.MaxElements]int32           // offsets of the valued ones
+	with   [fhirdef.MaxElements]int32           // offsets of the companions
 	choice [fhirdef.MaxElements]*fhirdef.Member // of the seen ones of several types, which
 }
 
 // resourceFrame is what the frame of a resource has besides.
 type resourceFrame struct {
 	isContained bool
-	outer       int // scope of what surrounds a resource that is not contained
-	issues      int // numbers of Reader.issues and so on when it began
-	mentions    int
+	outer       int  // scope of what surrounds a resource that is not contained
+	kept        int  // issues
+	hasError    bool // among them
+	mentions    int  // numbers of Reader.mentions and so on when it began
 	steps       int
 	contained   int
 	hasSelf     bool // a contained one refers to the resource that contains it
@@ -80,10 +83,11 @@ func (r *Reader) parent() *frame {
 	return &r.frames[r.top-1]
 }
 
-// step is a part of a path.
+// step is a part of a path: a member, and the step before it or -1. Paths share their beginnings.
 type step struct {
 	member *fhirdef.Member
 	index  int32
+	before int32
 }
 
 func (s step) appendTo(path []byte) []byte {
@@ -106,7 +110,7 @@ func (r *Reader) path() []byte {
 	path := []byte(r.frames[0].typ.Name)
 	for i := range r.frames[:r.top+1] {
 		if f := &r.frames[i]; f.member != nil {
-			path = step{f.member, f.index}.appendTo(path)
+			path = step{member: f.member, index: f.index}.appendTo(path)
 		}
 	}
 	return path

@@ -16,10 +16,11 @@ type Issue struct {
 }
 
 const (
-	// maxIssues is how many issues of a resource, or of a resource in a Bundle, are kept.
+	// maxIssues is how many issues of a resource are kept, without those of resources that are
+	// entries of it. The first error is kept besides: it decides what becomes of the resource.
 	maxIssues = 100
-	// maxIssuesInAll is how many issues of a document are kept before only the first of each
-	// resource is.
+	// maxIssuesInAll is how many issues of a document are kept before only the first issue and
+	// the first error of each resource are.
 	maxIssuesInAll = 10000
 )
 
@@ -39,7 +40,7 @@ func (r *Reader) resetChecks() {
 // report adds an issue about the member in hand, or about the object in hand if there is
 // none.
 func (r *Reader) report(at int, severity, code, message string) {
-	if r.isFull() {
+	if r.isFull(severity) {
 		return
 	}
 	r.add(Issue{Severity: severity, Code: code, Expression: string(r.path()), Message: message, Offset: at})
@@ -47,7 +48,7 @@ func (r *Reader) report(at int, severity, code, message string) {
 
 // reportChild adds an issue about a member of the object in hand by its name.
 func (r *Reader) reportChild(name string, at int, severity, code, message string) {
-	if r.isFull() {
+	if r.isFull(severity) {
 		return
 	}
 	f := &r.frames[r.top]
@@ -59,20 +60,22 @@ func (r *Reader) reportChild(name string, at int, severity, code, message string
 	r.add(Issue{Severity: severity, Code: code, Expression: string(path), Message: message, Offset: at})
 }
 
-func (r *Reader) isFull() bool {
-	here := len(r.issues)
-	if r.scope >= 0 {
-		here -= r.frames[r.scope].issues
+// isFull reports whether an issue of the resource in hand is left out. There is one: outside of
+// all of them nothing is checked.
+func (r *Reader) isFull(severity string) bool {
+	f := &r.frames[r.scope]
+	if severity == "error" && !f.hasError {
+		return false
 	}
-	return here >= maxIssues || here > 0 && len(r.issues) >= maxIssuesInAll
+	return f.kept >= maxIssues || f.kept > 0 && len(r.issues) >= maxIssuesInAll
 }
 
 func (r *Reader) add(i Issue) {
 	r.issues = append(r.issues, i)
-	if r.scope >= 0 {
-		f := &r.frames[r.scope]
-		f.unclear = f.unclear || isContained(f.member)
-	}
+	f := &r.frames[r.scope]
+	f.kept++
+	f.hasError = f.hasError || i.Severity == "error"
+	f.unclear = f.unclear || isContained(f.member)
 }
 
 func isContained(m *fhirdef.Member) bool { return m != nil && m.Element.Name == "contained" }

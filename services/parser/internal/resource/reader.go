@@ -51,7 +51,6 @@ type checker struct {
 	suggestions map[string]suggestion
 	node        invariant.Node          // in hand
 	onBroken    func(invariant.Finding) // what is done with what does not hold of it
-	pairBuf     [2][]lex.Value
 }
 
 // types are those that the specification has rules for in words.

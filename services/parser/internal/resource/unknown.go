@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirdef"
+	"github.com/stoker-fhir/stoker/pkg/spelling"
 )
 
 // suggestion is what is said of an unknown name in a type.
@@ -19,17 +20,22 @@ const maxSuggestions = 1000
 // unknown reports a member that the type does not have.
 func (r *Reader) unknown(f *frame, nameAt int, name []byte) {
 	f.odd = true
+	if r.isFull("error") {
+		return
+	}
 	if !isElementName(name) { // it might be anything
 		r.report(nameAt, "error", "structure", "unknown element")
 		return
 	}
 	key := f.typ.Name + "." + string(name)
 	s, ok := r.suggestions[key]
-	if !ok {
+	switch {
+	case ok:
+	case len(r.suggestions) < maxSuggestions:
 		s = suggest(f.typ, string(name))
-		if len(r.suggestions) < maxSuggestions {
-			r.suggestions[key] = s
-		}
+		r.suggestions[key] = s
+	default: // names without end are no misspellings
+		s.message = unknownElement(f.typ, string(name))
 	}
 	if f.seen&s.meant == 0 {
 		f.meant |= s.meant
@@ -54,9 +60,13 @@ func isElementName(name []byte) bool {
 	return true
 }
 
+func unknownElement(t *fhirdef.Type, name string) string {
+	return `unknown element "` + name + `" in ` + t.Name
+}
+
 func suggest(t *fhirdef.Type, name string) suggestion {
 	bare, companion := strings.CutPrefix(name, "_")
-	message := `unknown element "` + name + `" in ` + t.Name
+	message := unknownElement(t, name)
 	for _, e := range t.Elements {
 		if e.Choice && e.Name == bare {
 			return suggestion{message + ": the name must end in the type: " + choices(e), 1 << e.Index}
@@ -67,7 +77,7 @@ func suggest(t *fhirdef.Type, name string) suggestion {
 	}
 	best, least := "", 2*max(1, len(bare)/3)+2
 	for _, candidate := range t.Names() {
-		d := 2 * distance(strings.ToLower(bare), strings.ToLower(candidate))
+		d := 2 * spelling.Distance(strings.ToLower(bare), strings.ToLower(candidate))
 		if t.Member([]byte(candidate)).Element.Min == 0 {
 			d++ // of two that are equally near, the one that is required
 		}
@@ -95,25 +105,4 @@ func choices(e *fhirdef.Element) string {
 		names = append(names, e.Name+strings.ToUpper(t.Name[:1])+t.Name[1:])
 	}
 	return strings.Join(names, " | ")
-}
-
-// distance is how many letters must be inserted, deleted or replaced to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
