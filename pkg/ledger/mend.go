@@ -41,7 +41,20 @@ func (r RejectRow) entryText() []byte {
 		bundleType, response = "history", `,"response":{"status":"200","lastModified":`+quoted(m)+`}`
 	}
 	line := append([]byte(`{"resourceType":"Bundle","type":"`+bundleType+`","entry":[{"resource":`), resource...)
-	return append(line, `,"request":{"method":"PUT","url":`+quoted(r.Type+"/"+url.PathEscape(r.ID))+`}`+response+`}]}`...)
+	return append(line, `,"request":{"method":"PUT","url":`+quoted(r.Type+"/"+escapedID(r.ID))+`}`+response+`}]}`...)
+}
+
+// escapedID is an id as a segment of a URL, where it cannot be taken for an action: _search and
+// $operation are ids too, if not of FHIR's own pattern.
+func escapedID(id string) string {
+	switch escaped := url.PathEscape(id); id[0] {
+	case '_':
+		return "%5F" + escaped[1:]
+	case '$':
+		return "%24" + escaped[1:]
+	default:
+		return escaped
+	}
 }
 
 // quoted is s as a JSON string.

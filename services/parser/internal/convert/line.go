@@ -12,6 +12,7 @@ import (
 	"github.com/stoker-fhir/stoker/services/parser/internal/bundle"
 	"github.com/stoker-fhir/stoker/services/parser/internal/key"
 	"github.com/stoker-fhir/stoker/services/parser/internal/lex"
+	"github.com/stoker-fhir/stoker/services/parser/internal/primitive"
 	"github.com/stoker-fhir/stoker/services/parser/internal/resource"
 )
 
@@ -244,7 +245,7 @@ func (p *Parser) instant(l line, f *found, v lex.Value, of []byte, member string
 	if v.Kind == lex.Absent {
 		return 0, false
 	}
-	if micros, ok = parseInstant(v.Text); !ok && !p.checks {
+	if micros, ok = primitive.Micros(v.Text); !ok && !p.checks {
 		f.issues = append(f.issues, fhirmsg.Issue{
 			Severity: "error", Code: "value", Expression: string(of) + member, Line: l.number, Column: 1,
 			Diagnostics: "must be an instant: YYYY-MM-DDThh:mm:ss with a time zone",

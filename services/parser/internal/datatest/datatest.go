@@ -5,6 +5,7 @@ package datatest
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -91,4 +92,44 @@ func Supplier(name string) ([]byte, error) {
 		}
 	}
 	return all, nil
+}
+
+// Each reads the files of folders, one after the other.
+func Each(read func(path string, content []byte), folders ...string) error {
+	for _, folder := range folders {
+		files, err := Files(folder)
+		if err != nil {
+			return err
+		}
+		for _, path := range files {
+			content, err := Read(path)
+			if err != nil {
+				return err
+			}
+			read(path, content)
+		}
+	}
+	return nil
+}
+
+// Strings returns the strings that are the value of a member of some name, wherever it is, in
+// one JSON document or many.
+func Strings(content []byte, member string) (found []string) {
+	name := []byte(`"` + member + `"`)
+	for {
+		i := bytes.Index(content, name)
+		if i < 0 {
+			return found
+		}
+		content = bytes.TrimLeft(content[i+len(name):], " \t\r\n")
+		value, isName := bytes.CutPrefix(content, []byte(":"))
+		value = bytes.TrimLeft(value, " \t\r\n")
+		if !isName || len(value) == 0 || value[0] != '"' {
+			continue
+		}
+		var text string
+		if json.NewDecoder(bytes.NewReader(value)).Decode(&text) == nil {
+			found = append(found, text)
+		}
+	}
 }

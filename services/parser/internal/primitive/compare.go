@@ -46,7 +46,6 @@ type span struct {
 }
 
 func parseSpan(text []byte) (span, bool) {
-	const day = 24 * 60 * 60
 	d, rest, ok := parseDate(text)
 	if !ok {
 		return span{}, false

@@ -2,7 +2,6 @@ package xhtml
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -26,68 +25,34 @@ func TestSamples(t *testing.T) {
 	t.Parallel()
 	checked := 0
 	met := map[string]bool{}
-	for _, folder := range []string{"r4-examples", "suppliers", "fhir-test-cases"} {
-		files, err := datatest.Files(folder)
-		if err != nil {
-			t.Fatal(err)
+	err := datatest.Each(func(path string, all []byte) {
+		name := filepath.Base(path)
+		isDocument := filepath.Ext(name) == ".json"
+		if isDocument {
+			all = bytes.ReplaceAll(all, []byte("\n"), nil)
 		}
-		for _, path := range files {
-			all, err := datatest.Read(path)
-			if err != nil {
-				t.Fatal(err)
+		for i, line := range bytes.Split(all, []byte("\n")) {
+			place := fmt.Sprintf("%s:%d", name, i+1)
+			if isDocument {
+				place = name
 			}
-			name := filepath.Base(path)
-			if filepath.Ext(name) == ".json" {
-				all = bytes.ReplaceAll(all, []byte("\n"), nil)
-			}
-			for i, line := range bytes.Split(all, []byte("\n")) {
-				place := fmt.Sprintf("%s:%d", name, i+1)
-				if filepath.Ext(name) == ".json" {
-					place = name
-				}
-				for _, div := range narratives(line) {
-					checked++
-					met[place] = true
-					at, fault := Check([]byte(div))
-					if fault != invalid[place].want {
-						t.Errorf("%s: got %q at %d, want %q", place, fault, at, invalid[place].want)
-					}
+			for _, div := range datatest.Strings(line, "div") {
+				checked++
+				met[place] = true
+				at, fault := Check([]byte(div))
+				if fault != invalid[place].want {
+					t.Errorf("%s: got %q at %d, want %q", place, fault, at, invalid[place].want)
 				}
 			}
 		}
+	}, "r4-examples", "suppliers", "fhir-test-cases")
+	if err != nil {
+		t.Fatal(err)
 	}
 	t.Logf("%d narratives, %d of them invalid", checked, len(invalid))
 	for place, v := range invalid {
 		if !met[place] {
 			t.Errorf("%s is said to be invalid (%s), but not there", place, v.reason)
-		}
-	}
-}
-
-// narratives returns the strings that are the value of a member named div.
-func narratives(line []byte) (found []string) {
-	name := []byte(`"div"`)
-	for {
-		i := bytes.Index(line, name)
-		if i < 0 {
-			return found
-		}
-		line = bytes.TrimLeft(line[i+len(name):], " \t\r")
-		value, isName := bytes.CutPrefix(line, []byte(":"))
-		value = bytes.TrimLeft(value, " \t\r")
-		if !isName || len(value) == 0 || value[0] != '"' {
-			continue
-		}
-		end := 1
-		for end < len(value)-1 && value[end] != '"' {
-			if value[end] == '\\' {
-				end++
-			}
-			end++
-		}
-		var text string
-		if json.Unmarshal(value[:end+1], &text) == nil {
-			found = append(found, text)
 		}
 	}
 }
@@ -106,7 +71,7 @@ func BenchmarkCheck(b *testing.B) {
 		}
 		var texts [][]byte
 		var size int64
-		for _, div := range narratives(all) {
+		for _, div := range datatest.Strings(all, "div") {
 			texts = append(texts, []byte(div))
 			size += int64(len(div))
 		}

@@ -1,11 +1,11 @@
-package convert
+package primitive
 
 import (
 	"testing"
 	"time"
 )
 
-func TestParseInstant(t *testing.T) {
+func TestMicros(t *testing.T) {
 	t.Parallel()
 	good := map[string]string{ // the same in RFC 3339, which time.Parse reads
 		"1970-01-01T00:00:00Z":                "1970-01-01T00:00:00Z",
@@ -23,7 +23,7 @@ func TestParseInstant(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, ok := parseInstant([]byte(text)); !ok || got != want.UnixMicro() {
+		if got, ok := Micros([]byte(text)); !ok || got != want.UnixMicro() {
 			t.Errorf("%s: %d, %v; want %d", text, got, ok, want.UnixMicro())
 		}
 	}
@@ -36,7 +36,7 @@ func TestParseInstant(t *testing.T) {
 		"+020-01-01T00:00:00Z", "2020-01-01T00:00:00.5", "2020-01-01T00:00:00ZZ", "2020-01-01T00:00:00+a1:00", "20200-01-01T00:00:00Z",
 	}
 	for _, text := range bad {
-		if got, ok := parseInstant([]byte(text)); ok {
+		if got, ok := Micros([]byte(text)); ok {
 			t.Errorf("%q is accepted as %d", text, got)
 		}
 	}
@@ -47,7 +47,7 @@ func TestEveryDay(t *testing.T) {
 	t.Parallel()
 	day := time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
 	for ; day.Year() < 2500; day = day.AddDate(0, 0, 1) {
-		got, ok := parseInstant(day.AppendFormat(nil, time.RFC3339))
+		got, ok := Micros(day.AppendFormat(nil, time.RFC3339))
 		if !ok || got != day.UnixMicro() {
 			t.Fatalf("%s: %d, %v; want %d", day, got, ok, day.UnixMicro())
 		}
@@ -60,7 +60,7 @@ func FuzzInstant(f *testing.F) {
 	f.Add("2015-02-07T13:28:17.239+02:00")
 	f.Add("2016-12-31T23:59:60Z")
 	f.Fuzz(func(t *testing.T, text string) {
-		got, ok := parseInstant([]byte(text))
+		got, ok := Micros([]byte(text))
 		if !ok || text[17:19] == "60" {
 			return
 		}
@@ -71,11 +71,11 @@ func FuzzInstant(f *testing.F) {
 	})
 }
 
-func BenchmarkParseInstant(b *testing.B) {
+func BenchmarkMicros(b *testing.B) {
 	text := "2015-02-07T13:28:17.239+02:00"
-	b.Run("parseInstant", func(b *testing.B) {
+	b.Run("Micros", func(b *testing.B) {
 		for b.Loop() {
-			if _, ok := parseInstant([]byte(text)); !ok {
+			if _, ok := Micros([]byte(text)); !ok {
 				b.Fatal("refused")
 			}
 		}
