@@ -246,3 +246,23 @@ func TestCheckAllocatesNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestSuggestsForEver: a reader lives as long as its process, and meets more misspellings than
+// it remembers.
+func TestSuggestsForEver(t *testing.T) {
+	t.Parallel()
+	r := newReader(t)
+	read := func(name string) {
+		doc := `{"resourceType":"PlanDefinition","id":"p","status":"draft","action":[{"condition":[{"` + name + `":"stop"}]}]}`
+		if _, err := r.Read([]byte(doc), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range maxSuggestions + 1 {
+		read(fmt.Sprintf("other%d", i))
+	}
+	read("kin")
+	if got := r.Issues(); len(got) != 1 || !strings.Contains(got[0].Message, `did you mean "kind"?`) {
+		t.Errorf("a misspelling after %d others: %+v", maxSuggestions+1, got)
+	}
+}

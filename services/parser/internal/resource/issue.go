@@ -35,6 +35,9 @@ func (r *Reader) resetChecks() {
 	r.mentions = lex.Keep(r.mentions, 1<<12)
 	r.steps = lex.Keep(r.steps, 1<<14)
 	r.contained = lex.Keep(r.contained, 1<<12)
+	if len(r.suggestions) >= maxSuggestions {
+		clear(r.suggestions)
+	}
 }
 
 // report adds an issue about the member in hand, or about the object in hand if there is

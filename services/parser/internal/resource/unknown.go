@@ -13,8 +13,8 @@ type suggestion struct {
 	meant   uint64 // the bit of the element that was probably meant
 }
 
-// maxSuggestions is how many unknown names are remembered: a supplier makes the same mistake
-// in every line.
+// maxSuggestions is how many unknown names are remembered, since a supplier makes the same mistake
+// in every line, and how many new ones of a document get a suggestion.
 const maxSuggestions = 1000
 
 // unknown reports a member that the type does not have.
