@@ -23,14 +23,14 @@ func exampleImport() Import {
 	asOf := int64(1750000000000000)
 	return Import{
 		ID: exampleID(), Issued: 1760000000000001, Supplier: "clinic-a", Dataset: "research", Mode: ModeSync, AsOf: &asOf,
-		FHIRVersion: FHIRVersionR4, Rules: 1, ChunkSize: DefaultChunkSize, MaxLine: DefaultMaxLine,
+		FHIRVersion: FHIRVersionR4, Rules: 1, ChunkSize: 512 << 10, MaxLine: DefaultMaxLine,
 	}
 }
 
 func exampleRequest() ImportRequest {
 	asOf := time.Date(2025, 6, 15, 15, 6, 40, 0, time.UTC)
 	return ImportRequest{
-		ID: exampleID(), Supplier: "clinic-a", Dataset: "research", Mode: ModeSync, AsOf: &asOf,
+		ID: exampleID(), Supplier: "clinic-a", Dataset: "research", Mode: ModeSync, AsOf: &asOf, ChunkSize: 512 << 10,
 		Sources: []Source{{Path: "/data/in"}, {URL: "https://example.org/Patient.ndjson", Type: "Patient"}},
 	}.WithDefaults()
 }
@@ -44,7 +44,7 @@ func exampleValidated() Import {
 }
 
 func exampleRetry() ImportRequest {
-	return ImportRequest{ID: exampleID(), Retry: ImportID{0x01, 0x97, 15: 1}, Validation: ValidationStrict, MaxRejects: "2.5%"}.WithDefaults()
+	return ImportRequest{ID: exampleID(), Retry: ImportID{0x01, 0x97, 15: 1}, Validation: ValidationStrict, MaxRejects: "2.5%", ChunkSize: 512 << 10}.WithDefaults()
 }
 
 func exampleRetriedChunk() Chunk {

@@ -9,7 +9,7 @@ import (
 
 // Limits and defaults of an import.
 const (
-	DefaultChunkSize = 512 << 10 // bytes of ndjson in a chunk, before compression
+	DefaultChunkSize = 2 << 20 // bytes of ndjson in a chunk, before compression
 	MinChunkSize     = 1 << 10
 	MaxChunkSize     = 8 << 20
 	DefaultMaxLine   = 64 << 20  // bytes of a line; a longer one is rejected

@@ -65,7 +65,7 @@ Exit codes: 0 complete (rejected lines allowed), 1 failed, 2 wrong usage,
 	flags.StringVar(&f.supplier, "supplier", fhirmsg.DefaultSupplier, "who delivers")
 	flags.StringVar(&f.mode, "mode", string(fhirmsg.ModeOverwrite), "overwrite: the later import wins; sync: the later meta.lastUpdated wins. Fixed by a dataset's first import")
 	flags.StringVar(&f.asOf, "as-of", "", "mode sync: the time (RFC 3339) of resources without meta.lastUpdated")
-	flags.IntVar(&f.chunkSize, "chunk-size", 0, "bytes of a chunk, before compression (default 512 KiB)")
+	flags.IntVar(&f.chunkSize, "chunk-size", 0, "bytes of a chunk, before compression (default 2 MiB)")
 	flags.StringVar(&f.validation, "validation", string(fhirmsg.ValidationWarn),
 		"strict: a resource with an error is rejected; warn: it is stored, and the error reported; off: not checked")
 	flags.StringVar(&f.maxRejects, "max-rejects", fhirmsg.DefaultMaxRejects,
