@@ -361,7 +361,7 @@ func TestRowIsMadeAgain(t *testing.T) {
 	l := newLedger(t)
 	imp := fhirmsg.Import{ID: fhirmsg.ImportID{7}, Issued: time.Now().Add(time.Hour).UnixMicro(), Supplier: "a", Dataset: "d", Mode: fhirmsg.ModeSync, FHIRVersion: "4.0.1"}
 	check(t, pgx.BeginFunc(t.Context(), l.pool, func(tx pgx.Tx) error {
-		_, err := EnsureImport(t.Context(), tx, []fhirmsg.Import{imp})
+		_, err := EnsureImport(t.Context(), tx, imp.Dataset, []fhirmsg.Import{imp})
 		return err
 	}))
 	s, err := l.Status(t.Context(), imp.ID)

@@ -30,6 +30,8 @@ func (l *Ledger) Retry(ctx context.Context, id fhirmsg.ImportID, validation fhir
 		return fhirmsg.ImportRequest{}, fmt.Errorf("retry import %s: %w", id, err)
 	case !o.state.Ended():
 		return fhirmsg.ImportRequest{}, fmt.Errorf("import %s is %s and can be retried once it has ended: %w", id, o.state, ErrState)
+	case o.discarded:
+		return fhirmsg.ImportRequest{}, fmt.Errorf("import %s was discarded; what it rejected cannot be put through again: %w", id, ErrState)
 	case o.counted == 0:
 		return fhirmsg.ImportRequest{}, fmt.Errorf("nothing was rejected of import %s: %w", id, ErrState)
 	}
@@ -47,11 +49,12 @@ func (l *Ledger) Retry(ctx context.Context, id fhirmsg.ImportID, validation fhir
 
 // original is an import that is retried.
 type original struct {
-	pins    fhirmsg.Import
-	state   State
-	counted int64         // rejects by its statements
-	kept    int64         // rejects that are in the ledger
-	ago     time.Duration // since its end
+	pins      fhirmsg.Import
+	state     State
+	counted   int64         // rejects by its statements
+	kept      int64         // rejects that are in the ledger
+	ago       time.Duration // since its end
+	discarded bool          // all of it
 }
 
 type querier interface {
@@ -63,8 +66,9 @@ func readOriginal(ctx context.Context, q querier, id fhirmsg.ImportID) (original
 	var seconds float64
 	err := q.QueryRow(ctx, `SELECT i.pins, i.state, t.lines_rejected + t.rejected,
 			(SELECT count(*) FROM stoker.reject r WHERE r.import = i.id AND NOT r.stored),
-			coalesce(extract(epoch FROM clock_timestamp() - i.ended), 0)::float8
-		FROM stoker.import i, stoker.totals(i.id) t WHERE i.id = $1`, [16]byte(id)).Scan(&o.pins, &o.state, &o.counted, &o.kept, &seconds)
+			coalesce(extract(epoch FROM clock_timestamp() - i.ended), 0)::float8,
+			EXISTS (SELECT FROM stoker.discard d WHERE d.import = i.id AND d.file = -1)
+		FROM stoker.import i, stoker.totals(i.id) t WHERE i.id = $1`, [16]byte(id)).Scan(&o.pins, &o.state, &o.counted, &o.kept, &seconds, &o.discarded)
 	o.ago = time.Duration(seconds * float64(time.Second))
 	return o, notFound(err)
 }
@@ -81,6 +85,8 @@ func pinRetry(ctx context.Context, tx pgx.Tx, imp *fhirmsg.Import, id fhirmsg.Im
 		return "", err
 	case !o.state.Ended():
 		return fmt.Sprintf("import %s is %s and can be retried once it has ended", id, o.state), nil
+	case o.discarded:
+		return fmt.Sprintf("import %s was discarded; what it rejected cannot be put through again", id), nil
 	case o.kept < o.counted && o.ago < lateAfter:
 		return "", errRejectsUnderWay
 	case o.kept < o.counted:
@@ -96,10 +102,11 @@ func pinRetry(ctx context.Context, tx pgx.Tx, imp *fhirmsg.Import, id fhirmsg.Im
 }
 
 // RejectedFiles lists the files of an import that have rejects which can be put through again,
-// and the rejects that cannot, since only their beginning was kept.
+// without those that were discarded, and the rejects that cannot, since only their beginning was kept.
 func (l *Ledger) RejectedFiles(ctx context.Context, id fhirmsg.ImportID) ([]File, []SkippedFile, error) {
 	rows, err := l.pool.Query(ctx, `SELECT r.file, coalesce(f.name, ''), coalesce(f.type, '')
-		FROM (SELECT DISTINCT file FROM stoker.reject WHERE import = $1 AND NOT stored AND NOT cut) r
+		FROM (SELECT DISTINCT file FROM stoker.reject r WHERE import = $1 AND NOT stored AND NOT cut
+			AND NOT EXISTS (SELECT FROM stoker.discard d WHERE d.import = $1 AND d.file = r.file)) r
 		LEFT JOIN stoker.file f ON f.import = $1 AND f.file = r.file ORDER BY r.file`, [16]byte(id))
 	if err != nil {
 		return nil, nil, fmt.Errorf("rejected files of import %s: %w", id, err)

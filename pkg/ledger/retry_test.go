@@ -80,7 +80,7 @@ func TestRetryPinsTheOriginalVersion(t *testing.T) {
 	_, err = l.pool.Exec(t.Context(), `DELETE FROM stoker.import WHERE id = ANY($1)`, [][16]byte{first.ID, original.ID})
 	check(t, err)
 	check(t, pgx.BeginFunc(t.Context(), l.pool, func(tx pgx.Tx) error {
-		_, err := EnsureImport(t.Context(), tx, []fhirmsg.Import{first, original})
+		_, err := EnsureImport(t.Context(), tx, first.Dataset, []fhirmsg.Import{first, original})
 		return err
 	}))
 	s, err = l.Status(t.Context(), first.ID)

@@ -44,12 +44,14 @@ const (
 	Discarded Outcome = 'x'
 	Cancelled Outcome = 'c'
 	Repeated  Outcome = '.'
+
+	Revived Outcome = 'v' // inserted in place of a deletion; counted as inserted
 )
 
 // String is the outcome's word.
 func (o Outcome) String() string {
 	switch o {
-	case Inserted:
+	case Inserted, Revived:
 		return "inserted"
 	case Updated:
 		return "updated"
@@ -75,7 +77,7 @@ func (o Outcome) String() string {
 // Add counts one resource.
 func (c *Counts) Add(o Outcome) {
 	switch o {
-	case Inserted:
+	case Inserted, Revived:
 		c.Inserted++
 	case Updated:
 		c.Updated++
@@ -236,36 +238,41 @@ func rejectArgs(id fhirmsg.ImportID, file int32, r fhirmsg.Reject) ([]any, error
 }
 
 // EnsureImport makes rows of imports that messages tell of and the ledger lacks, as after
-// a restore from a backup, and returns which of the imports were cancelled.
-func EnsureImport(ctx context.Context, tx pgx.Tx, imports []fhirmsg.Import) (cancelled map[fhirmsg.ImportID]bool, err error) {
+// a restore from a backup, and returns how the imports and the dataset stand that they are
+// written to.
+func EnsureImport(ctx context.Context, tx pgx.Tx, dataset string, imports []fhirmsg.Import) (Standing, error) {
+	standing := Standing{cancelled: map[fhirmsg.ImportID]bool{}, discarded: map[fhirmsg.ImportID][]int32{}}
 	ids := make([][16]byte, len(imports))
 	for i, imp := range imports {
 		ids[i] = imp.ID
 	}
-	rows, err := tx.Query(ctx, `SELECT id, state FROM stoker.import WHERE id = ANY($1)`, ids)
+	rows, err := tx.Query(ctx, `SELECT u.id, i.state, ARRAY(SELECT file FROM stoker.discard d WHERE d.import = u.id),
+			EXISTS (SELECT FROM stoker.history h WHERE h.dataset = $2)
+		FROM unnest($1::uuid[]) AS u(id) LEFT JOIN stoker.import i ON i.id = u.id`, ids, dataset)
 	if err != nil {
-		return nil, fmt.Errorf("states of imports: %w", err)
+		return standing, fmt.Errorf("states of imports: %w", err)
 	}
 	known := map[fhirmsg.ImportID]bool{}
-	cancelled = map[fhirmsg.ImportID]bool{}
 	var id [16]byte
-	var state State
-	if _, err := pgx.ForEachRow(rows, []any{&id, &state}, func() error {
-		known[id] = true
-		cancelled[id] = state == StateCancelled
+	var state *State
+	var discarded []int32
+	if _, err := pgx.ForEachRow(rows, []any{&id, &state, &discarded, &standing.History}, func() error {
+		known[id] = state != nil
+		standing.cancelled[id] = state != nil && *state == StateCancelled
+		standing.discarded[id] = discarded
 		return nil
 	}); err != nil {
-		return nil, fmt.Errorf("states of imports: %w", err)
+		return standing, fmt.Errorf("states of imports: %w", err)
 	}
 	for _, imp := range imports {
 		if known[imp.ID] {
 			continue
 		}
 		if err := restore(ctx, tx, imp); err != nil {
-			return nil, fmt.Errorf("make the row of import %s again: %w", imp.ID, err)
+			return standing, fmt.Errorf("make the row of import %s again: %w", imp.ID, err)
 		}
 	}
-	return cancelled, nil
+	return standing, nil
 }
 
 // restore makes the row of an import from what its messages carry. Its files are not

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/stoker-fhir/stoker/services/writer/internal/store"
@@ -32,20 +33,30 @@ func (r *Reader) Stored(ctx context.Context, dataset, resourceType, id string) (
 	if err != nil || sql == "" {
 		return nil, err
 	}
-	rows, err := r.Pool.Query(ctx, sql, id, resourceType)
+	found, err := r.read(ctx, sql, id, resourceType)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return &found[len(found)-1], nil
+}
+
+// History returns all versions of a key that the dataset's history has, what ranks highest last.
+func (r *Reader) History(ctx context.Context, dataset, resourceType, id string) ([]Stored, error) {
+	sql, err := store.HistorySQL(ctx, r.Pool, dataset, resourceType)
+	if err != nil || sql == "" {
+		return nil, err
+	}
+	return r.read(ctx, sql, id)
+}
+
+func (r *Reader) read(ctx context.Context, sql string, args ...any) ([]Stored, error) {
+	rows, err := r.Pool.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, fmt.Errorf("look up a resource: %w", err)
 	}
-	defer rows.Close()
-	var s *Stored
-	for rows.Next() {
-		s = &Stored{}
-		if err := rows.Scan(&s.Deleted, &s.Stamp, &s.Issued, &s.File, &s.Line, &s.Entry, &s.Supplier, &s.Import, &s.Resource); err != nil {
-			return nil, fmt.Errorf("look up a resource: %w", err)
-		}
-	}
-	if err := rows.Err(); err != nil {
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Stored])
+	if err != nil {
 		return nil, fmt.Errorf("look up a resource: %w", err)
 	}
-	return s, nil
+	return found, nil
 }

@@ -179,7 +179,7 @@ func (w *writer) measure(batches []fhirmsg.Batch, result store.Result, took time
 	m, c, typ := w.deps.Metrics, result.Counts, batches[0].Type
 	for outcome, n := range map[ledger.Outcome]int64{
 		ledger.Inserted: c.Inserted, ledger.Updated: c.Updated, ledger.Unchanged: c.Unchanged, ledger.Stale: c.Stale,
-		ledger.Deleted: c.Deleted, ledger.Skipped: c.Skipped, ledger.Rejected: c.Rejected, ledger.Cancelled: c.Cancelled,
+		ledger.Deleted: c.Deleted, ledger.Skipped: c.Skipped, ledger.Rejected: c.Rejected, ledger.Discarded: c.Discarded, ledger.Cancelled: c.Cancelled,
 	} {
 		m.Resources(typ, outcome.String(), n)
 	}

@@ -35,7 +35,7 @@ func apply(ctx context.Context, tx pgx.Tx, g *group, rows []*row, blind bool) er
 			return err
 		}
 		if !buried {
-			return insert(ctx, tx, g, pending)
+			return insert(ctx, tx, g, pending, ledger.Inserted)
 		}
 	}
 	for range rounds {
@@ -44,6 +44,9 @@ func apply(ctx context.Context, tx pgx.Tx, g *group, rows []*row, blind bool) er
 		}
 		found, err := probe(ctx, tx, g, pending)
 		if err != nil {
+			return err
+		}
+		if err := rememberByHand(ctx, tx, g, pending, found); err != nil {
 			return err
 		}
 		if pending, err = execute(ctx, tx, g, decide(g, pending, found)); err != nil {
@@ -106,8 +109,10 @@ func execute(ctx context.Context, tx pgx.Tx, g *group, p plan) (again []*row, er
 	if err := unbury(ctx, tx, g, p.revived); err != nil {
 		return nil, err
 	}
-	// Revived rows are in order among themselves only; COPY wants no order, the index likes it.
-	if err := insert(ctx, tx, g, append(p.fresh, p.revived...)); err != nil {
+	if err := insert(ctx, tx, g, p.fresh, ledger.Inserted); err != nil {
+		return nil, err
+	}
+	if err := insert(ctx, tx, g, p.revived, ledger.Revived); err != nil {
 		return nil, err
 	}
 	missed, err := move(ctx, tx, g, p.moved)

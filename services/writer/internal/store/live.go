@@ -13,7 +13,7 @@ import (
 
 // insert copies rows straight into the table. A row that is there already is a unique
 // violation, which ends the transaction; the caller begins again.
-func insert(ctx context.Context, tx pgx.Tx, g *group, rows []*row) error {
+func insert(ctx context.Context, tx pgx.Tx, g *group, rows []*row, o ledger.Outcome) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -23,7 +23,7 @@ func insert(ctx context.Context, tx pgx.Tx, g *group, rows []*row) error {
 		return fmt.Errorf("copy into %s: %w", g.table, err)
 	}
 	for _, r := range rows {
-		g.settle(r, ledger.Inserted)
+		g.settle(r, o)
 	}
 	return nil
 }

@@ -65,7 +65,7 @@ func (s *Store) rehearse(ctx context.Context, g *group, rows []*row) error {
 			if err := lock(ctx, tx, g); err != nil {
 				return err
 			}
-			if err := apply(ctx, tx, g, slices.Clone(rows), false); err != nil {
+			if err := save(ctx, tx, g, slices.Clone(rows), false); err != nil {
 				return err
 			}
 			return errUndo

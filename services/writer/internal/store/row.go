@@ -54,6 +54,7 @@ type group struct {
 	outcomes      [][]byte // by batch and index
 	conflictCount []int64  // by batch
 	deletes       bool
+	history       bool // the dataset keeps every version
 }
 
 // newGroup decodes batches of one dataset and type.
@@ -97,6 +98,15 @@ func (g *group) settle(r *row, o ledger.Outcome) {
 
 // importOf is the import a row belongs to.
 func (g *group) importOf(r *row) *fhirmsg.Import { return &g.batches[r.batch].Import }
+
+// fates are what becomes of each batch's rows whatever they are; 0 where they are to be stored.
+func (g *group) fates(standing ledger.Standing) []ledger.Outcome {
+	fates := make([]ledger.Outcome, len(g.batches))
+	for i, b := range g.batches {
+		fates[i] = standing.Fate(b.Import.ID, b.File)
+	}
+	return fates
+}
 
 // winners sorts the rows by id, settles all but the greatest of each key, and returns those.
 func (g *group) winners(rows []*row) []*row {

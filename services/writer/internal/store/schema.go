@@ -31,14 +31,27 @@ func (s *Store) ensure(ctx context.Context, dataset, table string) error {
 		// those after for it.
 		var complete bool
 		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass($1) AND tgname = 'forget_hash')
-				AND to_regclass($2) IS NOT NULL`, key, quoted(dataset, tombstoneTable)).Scan(&complete); err != nil || complete {
+				AND to_regclass($2) IS NOT NULL`, key, quoted(dataset, tombstoneTable)).Scan(&complete); err != nil {
+			return err
+		}
+		var history bool
+		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM stoker.history WHERE dataset = $1) AND to_regclass($2) IS NULL`,
+			dataset, quoted(dataset, historyTable(table))).Scan(&history); err != nil || complete && !history {
 			return err
 		}
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('stoker:schema', 0))`); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, ddl(dataset, table))
-		return err
+		if !complete {
+			if _, err := tx.Exec(ctx, ddl(dataset, table)); err != nil {
+				return err
+			}
+		}
+		if history {
+			_, err := tx.Exec(ctx, ddlHistory(dataset, table))
+			return err
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("create table %s: %w", key, err)

@@ -100,16 +100,18 @@ func (s *Store) try(ctx context.Context, g *group, refused map[position]*pgconn.
 		if err := lock(ctx, tx, g); err != nil {
 			return err
 		}
-		cancelled, err := ledger.EnsureImport(ctx, tx, g.imports)
+		standing, err := ledger.EnsureImport(ctx, tx, g.dataset, g.imports)
 		if err != nil {
 			return err
 		}
+		g.history = standing.History
+		fates := g.fates(standing)
 		rows := make([]*row, 0, len(g.rows))
 		for _, r := range g.rows {
 			bad := refused[r.position()]
 			switch {
-			case cancelled[g.importOf(r).ID]:
-				g.settle(r, ledger.Cancelled)
+			case fates[r.batch] != 0:
+				g.settle(r, fates[r.batch])
 			case bad != nil:
 				g.settle(r, ledger.Rejected)
 				if err := ledger.RecordReject(ctx, tx, g.importOf(r).ID, r.version.File, g.reject(r, bad)); err != nil {
@@ -119,7 +121,7 @@ func (s *Store) try(ctx context.Context, g *group, refused map[position]*pgconn.
 				rows = append(rows, r)
 			}
 		}
-		if err := apply(ctx, tx, g, rows, blind); err != nil {
+		if err := save(ctx, tx, g, rows, blind); err != nil {
 			return err
 		}
 		return ledger.RecordWritten(ctx, tx, g.statements())

@@ -26,6 +26,8 @@ type fixture struct {
 	t      *testing.T
 	pool   *pgxpool.Pool
 	ledger *ledger.Ledger
+
+	expectations int // datasets to compare with
 }
 
 func newFixture(t *testing.T) *fixture {

@@ -1,0 +1,86 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/stoker-fhir/stoker/pkg/ledger"
+)
+
+// SetHistory turns a dataset's history on or off, in one transaction that holds the dataset
+// exclusively; changed is false where it was so already. Turned on, history begins with a copy of
+// all live rows and tombstones, for whose time writers wait. Turned off, what was kept stays, and
+// nothing is added.
+func SetHistory(ctx context.Context, pool *pgxpool.Pool, dataset string, on bool) (changed bool, err error) {
+	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		if err := lockExclusively(ctx, tx, dataset); err != nil {
+			return err
+		}
+		if !on {
+			changed, err = ledger.EndHistory(ctx, tx, dataset)
+			return err
+		}
+		if kept, err := ledger.KeepsHistory(ctx, tx, dataset); err != nil || kept {
+			return err
+		}
+		tables, err := typeTables(ctx, tx, dataset)
+		if err != nil {
+			return err
+		}
+		for _, table := range tables {
+			if err := beginHistory(ctx, tx, dataset, table); err != nil {
+				return err
+			}
+		}
+		changed = true
+		return ledger.BeginHistory(ctx, tx, dataset)
+	})
+	if err != nil {
+		return false, fmt.Errorf("history of dataset %s: %w", dataset, err)
+	}
+	return changed, nil
+}
+
+// beginHistory copies what a type has.
+func beginHistory(ctx context.Context, tx pgx.Tx, dataset, table string) error {
+	if _, err := tx.Exec(ctx, ddlHistory(dataset, table)); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, copyLive(dataset, table)+` ON CONFLICT DO NOTHING`); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO `+quoted(dataset, historyTable(table))+`
+			(id, stamp, issued, file, line, entry, supplier, import, deleted)
+		SELECT id, stamp, issued, file, line, entry, supplier, coalesce(import, `+noImport+`), true
+		FROM `+quoted(dataset, tombstoneTable)+` WHERE lower(type) = $1 ON CONFLICT DO NOTHING`, table)
+	return err
+}
+
+// lockExclusively waits for the writers at work in a dataset and keeps others out until the end
+// of the transaction. Invariant 7. What the transaction changes counts as a writer's.
+func lockExclusively(ctx context.Context, tx pgx.Tx, dataset string) error {
+	_, err := tx.Exec(ctx, `SELECT set_config('stoker.writer', 'on', true),
+		pg_advisory_xact_lock(hashtextextended('stoker:dataset:' || $1, 0))`, dataset)
+	if err != nil {
+		return fmt.Errorf("lock dataset %s: %w", dataset, err)
+	}
+	return nil
+}
+
+// typeTables are the tables of a dataset that hold a type's live rows.
+func typeTables(ctx context.Context, tx pgx.Tx, dataset string) ([]string, error) {
+	// No writer may make another one meanwhile.
+	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('stoker:schema', 0))`); err != nil {
+		return nil, err
+	}
+	rows, err := tx.Query(ctx, `SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = 'forget_hash'
+		WHERE n.nspname = $1 ORDER BY c.relname`, dataset)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
