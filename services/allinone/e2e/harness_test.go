@@ -261,7 +261,7 @@ func digest(t *testing.T, url, dataset string) string {
 	}
 	defer conn.Close(context.Background()) //nolint:errcheck // only read
 	rows, err := conn.Query(t.Context(), `SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname = $1 AND c.relkind = 'r' AND c.relname <> 'tombstone' ORDER BY 1`, dataset)
+		WHERE n.nspname = $1 AND c.relkind = 'r' AND c.relname <> 'tombstone' AND c.relname NOT LIKE '%\_history' ORDER BY 1`, dataset)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -285,7 +285,7 @@ func storedLines(t *testing.T, url, dataset string) string {
 	}
 	defer pool.Close()
 	rows, err := pool.Query(t.Context(), `SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-		WHERE nspname = $1 AND relkind = 'r' AND relname <> 'tombstone'`, dataset)
+		WHERE nspname = $1 AND relkind = 'r' AND relname <> 'tombstone' AND relname NOT LIKE '%\_history'`, dataset)
 	if err != nil {
 		t.Fatal(err)
 	}

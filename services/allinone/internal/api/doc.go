@@ -7,6 +7,8 @@
 //	GET  /imports/{id}                  one, as it stands; ?progress=1: without kinds of issues
 //	POST /imports/{id}/cancel           also: pause, resume
 //	POST /imports/{id}/retry            put its rejects through again; ?validation=strict|warn|off
+//	POST /imports/{id}/discard          undo it; ?file=: only this file; ?rehearse=1: only tell
+//	PUT  /datasets/{dataset}/history    {"history": true} keeps every version from now on
 //	GET  /imports/{id}/rejects          OperationOutcome, one a line; ?lines=1: the lines as they came
 //	GET  /imports/{id}/issues           the same, also of what was stored all the same
 //	GET  /datasets/{dataset}/{type}/{id}  every delivery of a resource, and what is stored

@@ -34,6 +34,8 @@ func (s *Server) Handler(other http.Handler) http.Handler {
 	mux.HandleFunc("POST /imports/{id}/pause", s.pause)
 	mux.HandleFunc("POST /imports/{id}/resume", s.resume)
 	mux.HandleFunc("POST /imports/{id}/retry", s.retry)
+	mux.HandleFunc("POST /imports/{id}/discard", s.discard)
+	mux.HandleFunc("PUT /datasets/{dataset}/history", s.setHistory)
 	mux.HandleFunc("GET /imports/{id}/rejects", s.rejects)
 	mux.HandleFunc("GET /imports/{id}/issues", s.issues)
 	mux.HandleFunc("GET /datasets/{dataset}/{type}/{id}", s.trace)

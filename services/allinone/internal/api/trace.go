@@ -21,6 +21,8 @@ type Trace struct {
 	Deliveries []Delivery     `json:"deliveries"`
 	Stored     *writer.Stored `json:"stored"`          // null: nothing
 	Since      *time.Time     `json:"since,omitempty"` // deliveries before were trimmed from the queue
+
+	History []writer.Stored `json:"history,omitempty"` // every version, where the dataset keeps them; what ranks highest last
 }
 
 // Delivery is one time that a resource came.
@@ -52,6 +54,9 @@ func (s *Server) trace(w http.ResponseWriter, r *http.Request) {
 func (s *Server) fill(ctx context.Context, t *Trace, dataset, typ, id string) error {
 	var err error
 	if t.Stored, err = s.Store.Stored(ctx, dataset, typ, id); err != nil {
+		return err
+	}
+	if t.History, err = s.Store.History(ctx, dataset, typ, id); err != nil {
 		return err
 	}
 	seen := map[string]bool{}

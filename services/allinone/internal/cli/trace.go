@@ -9,6 +9,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/api"
+	"github.com/stoker-fhir/stoker/services/writer"
 )
 
 func (a *app) traceCommand() *cobra.Command {
@@ -60,6 +61,9 @@ func (a *app) printTrace(t api.Trace) error {
 	if t.Since != nil {
 		a.printf("(the queue reaches back to %s)\n", t.Since.Local().Format("2006-01-02 15:04:05"))
 	}
+	if err := a.printHistory(t.History); err != nil {
+		return err
+	}
 	s := t.Stored
 	switch {
 	case s == nil:
@@ -70,6 +74,24 @@ func (a *app) printTrace(t api.Trace) error {
 		a.printf("stored: version (%s, %s), line %d of file %d of import %s\n%s\n", s.Stamp, s.Issued, s.Line, s.File, orHand(s.Import), s.Resource)
 	}
 	return nil
+}
+
+// printHistory prints the versions that the dataset keeps.
+func (a *app) printHistory(history []writer.Stored) error {
+	if len(history) == 0 {
+		return nil
+	}
+	a.printf("history:\n")
+	table := a.table()
+	row(table, "STAMP", "ISSUED", "IMPORT", "FILE", "LINE", "ENTRY", "")
+	for _, v := range history {
+		what := ""
+		if v.Deleted {
+			what = "deleted"
+		}
+		row(table, v.Stamp, v.Issued, orHand(v.Import), fmt.Sprint(v.File), fmt.Sprint(v.Line), entry(v.Entry), what)
+	}
+	return table.Flush()
 }
 
 func entry(n int32) string {

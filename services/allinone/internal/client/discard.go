@@ -1,0 +1,36 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/api"
+	"github.com/stoker-fhir/stoker/services/writer"
+)
+
+// Discard undoes an import, or its file of a name or an index where file is not "". A rehearsal changes
+// nothing and tells what would be done.
+func (c *Client) Discard(ctx context.Context, id fhirmsg.ImportID, file string, rehearse bool) (d writer.Discarded, err error) {
+	query := url.Values{"file": {file}}
+	if rehearse {
+		query.Set("rehearse", "1")
+	}
+	err = c.call(ctx, http.MethodPost, "/imports/"+id.String()+"/discard?"+query.Encode(), nil, &d)
+	return d, err
+}
+
+// SetHistory turns on or off that a dataset keeps every version, and tells whether that was new.
+func (c *Client) SetHistory(ctx context.Context, dataset string, on bool) (changed bool, err error) {
+	body, err := json.Marshal(api.History{History: on})
+	if err != nil {
+		return false, fmt.Errorf("encode request: %w", err)
+	}
+	var h api.History
+	err = c.call(ctx, http.MethodPut, "/datasets/"+url.PathEscape(dataset)+"/history", bytes.NewReader(body), &h)
+	return h.Changed, err
+}
