@@ -30,6 +30,10 @@
 // are counted by kind from the parsers' statements. A retry ([Ledger.Retry]) is an import of its
 // own that pins what the one pinned whose rejects it puts through again.
 //
+// An import that ended may be discarded, or a file of it ([Discard]): its statements then say
+// discarded, the one exception to their being only added, and writers learn of it from
+// [EnsureImport].
+//
 // The package does not guarantee that a supplier sent everything it has; it accounts for
 // what was read.
 package ledger

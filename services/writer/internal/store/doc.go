@@ -10,6 +10,7 @@
 //  1. Locks: the dataset's, shared (invariant 7); then the type's, shared, or exclusive where
 //     the batches hold a deletion. So a deletion never runs beside a write of the same
 //     type, and a tombstone that is seen stays, unless something newer brings it to life.
+//     Under it, what was discarded and cancelled of the imports is read, and left out.
 //  2. Ask what is there for the keys, COPY what is new, update what is newer, send no body
 //     for what is unchanged. Where the last groups of a table were all new, asking is left
 //     out, and a key that is there all the same makes the transaction begin again with it.
@@ -18,12 +19,19 @@
 //     from RETURNING, and keys that matched nothing are asked for again. A row that
 //     someone inserted meanwhile is a unique violation: the transaction begins again.
 //
-// Lock order: dataset, type, rows by id.
+// Lock order: dataset, type, rows of the history by id, rows by id.
 //
 // Guarantees: either all of it is committed or nothing; the same batch again changes
 // nothing; any order gives the same rows. Data that PostgreSQL refuses is found and
 // rejected alone (invariant 5). It does not guarantee which of updated and stale an import
 // counts that has a key twice; their sum is fixed.
+//
+// A dataset may keep a history: beside each type's table, every version that was seen, those that
+// lose included, in the same transaction ([SetHistory]). [Discard] undoes an import. It holds the
+// dataset's lock exclusively, takes the import's versions out of the history, and gives the keys
+// on which the import stands the greatest version left; a greater one stands on all others, so they
+// need nothing. That is right where the history began before the import was accepted: then
+// it has all that the import may have hidden. Otherwise a discard must prove that it hid nothing.
 //
 // SUBSETTED resources rank below all full ones, and a tombstone ranks as full.
 package store
