@@ -73,14 +73,16 @@ func scene(f *fixture) (batches []fhirmsg.Batch, x fhirmsg.Import) {
 	batches = []fhirmsg.Batch{
 		batchOf(before, res{id: "updated", content: "1"}, res{id: "removed", content: "1"}, res{id: "same", content: "1"},
 			res{id: "full", content: "1"}, res{id: "part", content: "1", subsetted: true}, res{id: "dead", deleted: true}, res{id: "dead twice", deleted: true},
-			res{id: "updated twice", content: "1"}, res{id: "in both files", content: "1"}),
+			res{id: "updated twice", content: "1"}, res{id: "in both files", content: "1"}, res{id: "full before a part", content: "1"},
+			res{id: "two lines", content: "1"}, res{id: "two lines", content: "2"}),
 		batchOf(after, res{id: "later", content: "3"}, res{id: "later dead", deleted: true}, res{id: "same later", content: "2"}),
 		batchOf(x, res{id: "updated", content: "2"}, res{id: "removed", deleted: true}, res{id: "same", content: "1"},
-			res{id: "new", content: "2"}, res{id: "later", content: "2"}, res{id: "later dead", content: "2"}, res{id: "in both files", content: "2"}),
+			res{id: "new", content: "2"}, res{id: "later", content: "2"}, res{id: "later dead", content: "2"}, res{id: "in both files", content: "2"},
+			res{id: "full before a part", content: "2"}, res{id: "two lines", content: "3"}),
 		inFile(batchOf(x, res{id: "full", content: "2", subsetted: true}, res{id: "part", content: "2"}, res{id: "dead", content: "2"},
 			res{id: "dead twice", deleted: true}, res{id: "unknown", deleted: true}, res{id: "updated twice", content: "2"}, res{id: "new in 1", content: "2"},
 			res{id: "new in 1", content: "3"}, res{id: "same later", content: "2"}, res{id: "in both files", deleted: true}), 1),
-		batchOf(after, res{id: "updated twice", content: "3"}, res{id: "part", content: "3", subsetted: true}),
+		batchOf(after, res{id: "updated twice", content: "3"}, res{id: "part", content: "3", subsetted: true}, res{id: "full before a part", content: "3", subsetted: true}),
 	}
 	for _, b := range batches {
 		f.write(b)
@@ -104,9 +106,9 @@ func TestDiscardWithHistory(t *testing.T) {
 		removed, restored int64
 		left              ledger.Counts // of the import's account
 	}{
-		{"all", "", ledger.AllFiles, 3, 7, ledger.Counts{Discarded: 17}},
-		{"first file", "a.ndjson", 0, 1, 3, ledger.Counts{Discarded: 7, Inserted: 2, Updated: 2, Unchanged: 1, Deleted: 2, Stale: 2, Skipped: 1}},
-		{"second file", "1", 1, 2, 4, ledger.Counts{Discarded: 10, Updated: 2, Deleted: 1, Unchanged: 1, Inserted: 1, Stale: 2}},
+		{"all", "", ledger.AllFiles, 3, 9, ledger.Counts{Discarded: 19}},
+		{"first file", "a.ndjson", 0, 1, 5, ledger.Counts{Discarded: 9, Inserted: 2, Updated: 2, Unchanged: 1, Deleted: 2, Stale: 2, Skipped: 1}},
+		{"second file", "1", 1, 2, 4, ledger.Counts{Discarded: 10, Updated: 4, Deleted: 1, Unchanged: 1, Inserted: 1, Stale: 2}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -397,5 +399,62 @@ func TestDiscardUnknown(t *testing.T) {
 		if _, err := Discard(t.Context(), f.pool, x.ID, file, false); !errors.Is(err, ledger.ErrState) || !strings.Contains(err.Error(), "no file") {
 			t.Errorf("file %q: %v", file, err)
 		}
+	}
+}
+
+// TestDiscardAnyOrder: imports that touch the same few keys in all ways, written in any order and more
+// than once, and files of them discarded at any time in between, end as if what was discarded
+// had never come.
+func TestDiscardAnyOrder(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(12) {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.setHistory("fhir", true, true)
+			random := rand.New(rand.NewPCG(seed, 0))
+			var imports []fhirmsg.Import
+			var batches []fhirmsg.Batch
+			for range 5 {
+				imp := f.accept(fhirmsg.ModeSync)
+				imports = append(imports, imp)
+				for file := range int32(2) {
+					if _, err := f.pool.Exec(t.Context(), `INSERT INTO stoker.file (import, file, name, locator) VALUES ($1, $2, $2::int::text, '{}')`, [16]byte(imp.ID), file); err != nil {
+						t.Fatal(err)
+					}
+					var list []res
+					for range 1 + random.IntN(8) {
+						kind := random.IntN(8)
+						list = append(list, res{
+							id: fmt.Sprint("key", random.IntN(4)), content: fmt.Sprint(random.IntN(3)), stamp: int64(1 + random.IntN(2)),
+							deleted: kind == 0, subsetted: kind == 1,
+						})
+					}
+					batches = append(batches, inFile(batchOf(imp, list...), file))
+				}
+			}
+			f.end(imports...)
+			type target struct {
+				id   fhirmsg.ImportID
+				file int32
+			}
+			discarded := map[target]bool{}
+			for range 3 {
+				for _, i := range random.Perm(len(batches)) {
+					if random.IntN(10) == 0 {
+						b := batches[random.IntN(len(batches))]
+						d := f.discard(b.Import, fmt.Sprint(b.File))
+						discarded[target{d.Import, d.File}] = true
+					}
+					f.write(batches[i])
+				}
+			}
+			if len(discarded) == 0 {
+				t.Fatal("a seed without a discard")
+			}
+			f.wantAsWithout(fmt.Sprintf("%d files discarded", len(discarded)), batches, func(b fhirmsg.Batch) bool {
+				return discarded[target{b.Import.ID, b.File}]
+			})
+		})
 	}
 }
