@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"iter"
 
 	"github.com/jackc/pgx/v5"
 
@@ -46,6 +47,31 @@ func (g *group) contentColumnsOf(rows []*row) []column {
 	return []column{
 		columnOf(rows, copybin.OIDBool, 1, func(b []byte, r *row) []byte { return copybin.Bool(b, r.Subsetted) }),
 		columnOf(rows, copybin.OIDUUID, 16, func(b []byte, r *row) []byte { return copybin.UUID(b, r.Hash) }),
+	}
+}
+
+// Bodies that are parameters go in pieces of about so many bytes, and of so many rows, since both
+// sides copy a parameter several times: large ones leave the processor's caches and the
+// allocators' pools each time.
+const (
+	pieceBytes = 512 << 10
+	pieceRows  = 1000
+)
+
+// pieces cuts rows by the size of their bodies.
+func pieces(rows []*row) iter.Seq[[]*row] {
+	return func(yield func([]*row) bool) {
+		for len(rows) > 0 {
+			n, size := 0, 0
+			for n < len(rows) && n < pieceRows && (n == 0 || size+len(rows[n].Body) <= pieceBytes) {
+				size += len(rows[n].Body)
+				n++
+			}
+			if !yield(rows[:n]) {
+				return
+			}
+			rows = rows[n:]
+		}
 	}
 }
 

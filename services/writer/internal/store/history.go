@@ -53,14 +53,20 @@ func save(ctx context.Context, tx pgx.Tx, g *group, rows []*row, blind bool) err
 
 // remember adds versions to the history. One that is there stays as it is (invariant 2).
 func remember(ctx context.Context, tx pgx.Tx, g *group, rows []*row) error {
-	if len(rows) == 0 {
-		return nil
-	}
 	// By id and version, so that writers with the same rows wait for each other in one order.
 	rows = slices.Clone(rows)
 	slices.SortStableFunc(rows, func(a, b *row) int {
 		return cmp.Or(bytes.Compare(a.ID, b.ID), a.version.Compare(b.version))
 	})
+	for piece := range pieces(rows) {
+		if err := rememberPiece(ctx, tx, g, piece); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func rememberPiece(ctx context.Context, tx pgx.Tx, g *group, rows []*row) error {
 	deleted := columnOf(rows, copybin.OIDBool, 1, func(b []byte, r *row) []byte { return copybin.Bool(b, r.Deleted) })
 	params := append(append(g.versionColumnsOf(rows), g.contentColumnsOf(rows)...), bodyColumn(rows), deleted)
 	err := query(ctx, tx, `INSERT INTO `+quoted(g.dataset, historyTable(g.table))+`

@@ -108,9 +108,18 @@ func move(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row,
 
 // update replaces older rows. Rows that changed since they were asked for are returned.
 func update(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row, err error) {
-	if len(rows) == 0 {
-		return nil, nil
+	for piece := range pieces(rows) {
+		left, err := updatePiece(ctx, tx, g, piece)
+		if err != nil {
+			return nil, err
+		}
+		missed = append(missed, left...)
 	}
+	return missed, nil
+}
+
+// updatePiece replaces rows that are few enough to be one parameter.
+func updatePiece(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row, err error) {
 	done := make(map[string]bool, len(rows))
 	params := append(append(g.versionColumnsOf(rows), g.contentColumnsOf(rows)...), bodyColumn(rows))
 	err = query(ctx, tx, `UPDATE `+quoted(g.dataset, g.table)+` AS t
