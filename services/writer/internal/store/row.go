@@ -54,6 +54,7 @@ type group struct {
 	outcomes      [][]byte // by batch and index
 	conflictCount []int64  // by batch
 	deletes       bool
+	replay        *replay // nil: the batches come for the first time
 }
 
 // newGroup decodes batches of one dataset and type.
