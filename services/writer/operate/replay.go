@@ -78,45 +78,44 @@ func (o *Operator) Replay(ctx context.Context, req ReplayRequest) (ledger.Replay
 	if err := req.check(); err != nil {
 		return ledger.Replay{}, err
 	}
-	first, err := o.first(ctx, req)
+	first, reach, err := o.first(ctx, req)
 	if err != nil {
 		return ledger.Replay{}, err
 	}
-	r := ledger.Replay{Dataset: req.Dataset, Into: req.Into, Import: req.Import, Force: req.Force, First: max(first, 1), Whole: req.all()}
-	return o.begin(ctx, r, req, func(string) uint64 { return r.First })
+	r := ledger.Replay{Dataset: req.Dataset, Into: req.Into, Import: req.Import, Force: req.Force, First: first, Whole: req.all()}
+	return o.begin(ctx, r, req, reach, func(string) uint64 { return r.First })
 }
 
 // clockMargin is how far the clocks of NATS and PostgreSQL may be apart.
 const clockMargin = 10 * time.Minute
 
-// first is the sequence that a replay is to begin with: where its messages may begin at all.
-func (o *Operator) first(ctx context.Context, req ReplayRequest) (uint64, error) {
+// first is the sequence that a replay begins with, and reach the one from which on nothing may be
+// gone if the replay is not to miss anything.
+func (o *Operator) first(ctx context.Context, req ReplayRequest) (first, reach uint64, err error) {
 	if req.FromSequence > 0 {
-		return req.FromSequence, nil
+		return req.FromSequence, req.FromSequence, nil
 	}
-	if req.Since != nil {
-		return o.sequenceSince(ctx, *req.Since)
+	since := req.Since
+	if since == nil {
+		// Nothing of the dataset is older than its first import.
+		accepted, err := o.Ledger.FirstAccepted(ctx, req.Dataset, req.Import)
+		if err != nil || accepted.IsZero() {
+			return 1, 1, err
+		}
+		accepted = accepted.Add(-clockMargin)
+		since = &accepted
 	}
-	// Nothing of the dataset is older than its first import.
-	accepted, err := o.Ledger.FirstAccepted(ctx, req.Dataset, req.Import)
-	if err != nil || accepted.IsZero() {
-		return 1, err
-	}
-	return o.sequenceSince(ctx, accepted.Add(-clockMargin))
-}
-
-// sequenceSince is the sequence of the first message since a time, or the one before it: where
-// that one is gone, others since that time may be gone too.
-func (o *Operator) sequenceSince(ctx context.Context, at time.Time) (uint64, error) {
-	sequence, err := o.Bus.SequenceAt(ctx, fhirmsg.StreamResources, at)
-	return max(sequence, 2) - 1, err
+	first, err = o.Bus.SequenceAt(ctx, fhirmsg.StreamResources, *since)
+	// If the message before is gone, it may have come since that time, and others with it.
+	return first, max(first, 2) - 1, err
 }
 
 // prepareFor is how long the preparation of a replay may take.
 const prepareFor = 2 * time.Minute
 
-// begin prepares a replay and hands it to the writers. from is where each type begins.
-func (o *Operator) begin(ctx context.Context, r ledger.Replay, req ReplayRequest, from func(string) uint64) (ledger.Replay, error) {
+// begin prepares a replay and hands it to the writers. from is where each type begins; reach, from
+// where on nothing may be gone.
+func (o *Operator) begin(ctx context.Context, r ledger.Replay, req ReplayRequest, reach uint64, from func(string) uint64) (ledger.Replay, error) {
 	ctx, cancel := context.WithTimeout(ctx, prepareFor)
 	defer cancel()
 	var err error
@@ -126,7 +125,7 @@ func (o *Operator) begin(ctx context.Context, r ledger.Replay, req ReplayRequest
 	if err := o.Ledger.PrepareReplay(ctx, r); err != nil {
 		return r, err
 	}
-	err = o.fix(ctx, &r, req, from)
+	err = o.fix(ctx, &r, req, reach, from)
 	if err == nil {
 		err = o.Ledger.StartReplay(ctx, r)
 	}
@@ -148,7 +147,7 @@ func (o *Operator) forget(ctx context.Context, r ledger.Replay) {
 }
 
 // fix finds out what a replay is to read, and holds it.
-func (o *Operator) fix(ctx context.Context, r *ledger.Replay, req ReplayRequest, from func(string) uint64) error {
+func (o *Operator) fix(ctx context.Context, r *ledger.Replay, req ReplayRequest, reach uint64, from func(string) uint64) error {
 	var err error
 	if r.Last, err = o.Bus.LastSequence(ctx, fhirmsg.StreamResources); err != nil {
 		return err
@@ -157,20 +156,18 @@ func (o *Operator) fix(ctx context.Context, r *ledger.Replay, req ReplayRequest,
 	if err != nil {
 		return err
 	}
-	least := r.Last + 1
 	for _, t := range types {
 		if len(req.Types) > 0 && !slices.Contains(req.Types, t) {
 			continue
 		}
 		part := ledger.ReplayType{Type: t, First: from(t), Last: r.Last}
-		least = min(least, part.First)
 		r.Types = append(r.Types, part)
 		if err := o.hold(ctx, *r, &r.Types[len(r.Types)-1]); err != nil {
 			return err
 		}
 	}
-	// Types that have no message left count too: they may have had some.
-	return o.checkReach(ctx, min(least, r.First), r, req.Available)
+	// After the messages are held, so that none goes unnoticed.
+	return o.checkReach(ctx, reach, r, req.Available)
 }
 
 // types are the resource types that the stream has messages of, for a dataset.
@@ -212,8 +209,8 @@ func (o *Operator) hold(ctx context.Context, r ledger.Replay, t *ledger.ReplayTy
 }
 
 // checkReach refuses a replay of which messages were trimmed, unless what there is was asked for.
-func (o *Operator) checkReach(ctx context.Context, first uint64, r *ledger.Replay, available bool) error {
-	intact, err := o.Bus.Intact(ctx, fhirmsg.StreamResources, first)
+func (o *Operator) checkReach(ctx context.Context, reach uint64, r *ledger.Replay, available bool) error {
+	intact, err := o.Bus.Intact(ctx, fhirmsg.StreamResources, reach)
 	if err != nil || intact {
 		return err
 	}

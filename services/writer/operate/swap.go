@@ -46,7 +46,7 @@ func (o *Operator) Swap(ctx context.Context, a, b string) (Swapped, error) {
 	}
 	if tail > maxTail {
 		r := ledger.Replay{Dataset: a, Into: b, First: start(base), Whole: true}
-		r, err := o.begin(ctx, r, ReplayRequest{}, func(t string) uint64 { return position(base, t) + 1 })
+		r, err := o.begin(ctx, r, ReplayRequest{}, r.First, func(t string) uint64 { return position(base, t) + 1 })
 		return Swapped{Replay: &r.ID}, err
 	}
 	return Swapped{Swapped: true}, o.exclusively(ctx, []string{a, b}, func(ctx context.Context, tx pgx.Tx) error {
