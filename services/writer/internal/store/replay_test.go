@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"crypto/rand"
 	"testing"
 	"time"
@@ -186,5 +187,33 @@ func TestDroppedStaysDropped(t *testing.T) {
 		t.Errorf("the table is there again (%v)", err)
 	}
 	wantCounts(t, "a new import", f.write(batchOf(f.accept(fhirmsg.ModeOverwrite), res{id: "a", content: "2"})), ledger.Counts{Inserted: 1})
+	f.wantRows(map[string]string{"a": "2"})
+}
+
+// TestForcedReplayRaces: a newer version that comes between the question and the forced write
+// stays.
+func TestForcedReplayRaces(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	old := batchOf(f.accept(fhirmsg.ModeOverwrite), res{id: "a", content: "1"})
+	f.write(old)
+	r := f.replay("fhir", true, 1)
+	newer, err := f.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = newer.Rollback(context.Background()) }()
+	if _, err := newer.Exec(t.Context(), `UPDATE fhir.patient SET resource = '{"x": 2}', issued = now() + interval '1 hour' WHERE id = 'a'`); err != nil {
+		t.Fatal(err)
+	}
+	errs := make(chan error, 1)
+	go func() { _, err := f.Replay(t.Context(), r, []fhirmsg.Batch{old}, []uint64{1}); errs <- err }()
+	f.waitForWaiters(1) // it has asked, and waits for the row
+	if err := newer.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-errs; err != nil {
+		t.Fatal(err)
+	}
 	f.wantRows(map[string]string{"a": "2"})
 }
