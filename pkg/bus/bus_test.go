@@ -258,7 +258,7 @@ func TestTrimKeepsWhatIsNotStored(t *testing.T) {
 		}
 	}
 	before := b.waiting(t, fhirmsg.StreamResources)
-	if err := b.Trim(t.Context(), fhirmsg.StreamResources, types); err != nil {
+	if err := b.Trim(t.Context(), fhirmsg.StreamResources, types, 0); err != nil {
 		t.Fatal(err)
 	}
 	if got := b.waiting(t, fhirmsg.StreamResources); got != before {
@@ -272,7 +272,7 @@ func TestTrimKeepsWhatIsNotStored(t *testing.T) {
 			}
 			return nil
 		})
-	if err := b.Trim(t.Context(), fhirmsg.StreamResources, types); err != nil {
+	if err := b.Trim(t.Context(), fhirmsg.StreamResources, types, 0); err != nil {
 		t.Fatal(err)
 	}
 	left := map[string]int{}

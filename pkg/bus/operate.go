@@ -8,7 +8,7 @@ import (
 )
 
 // Backlog returns, for each consumer of a stream, by its subject, how many messages wait to
-// be acknowledged.
+// be acknowledged. Those of replays do not count: what they read was delivered before.
 func (b *Bus) Backlog(ctx context.Context, streamName string) (map[string]uint64, error) {
 	stream, err := b.js.Stream(ctx, streamName)
 	if err != nil {
@@ -17,6 +17,9 @@ func (b *Bus) Backlog(ctx context.Context, streamName string) (map[string]uint64
 	left := map[string]uint64{}
 	list := stream.ListConsumers(ctx)
 	for info := range list.Info() {
+		if !isPipeline(info.Name) {
+			continue
+		}
 		left[info.Config.FilterSubject] = info.NumPending + uint64(info.NumAckPending)
 	}
 	if err := list.Err(); err != nil {

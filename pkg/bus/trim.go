@@ -3,6 +3,8 @@ package bus
 import (
 	"context"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -15,10 +17,11 @@ const (
 	trimTo   = 0.70
 )
 
-// Trim removes the oldest messages of a stream that is over 80 % of its limit, type by type
-// and never beyond what the type's own consumer has acknowledged. A type without a
-// consumer is left alone. (Invariant 4.)
-func (b *Bus) Trim(ctx context.Context, streamName string, resourceTypes []string) error {
+// Trim removes the oldest messages of a stream that is over 80 % of its limit, and those older
+// than maxAge (0 is no age), type by type and never beyond what the type's own consumer has
+// acknowledged, nor what a replay has yet to read. A type without a consumer is left alone.
+// (Invariant 4.)
+func (b *Bus) Trim(ctx context.Context, streamName string, resourceTypes []string, maxAge time.Duration) error {
 	stream, err := b.js.Stream(ctx, streamName)
 	if err != nil {
 		return fmt.Errorf("trim %s: %w", streamName, err)
@@ -27,21 +30,25 @@ func (b *Bus) Trim(ctx context.Context, streamName string, resourceTypes []strin
 	if err != nil {
 		return fmt.Errorf("trim %s: %w", streamName, err)
 	}
-	limit := float64(info.Config.MaxBytes)
-	if limit <= 0 || float64(info.State.Bytes) < trimFrom*limit {
+	cut := sizeCut(info)
+	if maxAge > 0 {
+		old, err := b.SequenceAt(ctx, streamName, time.Now().Add(-maxAge))
+		if err != nil {
+			return fmt.Errorf("trim %s: %w", streamName, err)
+		}
+		cut = max(cut, old)
+	}
+	if cut <= info.State.FirstSeq {
 		return nil
 	}
-	// All types are cut at one sequence, so that what stays is the newest of all of them.
-	share := 1 - trimTo*limit/float64(info.State.Bytes)
-	cut := info.State.FirstSeq + uint64(share*float64(info.State.LastSeq-info.State.FirstSeq)) + 1
+	floors, err := floors(ctx, stream)
+	if err != nil {
+		return fmt.Errorf("trim %s: %w", streamName, err)
+	}
 	for _, t := range resourceTypes {
-		consumer, err := stream.Consumer(ctx, fhirmsg.WriterConsumer(t))
-		if err != nil {
-			continue
-		}
-		floor := consumer.CachedInfo().AckFloor.Stream
+		floor, known := floors[t]
 		upTo := min(cut, floor+1) // purges what is below upTo
-		if upTo <= info.State.FirstSeq {
+		if !known || upTo <= info.State.FirstSeq {
 			continue
 		}
 		err = stream.Purge(ctx, jetstream.WithPurgeSubject(fhirmsg.ResourceSubject("*", t)), jetstream.WithPurgeSequence(upTo))
@@ -50,4 +57,43 @@ func (b *Bus) Trim(ctx context.Context, streamName string, resourceTypes []strin
 		}
 	}
 	return nil
+}
+
+// sizeCut is the sequence up to which to remove for the stream's size, or 0. All types are cut
+// at one, so that what stays is the newest of all of them.
+func sizeCut(info *jetstream.StreamInfo) uint64 {
+	limit := float64(info.Config.MaxBytes)
+	if limit <= 0 || float64(info.State.Bytes) < trimFrom*limit {
+		return 0
+	}
+	share := 1 - trimTo*limit/float64(info.State.Bytes)
+	return info.State.FirstSeq + uint64(share*float64(info.State.LastSeq-info.State.FirstSeq)) + 1
+}
+
+// floors are, for each type that has a consumer of its own, the sequence up to which it and
+// all replays of the type, of whatever dataset, have acknowledged everything.
+func floors(ctx context.Context, stream jetstream.Stream) (map[string]uint64, error) {
+	own, replays := map[string]uint64{}, map[string]uint64{}
+	list := stream.ListConsumers(ctx)
+	for info := range list.Info() {
+		resourceType := info.Config.FilterSubject[strings.LastIndexByte(info.Config.FilterSubject, '.')+1:]
+		floor := info.AckFloor.Stream
+		switch {
+		case info.Name == fhirmsg.WriterConsumer(resourceType):
+			own[resourceType] = floor
+		case strings.HasPrefix(info.Name, fhirmsg.ReplayConsumerPrefix):
+			if other, ok := replays[resourceType]; !ok || floor < other {
+				replays[resourceType] = floor
+			}
+		}
+	}
+	if err := list.Err(); err != nil {
+		return nil, fmt.Errorf("list consumers: %w", err)
+	}
+	for t, floor := range replays {
+		if mine, ok := own[t]; ok {
+			own[t] = min(mine, floor)
+		}
+	}
+	return own, nil
 }

@@ -57,6 +57,14 @@ const (
 // WriterConsumer is the name of the consumer of one resource type, for all datasets.
 func WriterConsumer(resourceType string) string { return "writer-" + resourceType }
 
+// ReplayConsumerPrefix is what the names of consumers of replays begin with.
+const ReplayConsumerPrefix = "replay-"
+
+// ReplayConsumer is the name of the consumer by which a replay reads one resource type.
+func ReplayConsumer(replay ImportID, resourceType string) string {
+	return ReplayConsumerPrefix + replay.String() + "-" + resourceType
+}
+
 // Consumers are the consumers of the pipeline. All resource types have one from the
 // beginning, so that what is acknowledged is known for each before anything is trimmed.
 func Consumers(resourceTypes []string) []Consumer {

@@ -108,7 +108,8 @@ func claimDataset(ctx context.Context, tx pgx.Tx, imp fhirmsg.Import) (refusal s
 	}
 	var mode fhirmsg.Mode
 	var version string
-	err = tx.QueryRow(ctx, `SELECT mode, fhir_version FROM stoker.dataset WHERE name = $1`, imp.Dataset).Scan(&mode, &version)
+	// Shared with other imports, and not with who drops the dataset.
+	err = tx.QueryRow(ctx, `SELECT mode, fhir_version FROM stoker.dataset WHERE name = $1 FOR SHARE`, imp.Dataset).Scan(&mode, &version)
 	switch {
 	case err != nil:
 		return "", err

@@ -13,6 +13,7 @@ replace github.com/stoker-fhir/stoker/services/parser => ../parser
 replace github.com/stoker-fhir/stoker/services/writer => ../writer
 
 require (
+	github.com/google/go-cmp v0.7.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/klauspost/compress v1.20.3
 	github.com/mattn/go-runewidth v0.0.16

@@ -1,6 +1,9 @@
 package writer
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Config is what users set. Every setting works when absent.
 type Config struct {
@@ -9,6 +12,8 @@ type Config struct {
 	Bytes        int `env:"BYTES" envDefault:"8388608" doc:"bytes of resources gathered into one transaction, unless a single batch has more"`
 	// StreamBytes bounds the stream that replays read.
 	StreamBytes int64 `env:"STREAM_BYTES" envDefault:"4294967296" doc:"size of the RESOURCES stream in bytes; from 80 % on, what is stored already is trimmed, oldest first"`
+	// StreamAge bounds it too. It is kept by the writers and not by JetStream, which would drop what is not stored.
+	StreamAge time.Duration `env:"STREAM_AGE" envDefault:"0s" doc:"what is stored already and older is trimmed from RESOURCES, such as 720h; 0s: no limit"`
 }
 
 // Validate reports settings that cannot be.
@@ -18,6 +23,9 @@ func (c Config) Validate() error {
 	}
 	if c.StreamBytes < 16<<20 {
 		return fmt.Errorf("stream bytes must be at least 16 MiB")
+	}
+	if c.StreamAge < 0 {
+		return fmt.Errorf("stream age must not be negative")
 	}
 	return nil
 }

@@ -12,7 +12,8 @@ import (
 const trimEvery = 5 * time.Second
 
 // trim keeps the stream of resources below its limit. Invariant 4: it removes only what
-// the type's own consumer has acknowledged, oldest first, from 80 % of the limit on.
+// the type's own consumer has acknowledged and no replay is to read, oldest first, from 80 %
+// of the limit on and what is older than the limit in time.
 func (w *writer) trim(ctx context.Context) {
 	ticker := time.NewTicker(trimEvery)
 	defer ticker.Stop()
@@ -22,7 +23,7 @@ func (w *writer) trim(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		err := w.deps.Bus.Trim(ctx, fhirmsg.StreamResources, fhirdef.ResourceTypes(fhirmsg.FHIRVersionR4))
+		err := w.deps.Bus.Trim(ctx, fhirmsg.StreamResources, fhirdef.ResourceTypes(fhirmsg.FHIRVersionR4), w.cfg.StreamAge)
 		if err != nil && ctx.Err() == nil {
 			w.deps.Log.Warn().Err(err).Msg("cannot trim the stream of resources, trying again")
 		}

@@ -12,6 +12,14 @@
 //	GET  /imports/{id}/rejects          OperationOutcome, one a line; ?lines=1: the lines as they came
 //	GET  /imports/{id}/issues           the same, also of what was stored all the same
 //	GET  /datasets/{dataset}/{type}/{id}  every delivery of a resource, and what is stored
+//	POST /replays                       begin a replay (JSON, operate.ReplayRequest)
+//	GET  /replays                       the newest replays
+//	GET  /replays/{id}                  one, as it stands
+//	POST /replays/{id}/cancel           end it; what was written stays
+//	GET  /datasets                      all datasets
+//	POST /datasets/{dataset}/swap?with= give it the place of another one; tells what to wait for
+//	DELETE /datasets/{dataset}          drop it with its rows
+//	GET  /streams                       what waits, and how far back a replay can go
 //	PUT  /spool                         hand in a file's content; answers with its name
 //
 // It is meant for the machine it runs on: it listens on a loopback address, refuses

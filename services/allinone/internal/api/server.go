@@ -12,6 +12,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/services/writer"
+	"github.com/stoker-fhir/stoker/services/writer/operate"
 )
 
 // Server answers requests.
@@ -19,6 +20,7 @@ type Server struct {
 	Bus      *bus.Bus
 	Ledger   *ledger.Ledger
 	Store    *writer.Reader
+	Operator *operate.Operator
 	SpoolDir string
 	Log      zerolog.Logger
 }
@@ -39,6 +41,14 @@ func (s *Server) Handler(other http.Handler) http.Handler {
 	mux.HandleFunc("GET /imports/{id}/rejects", s.rejects)
 	mux.HandleFunc("GET /imports/{id}/issues", s.issues)
 	mux.HandleFunc("GET /datasets/{dataset}/{type}/{id}", s.trace)
+	mux.HandleFunc("POST /replays", s.replay)
+	mux.HandleFunc("GET /replays", s.replays)
+	mux.HandleFunc("GET /replays/{id}", s.replayStatus)
+	mux.HandleFunc("POST /replays/{id}/cancel", s.cancelReplay)
+	mux.HandleFunc("GET /datasets", s.datasets)
+	mux.HandleFunc("POST /datasets/{dataset}/swap", s.swap)
+	mux.HandleFunc("DELETE /datasets/{dataset}", s.drop)
+	mux.HandleFunc("GET /streams", s.streams)
 	mux.HandleFunc("PUT /spool", s.spool)
 	mux.Handle("/", other)
 	return localOnly(http.NewCrossOriginProtection().Handler(mux))

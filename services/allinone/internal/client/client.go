@@ -152,7 +152,7 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader) 
 		return resp, nil
 	}
 	defer resp.Body.Close() //nolint:errcheck // only read
-	if resp.StatusCode == http.StatusNotFound {
+	if resp.StatusCode == http.StatusNotFound && strings.HasPrefix(path, "/imports/") {
 		return nil, ErrNotFound
 	}
 	var problem api.Problem

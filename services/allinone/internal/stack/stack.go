@@ -23,6 +23,7 @@ import (
 	"github.com/stoker-fhir/stoker/services/fetcher"
 	"github.com/stoker-fhir/stoker/services/parser"
 	"github.com/stoker-fhir/stoker/services/writer"
+	"github.com/stoker-fhir/stoker/services/writer/operate"
 )
 
 // Options say what to run.
@@ -188,7 +189,10 @@ func (s *Stack) spoolDir() string { return filepath.Join(s.opts.DataDir, "spool"
 // serve answers HTTP and leaves a note in the data folder of where.
 func (s *Stack) serve(b *bus.Bus, pool *pgxpool.Pool, registry *prometheus.Registry) error {
 	l := ledger.New(pool)
-	server := &api.Server{Bus: b, Ledger: l, Store: &writer.Reader{Pool: pool}, SpoolDir: s.spoolDir(), Log: s.log}
+	server := &api.Server{
+		Bus: b, Ledger: l, Store: &writer.Reader{Pool: pool}, Operator: &operate.Operator{Bus: b, Ledger: l, Pool: pool},
+		SpoolDir: s.spoolDir(), Log: s.log,
+	}
 	ready := func(ctx context.Context) error { return errors.Join(b.Ready(ctx), l.Ready(ctx)) }
 	listener, err := listen(s.opts.Listen)
 	if err != nil {

@@ -24,6 +24,7 @@ type plan struct {
 	moved   []*row // an older version with equal content is there: the version moves
 	deleted []*row // deletions of what is there or is not known
 	redated []*row // deletions of what an older deletion deleted
+	forced  []*row // the same version is there and is to be written again
 }
 
 // apply brings rows into their table; blind is as if nothing of them were there.
@@ -74,6 +75,10 @@ func decide(g *group, rows []*row, found map[string]held) plan {
 			continue
 		}
 		if r.version == h.version {
+			if g.forces(r, h) {
+				p.forced = append(p.forced, r)
+				continue
+			}
 			g.repeat(r)
 			continue
 		}
@@ -117,6 +122,10 @@ func execute(ctx context.Context, tx pgx.Tx, g *group, p plan) (again []*row, er
 	}
 	missed, err := move(ctx, tx, g, p.moved)
 	if err != nil {
+		return nil, err
+	}
+	again = append(again, missed...)
+	if missed, err = force(ctx, tx, g, p.forced); err != nil {
 		return nil, err
 	}
 	again = append(again, missed...)

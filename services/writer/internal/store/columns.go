@@ -75,6 +75,20 @@ func pieces(rows []*row) iter.Seq[[]*row] {
 	}
 }
 
+// inPieces does what writes bodies, piece by piece, and returns all rows that were missed.
+func inPieces(ctx context.Context, tx pgx.Tx, g *group, rows []*row,
+	write func(context.Context, pgx.Tx, *group, []*row) (missed []*row, err error),
+) (missed []*row, err error) {
+	for piece := range pieces(rows) {
+		left, err := write(ctx, tx, g, piece)
+		if err != nil {
+			return nil, err
+		}
+		missed = append(missed, left...)
+	}
+	return missed, nil
+}
+
 func bodyColumn(rows []*row) column {
 	size := 0
 	for _, r := range rows {

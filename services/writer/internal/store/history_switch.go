@@ -26,7 +26,7 @@ func SetHistory(ctx context.Context, pool *pgxpool.Pool, dataset string, on bool
 		if kept, err := ledger.KeepsHistory(ctx, tx, dataset); err != nil || kept {
 			return err
 		}
-		tables, err := typeTables(ctx, tx, dataset)
+		tables, err := Tables(ctx, tx, dataset)
 		if err != nil {
 			return err
 		}
@@ -62,25 +62,9 @@ func beginHistory(ctx context.Context, tx pgx.Tx, dataset, table string) error {
 // lockExclusively waits for the writers at work in a dataset and keeps others out until the end
 // of the transaction. Invariant 7. What the transaction changes counts as a writer's.
 func lockExclusively(ctx context.Context, tx pgx.Tx, dataset string) error {
-	_, err := tx.Exec(ctx, `SELECT set_config('stoker.writer', 'on', true),
-		pg_advisory_xact_lock(hashtextextended('stoker:dataset:' || $1, 0))`, dataset)
-	if err != nil {
-		return fmt.Errorf("lock dataset %s: %w", dataset, err)
+	if err := ledger.LockDatasets(ctx, tx, true, dataset); err != nil {
+		return err
 	}
-	return nil
-}
-
-// typeTables are the tables of a dataset that hold a type's live rows.
-func typeTables(ctx context.Context, tx pgx.Tx, dataset string) ([]string, error) {
-	// No writer may make another one meanwhile.
-	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('stoker:schema', 0))`); err != nil {
-		return nil, err
-	}
-	rows, err := tx.Query(ctx, `SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = 'forget_hash'
-		WHERE n.nspname = $1 ORDER BY c.relname`, dataset)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[string])
+	_, err := tx.Exec(ctx, `SELECT set_config('stoker.writer', 'on', true)`)
+	return err
 }

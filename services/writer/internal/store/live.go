@@ -108,17 +108,9 @@ func move(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row,
 
 // update replaces older rows. Rows that changed since they were asked for are returned.
 func update(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row, err error) {
-	for piece := range pieces(rows) {
-		left, err := updatePiece(ctx, tx, g, piece)
-		if err != nil {
-			return nil, err
-		}
-		missed = append(missed, left...)
-	}
-	return missed, nil
+	return inPieces(ctx, tx, g, rows, updatePiece)
 }
 
-// updatePiece replaces rows that are few enough to be one parameter.
 func updatePiece(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row, err error) {
 	done := make(map[string]bool, len(rows))
 	params := append(append(g.versionColumnsOf(rows), g.contentColumnsOf(rows)...), bodyColumn(rows))

@@ -54,7 +54,8 @@ type group struct {
 	outcomes      [][]byte // by batch and index
 	conflictCount []int64  // by batch
 	deletes       bool
-	history       bool // the dataset keeps every version
+	history       bool    // the dataset keeps every version
+	replay        *replay // nil: the batches come for the first time
 }
 
 // newGroup decodes batches of one dataset and type.

@@ -2,10 +2,13 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/stoker-fhir/stoker/pkg/ledger"
 )
 
 // tableName is a resource type's table within its dataset's schema.
@@ -27,6 +30,10 @@ func (s *Store) ensure(ctx context.Context, dataset, table string) error {
 		return nil
 	}
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		// Invariant 7: who drops or swaps the dataset is not met half-way.
+		if err := ledger.LockDatasets(ctx, tx, false, dataset); err != nil {
+			return err
+		}
 		// Making the trigger again would wait for every writer at work on the table, and
 		// those after for it.
 		var complete bool
@@ -39,19 +46,17 @@ func (s *Store) ensure(ctx context.Context, dataset, table string) error {
 			dataset, quoted(dataset, historyTable(table))).Scan(&history); err != nil || complete && !history {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('stoker:schema', 0))`); err != nil {
+		gone, err := dropped(ctx, tx, dataset)
+		switch {
+		case err != nil:
 			return err
+		case gone:
+			return errNothingToDo
 		}
 		if !complete {
-			if _, err := tx.Exec(ctx, ddl(dataset, table)); err != nil {
-				return err
-			}
+			return makeTable(ctx, tx, dataset, table)
 		}
-		if history {
-			_, err := tx.Exec(ctx, ddlHistory(dataset, table))
-			return err
-		}
-		return nil
+		return makeHistory(ctx, tx, dataset, table)
 	})
 	if err != nil {
 		return fmt.Errorf("create table %s: %w", key, err)
@@ -60,6 +65,48 @@ func (s *Store) ensure(ctx context.Context, dataset, table string) error {
 	s.known[key] = true
 	s.mu.Unlock()
 	return nil
+}
+
+// makeTable makes a table, its dataset and the dataset's tombstones, and its history where the
+// dataset keeps one.
+func makeTable(ctx context.Context, tx pgx.Tx, dataset, table string) error {
+	if err := lockSchema(ctx, tx); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, ddl(dataset, table)); err != nil {
+		return err
+	}
+	if keeps, err := ledger.KeepsHistory(ctx, tx, dataset); err != nil || !keeps {
+		return err
+	}
+	return makeHistory(ctx, tx, dataset, table)
+}
+
+func makeHistory(ctx context.Context, tx pgx.Tx, dataset, table string) error {
+	if err := lockSchema(ctx, tx); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, ddlHistory(dataset, table))
+	return err
+}
+
+// lockSchema has makers of tables take turns: IF NOT EXISTS is not safe against others.
+func lockSchema(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('stoker:schema', 0))`)
+	return err
+}
+
+// errNothingToDo is of batches that have no effect any more: their dataset was dropped, or their
+// replay ended.
+var errNothingToDo = errors.New("nothing to do")
+
+// dropped tells a dataset that was dropped, which the ledger still has imports of or replays
+// into, from one that is not there yet. Only what was accounted for long ago can still come for
+// it, delivered again.
+func dropped(ctx context.Context, tx pgx.Tx, dataset string) (gone bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT NOT EXISTS (SELECT FROM stoker.dataset WHERE name = $1)
+		AND (EXISTS (SELECT FROM stoker.import WHERE dataset = $1) OR EXISTS (SELECT FROM stoker.replay WHERE target = $1))`, dataset).Scan(&gone)
+	return gone, err
 }
 
 // forget makes the next write look for its table again, after someone dropped it.

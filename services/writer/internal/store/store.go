@@ -45,11 +45,16 @@ const attempts = 25
 // statements. Errors are those of the database; the caller tries again later. A body that
 // cannot be decoded is [fhirmsg.ErrRecord].
 func (s *Store) Write(ctx context.Context, batches []fhirmsg.Batch) (Result, error) {
-	var result Result
 	g, err := newGroup(batches)
 	if err != nil {
-		return result, err
+		return Result{}, err
 	}
+	return s.write(ctx, g)
+}
+
+func (s *Store) write(ctx context.Context, g *group) (Result, error) {
+	var result Result
+	var err error
 	table := quoted(g.dataset, g.table)
 	blind := !g.deletes && s.guesses.allNew(table)
 	refused := map[position]*pgconn.PgError{}
@@ -57,6 +62,9 @@ func (s *Store) Write(ctx context.Context, batches []fhirmsg.Batch) (Result, err
 		err = s.try(ctx, g, refused, blind)
 		if err == nil {
 			break
+		}
+		if errors.Is(err, errNothingToDo) {
+			return result, nil
 		}
 		if blind {
 			s.guesses.wrong(table)
@@ -106,12 +114,20 @@ func (s *Store) try(ctx context.Context, g *group, refused map[position]*pgconn.
 		}
 		g.history = standing.History
 		fates := g.fates(standing)
+		if err := g.read(ctx, tx); err != nil {
+			return err
+		}
 		rows := make([]*row, 0, len(g.rows))
 		for _, r := range g.rows {
 			bad := refused[r.position()]
+			out, stated := g.stated(r)
 			switch {
-			case fates[r.batch] != 0:
+			case out != 0:
+				g.settle(r, out)
+			case fates[r.batch] == ledger.Discarded, fates[r.batch] == ledger.Cancelled && !stated:
 				g.settle(r, fates[r.batch])
+			case bad != nil && stated:
+				g.settle(r, ledger.Rejected)
 			case bad != nil:
 				g.settle(r, ledger.Rejected)
 				if err := ledger.RecordReject(ctx, tx, g.importOf(r).ID, r.version.File, g.reject(r, bad)); err != nil {
@@ -124,7 +140,7 @@ func (s *Store) try(ctx context.Context, g *group, refused map[position]*pgconn.
 		if err := save(ctx, tx, g, rows, blind); err != nil {
 			return err
 		}
-		return ledger.RecordWritten(ctx, tx, g.statements())
+		return g.state(ctx, tx)
 	})
 }
 

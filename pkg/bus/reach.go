@@ -1,0 +1,198 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+)
+
+// lookFor is how long the server keeps a consumer that only looked, if nobody deletes it.
+const lookFor = 30 * time.Second
+
+// look makes a consumer, hands it over, and deletes it.
+func (b *Bus) look(ctx context.Context, streamName string, cfg jetstream.ConsumerConfig, use func(jetstream.Consumer) error) error {
+	cfg.AckPolicy, cfg.HeadersOnly, cfg.InactiveThreshold = jetstream.AckNonePolicy, true, lookFor
+	consumer, err := b.js.CreateConsumer(ctx, streamName, cfg)
+	if err != nil {
+		return fmt.Errorf("look into %s: %w", streamName, err)
+	}
+	err = use(consumer)
+	_ = b.js.DeleteConsumer(ctx, streamName, consumer.CachedInfo().Name) // the server does so after a while
+	return err
+}
+
+// SequenceAt is the sequence of the first message that a stream got at a time or later; where
+// there is none, the one that the next message will have.
+func (b *Bus) SequenceAt(ctx context.Context, streamName string, at time.Time) (sequence uint64, err error) {
+	last, err := b.LastSequence(ctx, streamName) // before the look: what comes meanwhile comes later
+	if err != nil {
+		return 0, err
+	}
+	err = b.look(ctx, streamName, jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &at},
+		func(consumer jetstream.Consumer) error {
+			if consumer.CachedInfo().NumPending == 0 {
+				sequence = last + 1
+				return nil
+			}
+			msg, err := consumer.Next(jetstream.FetchMaxWait(10 * time.Second))
+			if err != nil {
+				return fmt.Errorf("look into %s: %w", streamName, err)
+			}
+			meta, err := msg.Metadata()
+			if err != nil {
+				return fmt.Errorf("look into %s: %w", streamName, err)
+			}
+			sequence = meta.Sequence.Stream
+			return nil
+		})
+	return sequence, err
+}
+
+// LastSequence is the sequence of the last message that a stream got.
+func (b *Bus) LastSequence(ctx context.Context, streamName string) (uint64, error) {
+	state, err := b.state(ctx, streamName)
+	return state.LastSeq, err
+}
+
+func (b *Bus) state(ctx context.Context, streamName string, opts ...jetstream.StreamInfoOpt) (state jetstream.StreamState, err error) {
+	stream, err := b.js.Stream(ctx, streamName)
+	if err != nil {
+		return state, fmt.Errorf("stream %s: %w", streamName, err)
+	}
+	info, err := stream.Info(ctx, opts...)
+	if err != nil {
+		return state, fmt.Errorf("stream %s: %w", streamName, err)
+	}
+	return info.State, nil
+}
+
+// Subjects are the subjects of a stream that match a pattern and have messages, and how many.
+func (b *Bus) Subjects(ctx context.Context, streamName, pattern string) (map[string]uint64, error) {
+	state, err := b.state(ctx, streamName, jetstream.WithSubjectFilter(pattern))
+	return state.Subjects, err
+}
+
+// CountFrom is how many messages a stream has on a subject ("" is all) from a sequence on.
+func (b *Bus) CountFrom(ctx context.Context, streamName, subject string, from uint64) (n uint64, err error) {
+	err = b.look(ctx, streamName, jetstream.ConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1), FilterSubject: subject,
+	}, func(consumer jetstream.Consumer) error {
+		n = consumer.CachedInfo().NumPending
+		return nil
+	})
+	return n, err
+}
+
+// CountBetween is how many messages a stream has on a subject from one sequence to another, both
+// included, which must not be beyond its last.
+func (b *Bus) CountBetween(ctx context.Context, streamName, subject string, first, last uint64) (uint64, error) {
+	if first > last {
+		return 0, nil
+	}
+	// Messages come while this is counted. They are behind last, so nothing came between two
+	// equal counts from first on.
+	for {
+		before, err := b.CountFrom(ctx, streamName, subject, first)
+		if err != nil {
+			return 0, err
+		}
+		behind, err := b.CountFrom(ctx, streamName, subject, last+1)
+		if err != nil {
+			return 0, err
+		}
+		after, err := b.CountFrom(ctx, streamName, subject, first)
+		if err != nil {
+			return 0, err
+		}
+		if before == after {
+			return before - behind, nil
+		}
+	}
+}
+
+// Intact reports whether a stream still has every message that it got from a sequence on.
+// Removed messages leave gaps, so nothing needs to be remembered of what was trimmed.
+func (b *Bus) Intact(ctx context.Context, streamName string, first uint64) (bool, error) {
+	last, err := b.LastSequence(ctx, streamName)
+	if err != nil || first > last {
+		return err == nil, err
+	}
+	n, err := b.CountBetween(ctx, streamName, "", first, last)
+	return n == last-first+1, err
+}
+
+// WholeFrom is the least sequence from which on a stream still has every message that it got.
+func (b *Bus) WholeFrom(ctx context.Context, streamName string) (uint64, error) {
+	state, err := b.state(ctx, streamName)
+	if err != nil {
+		return 0, err
+	}
+	if state.NumDeleted == 0 {
+		return max(state.FirstSeq, 1), nil
+	}
+	span := int(state.LastSeq - state.FirstSeq + 1)
+	n := sort.Search(span, func(i int) bool {
+		if err != nil {
+			return true
+		}
+		var intact bool
+		intact, err = b.Intact(ctx, streamName, state.FirstSeq+uint64(i))
+		return intact
+	})
+	return state.FirstSeq + uint64(n), err
+}
+
+// TimeOf is when a stream got the first message that it has on a subject from a sequence on, and
+// that message's own sequence. Zero is none.
+func (b *Bus) TimeOf(ctx context.Context, streamName, subject string, from uint64) (sequence uint64, at time.Time, err error) {
+	stream, err := b.js.Stream(ctx, streamName)
+	if err != nil {
+		return 0, at, fmt.Errorf("stream %s: %w", streamName, err)
+	}
+	msg, err := stream.GetMsg(ctx, max(from, 1), jetstream.WithGetMsgSubject(subject))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return 0, at, nil
+	}
+	if err != nil {
+		return 0, at, fmt.Errorf("look into %s: %w", streamName, err)
+	}
+	return msg.Sequence, msg.Time, nil
+}
+
+// Progress is how far a consumer of the stream of resources has come.
+type Progress struct {
+	Floor     uint64 // everything up to it is acknowledged
+	Delivered uint64 // nothing behind it was ever handed out
+	Idle      bool   // nothing waits and nothing is in hand
+}
+
+// WriterProgress is how far the writers have come with a type. Where nothing waits, that is
+// the stream's last sequence.
+func (b *Bus) WriterProgress(ctx context.Context, resourceType string) (Progress, error) {
+	last, err := b.LastSequence(ctx, fhirmsg.StreamResources) // before the look
+	if err != nil {
+		return Progress{}, err
+	}
+	consumer, err := b.js.Consumer(ctx, fhirmsg.StreamResources, fhirmsg.WriterConsumer(resourceType))
+	if err != nil {
+		return Progress{}, fmt.Errorf("consumer of %s: %w", resourceType, err)
+	}
+	p := progressOf(consumer.CachedInfo())
+	if p.Idle {
+		p.Floor = max(p.Floor, last)
+	}
+	return p, nil
+}
+
+func progressOf(info *jetstream.ConsumerInfo) Progress {
+	return Progress{
+		Floor: info.AckFloor.Stream, Delivered: info.Delivered.Stream,
+		Idle: info.NumPending == 0 && info.NumAckPending == 0,
+	}
+}

@@ -1,0 +1,118 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+)
+
+// Replay is one resource type that a replay reads, from a sequence on.
+type Replay struct {
+	ID      fhirmsg.ImportID
+	Dataset string
+	Type    string
+	First   uint64
+}
+
+// Consumer is the name of the replay's consumer.
+func (r Replay) Consumer() string { return fhirmsg.ReplayConsumer(r.ID, r.Type) }
+
+// OpenReplay makes the consumer of a replay, if there is none, and returns how far it has come.
+// From then on, Trim spares what it has yet to read.
+func (b *Bus) OpenReplay(ctx context.Context, r Replay) (Progress, error) {
+	consumer, err := b.js.Consumer(ctx, fhirmsg.StreamResources, r.Consumer())
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		cfg := consumerConfig(fhirmsg.Consumer{
+			Name: r.Consumer(), Filter: fhirmsg.ResourceSubject(r.Dataset, r.Type), AckWait: fhirmsg.AckWait,
+		})
+		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, max(r.First, 1)
+		consumer, err = b.js.CreateConsumer(ctx, fhirmsg.StreamResources, cfg)
+	}
+	if err != nil {
+		return Progress{}, fmt.Errorf("consumer %s: %w", r.Consumer(), err)
+	}
+	return progressOf(consumer.CachedInfo()), nil
+}
+
+// CloseReplay removes the consumer of a replay. The messages stay.
+func (b *Bus) CloseReplay(ctx context.Context, name string) error {
+	err := b.js.DeleteConsumer(ctx, fhirmsg.StreamResources, name)
+	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return fmt.Errorf("remove consumer %s: %w", name, err)
+	}
+	return nil
+}
+
+// ReplayConsumers are the names of all consumers of replays.
+func (b *Bus) ReplayConsumers(ctx context.Context) (names []string, err error) {
+	stream, err := b.js.Stream(ctx, fhirmsg.StreamResources)
+	if err != nil {
+		return nil, fmt.Errorf("stream %s: %w", fhirmsg.StreamResources, err)
+	}
+	list := stream.ConsumerNames(ctx)
+	for name := range list.Name() {
+		if strings.HasPrefix(name, fhirmsg.ReplayConsumerPrefix) {
+			names = append(names, name)
+		}
+	}
+	if err := list.Err(); err != nil && !errors.Is(err, jetstream.ErrEndOfData) {
+		return nil, fmt.Errorf("consumers of %s: %w", fhirmsg.StreamResources, err)
+	}
+	return names, nil
+}
+
+// isPipeline tells a consumer of the pipeline from one of a replay, or one that only looks.
+func isPipeline(name string) bool {
+	switch name {
+	case fhirmsg.ConsumerFetcher, fhirmsg.ConsumerParser, fhirmsg.ConsumerRejects, fhirmsg.ConsumerStatements:
+		return true
+	}
+	return strings.HasPrefix(name, fhirmsg.WriterConsumer(""))
+}
+
+// Read hands over what the stream of resources holds on a subject from one sequence to another,
+// both included, oldest first, without consuming it.
+func (b *Bus) Read(ctx context.Context, subject string, first, last uint64, each func(Message) error) error {
+	left, err := b.CountBetween(ctx, fhirmsg.StreamResources, subject, first, last)
+	if err != nil || left == 0 {
+		return err
+	}
+	stream, err := b.js.Stream(ctx, fhirmsg.StreamResources)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", subject, err)
+	}
+	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
+		FilterSubjects: []string{subject}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(first, 1),
+	})
+	if err != nil {
+		return fmt.Errorf("read %s: %w", subject, err)
+	}
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(16))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", subject, err)
+	}
+	defer messages.Stop()
+	for ; left > 0; left-- {
+		msg, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return fmt.Errorf("read %s: %w", subject, err)
+		}
+		meta, err := msg.Metadata()
+		if err != nil {
+			return fmt.Errorf("read %s: %w", subject, err)
+		}
+		data, err := b.payload(ctx, msg)
+		if err != nil {
+			return err
+		}
+		if err := each(Message{Subject: msg.Subject(), Sequence: meta.Sequence.Stream, Data: data}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
