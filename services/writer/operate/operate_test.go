@@ -302,3 +302,49 @@ func TestSwapOfMuch(t *testing.T) {
 		t.Errorf("swap without what was trimmed: %+v, %v", swapped, err)
 	}
 }
+
+// TestHistoryMovesWithSwap: a dataset's history has its rows, also of the tail, goes with them to
+// the other name, and is dropped with them.
+func TestHistoryMovesWithSwap(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	if _, err := writer.SetHistory(t.Context(), f.Pool, "other", true); err != nil {
+		t.Fatal(err)
+	}
+	f.startWriter()
+	imp := f.accept()
+	f.publish(imp, "Patient", "a")
+	f.waitStored()
+	r, err := f.Replay(t.Context(), ReplayRequest{Dataset: "fhir", Into: "other"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.waitReplay(r.ID)
+	f.publish(imp, "Patient", "b")
+	f.publish(imp, "Observation", "o") // a table that the tail makes
+	f.waitStored()
+	swap := func() {
+		if swapped, err := f.Swap(t.Context(), "fhir", "other"); err != nil || !swapped.Swapped {
+			t.Fatalf("swap: %+v, %v", swapped, err)
+		}
+	}
+	swap()
+	f.publish(imp, "Patient", "c")
+	f.waitStored()
+	var kept string
+	if err := f.Pool.QueryRow(t.Context(), `SELECT string_agg(id, ' ' ORDER BY id) FROM fhir.patient_history`).Scan(&kept); err != nil || kept != "a b c" {
+		t.Errorf("the history has %q (%v), want a b c", kept, err)
+	}
+	swap()
+	var keeps string
+	if err := f.Pool.QueryRow(t.Context(), `SELECT string_agg(dataset, ' ') FROM stoker.history`).Scan(&keeps); err != nil || keeps != "other" {
+		t.Errorf("history is kept of %q (%v), want other", keeps, err)
+	}
+	if err := f.Drop(t.Context(), "other"); err != nil {
+		t.Fatal(err)
+	}
+	var left int
+	if err := f.Pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM stoker.history) + (SELECT count(*) FROM pg_namespace WHERE nspname = 'other')`).Scan(&left); err != nil || left != 0 {
+		t.Errorf("%d things left of what was dropped (%v)", left, err)
+	}
+}
