@@ -30,6 +30,7 @@ type held struct {
 	hashed    bool // false: edited by hand
 	subsetted bool
 	tombstone bool
+	covered   bool // a tombstone, beside which someone inserted a row by hand
 }
 
 // compareRank orders by completeness, then version.

@@ -62,6 +62,7 @@ func (s *Store) Write(ctx context.Context, batches []fhirmsg.Batch) (Result, err
 			s.guesses.wrong(table)
 			blind = false
 		}
+		race := isRace(err)
 		if dataError(err, g.table) != nil {
 			found, isolateErr := s.isolate(ctx, g, refused)
 			if isolateErr != nil {
@@ -70,8 +71,9 @@ func (s *Store) Write(ctx context.Context, batches []fhirmsg.Batch) (Result, err
 			if found {
 				continue
 			}
+			race = true // none is refused by itself: another writer stored something newer meanwhile
 		}
-		if !isRace(err) || attempt >= attempts {
+		if !race || attempt >= attempts {
 			return result, fmt.Errorf("write %s to dataset %s: %w", g.typ, g.dataset, err)
 		}
 		if isGone(err) {
