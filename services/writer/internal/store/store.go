@@ -118,6 +118,7 @@ func (s *Store) try(ctx context.Context, g *group, refused map[position]*pgconn.
 					return err
 				}
 			default:
+				r.wanted = true
 				rows = append(rows, r)
 			}
 		}
