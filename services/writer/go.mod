@@ -14,6 +14,7 @@ require (
 	github.com/stoker-fhir/stoker/pkg v0.0.0-00010101000000-000000000000
 	github.com/stoker-fhir/stoker/pkg/fhirmsg v0.0.0-00010101000000-000000000000
 	golang.org/x/sync v0.24.0
+	pgregory.net/rapid v1.3.0
 )
 
 require (

@@ -20,6 +20,7 @@ const rounds = 5
 type plan struct {
 	fresh   []*row // nothing is there: COPY
 	revived []*row // only an older tombstone is there
+	covered []*row // an older tombstone is there, and a row that was inserted by hand
 	newer   []*row // an older version with other content is there
 	moved   []*row // an older version with equal content is there: the version moves
 	deleted []*row // deletions of what is there or is not known
@@ -88,10 +89,12 @@ func decide(g *group, rows []*row, found map[string]held) plan {
 		}
 		r.conflict = g.conflicts(r, h)
 		switch {
-		case r.Deleted && h.tombstone:
+		case r.Deleted && h.tombstone && !h.covered:
 			p.redated = append(p.redated, r)
 		case r.Deleted:
 			p.deleted = append(p.deleted, r)
+		case h.covered:
+			p.covered = append(p.covered, r)
 		case h.tombstone:
 			p.revived = append(p.revived, r)
 		case h.hashed && h.hash == r.Hash && h.subsetted == r.Subsetted:
@@ -111,7 +114,7 @@ func execute(ctx context.Context, tx pgx.Tx, g *group, p plan) (again []*row, er
 	if err := bury(ctx, tx, g, p.redated, ledger.Unchanged); err != nil {
 		return nil, err
 	}
-	if err := unbury(ctx, tx, g, p.revived); err != nil {
+	if err := unbury(ctx, tx, g, append(p.revived, p.covered...)); err != nil {
 		return nil, err
 	}
 	if err := insert(ctx, tx, g, p.fresh, ledger.Inserted); err != nil {
@@ -129,7 +132,7 @@ func execute(ctx context.Context, tx pgx.Tx, g *group, p plan) (again []*row, er
 		return nil, err
 	}
 	again = append(again, missed...)
-	missed, err = update(ctx, tx, g, p.newer)
+	missed, err = update(ctx, tx, g, append(p.newer, p.covered...))
 	if err != nil {
 		return nil, err
 	}

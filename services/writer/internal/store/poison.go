@@ -33,7 +33,9 @@ func dataError(err error, table string) *pgconn.PgError {
 var errUndo = errors.New("undo")
 
 // isolate adds to refused the rows of a group that PostgreSQL refuses, found by halves in
-// transactions that are all rolled back. found is false where it refuses none by itself.
+// transactions that are all rolled back. It looks at those that the attempt before wanted to
+// store: another one, as of a cancelled import, might be newer and hide what is refused. found is
+// false where PostgreSQL refuses none by itself.
 func (s *Store) isolate(ctx context.Context, g *group, refused map[position]*pgconn.PgError) (found bool, err error) {
 	var search func(rows []*row) error
 	search = func(rows []*row) error {
@@ -54,8 +56,7 @@ func (s *Store) isolate(ctx context.Context, g *group, refused map[position]*pgc
 		}
 		return search(rows[half:])
 	}
-	rest := slices.DeleteFunc(slices.Clone(g.rows), func(r *row) bool { return refused[r.position()] != nil })
-	return found, search(rest)
+	return found, search(slices.DeleteFunc(slices.Clone(g.rows), func(r *row) bool { return !r.wanted }))
 }
 
 // rehearse applies rows and undoes it.

@@ -47,7 +47,8 @@ func probe(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (map[string]he
 // collect reads what is there in its binary form, since this is done for every resource.
 func collect(found map[string]held, tombstone bool) func(raw [][]byte) {
 	return func(raw [][]byte) {
-		h := held{tombstone: tombstone, version: fhirmsg.Version{
+		// A deletion has no content; that is known, and its hash is zero.
+		h := held{tombstone: tombstone, hashed: tombstone, version: fhirmsg.Version{
 			Stamp: copybin.Micros(raw[1]), Issued: copybin.Micros(raw[2]),
 			Ordinal: fhirmsg.Ordinal{
 				File:  int32(binary.BigEndian.Uint32(raw[3])),
@@ -60,6 +61,9 @@ func collect(found map[string]held, tombstone bool) func(raw [][]byte) {
 			if raw[7] != nil {
 				h.hash, h.hashed = fhirmsg.Hash(raw[7]), true
 			}
+		}
+		if _, live := found[string(raw[0])]; live {
+			h.covered = true
 		}
 		found[string(raw[0])] = h
 	}

@@ -15,6 +15,7 @@ type row struct {
 	batch   int // of the group
 	index   int // in the batch
 
+	wanted   bool // it is to be stored, unless something greater of its key is
 	conflict bool // what it replaces has its stamp, but not its content
 }
 
@@ -30,6 +31,7 @@ type held struct {
 	hashed    bool // false: edited by hand
 	subsetted bool
 	tombstone bool
+	covered   bool // a tombstone, beside which someone inserted a row by hand
 }
 
 // compareRank orders by completeness, then version.
@@ -179,7 +181,7 @@ func (g *group) statements() []ledger.Written {
 // reset forgets what an attempt that was rolled back had settled.
 func (g *group) reset() {
 	for _, r := range g.rows {
-		r.conflict = false
+		r.wanted, r.conflict = false, false
 	}
 	for i := range g.outcomes {
 		for j := range g.outcomes[i] {

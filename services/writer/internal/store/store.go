@@ -70,6 +70,7 @@ func (s *Store) write(ctx context.Context, g *group) (Result, error) {
 			s.guesses.wrong(table)
 			blind = false
 		}
+		race := isRace(err)
 		if dataError(err, g.table) != nil {
 			found, isolateErr := s.isolate(ctx, g, refused)
 			if isolateErr != nil {
@@ -78,8 +79,9 @@ func (s *Store) write(ctx context.Context, g *group) (Result, error) {
 			if found {
 				continue
 			}
+			race = true // none is refused by itself: another writer stored something newer meanwhile
 		}
-		if !isRace(err) || attempt >= attempts {
+		if !race || attempt >= attempts {
 			return result, fmt.Errorf("write %s to dataset %s: %w", g.typ, g.dataset, err)
 		}
 		if isGone(err) {
@@ -134,6 +136,7 @@ func (s *Store) try(ctx context.Context, g *group, refused map[position]*pgconn.
 					return err
 				}
 			default:
+				r.wanted = true
 				rows = append(rows, r)
 			}
 		}
