@@ -76,7 +76,9 @@ func TestFullDiskOfNATS(t *testing.T) {
 	fetcher := p.start("fetcher")
 	p.start("parser")
 	waitFor(t, "the fetcher to wait", func() bool {
-		return strings.Contains(fetcher.output(), "cannot publish, waiting") || strings.Contains(fetcher.output(), "cannot read the queue")
+		out := fetcher.output()
+		return strings.Contains(out, "cannot publish, waiting") || strings.Contains(out, "cannot read the queue") ||
+			strings.Contains(out, "set up JetStream: waiting")
 	})
 	free()
 	p.restartNATS() // JetStream does not come back by itself

@@ -22,8 +22,8 @@
 //
 // Guarantees: either all of it is committed or nothing; the same batch again changes
 // nothing; any order gives the same rows. Data that PostgreSQL refuses is found and
-// rejected alone (invariant 5). It does not guarantee which of updated and stale an import
-// counts that has a key twice; their sum is fixed.
+// rejected alone (invariant 5). Where an import has a key twice, it does not guarantee how its
+// outcomes divide, as into updated and stale or unchanged and stale; their sum is fixed.
 //
 // SUBSETTED resources rank below all full ones, and a tombstone ranks as full.
 package store
