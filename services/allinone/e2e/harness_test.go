@@ -125,14 +125,22 @@ func freePort(t *testing.T) string {
 // acknowledgement, without which a kill could lose what was acknowledged.
 func startNATS(t *testing.T, synced bool) (url string, restart func()) {
 	t.Helper()
+	return startNATSIn(t, t.TempDir(), synced)
+}
+
+// natsConf is the name of the configuration in the server's folder.
+const natsConf = "nats.conf"
+
+// startNATSIn is startNATS in a given folder. The limit keeps the server from taking one from the size of the disk.
+func startNATSIn(t *testing.T, dir string, synced bool) (url string, restart func()) {
+	t.Helper()
 	addr := freePort(t)
-	dir := t.TempDir()
-	conf := filepath.Join(dir, "nats.conf")
+	conf := filepath.Join(dir, natsConf)
 	interval := "2m"
 	if synced {
 		interval = "always"
 	}
-	content := fmt.Sprintf("listen: %q\njetstream { store_dir: %q, sync_interval: %s }\n", addr, filepath.Join(dir, "js"), interval)
+	content := fmt.Sprintf("listen: %q\njetstream { store_dir: %q, sync_interval: %s, max_file_store: 64GB }\n", addr, filepath.Join(dir, "js"), interval)
 	if err := os.WriteFile(conf, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}

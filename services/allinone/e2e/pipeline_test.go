@@ -37,7 +37,13 @@ type pipeline struct {
 func newPipeline(t *testing.T, synced bool) *pipeline {
 	t.Helper()
 	url, restart := startNATS(t, synced)
-	p := &pipeline{t: t, databaseURL: pgtest.New(t), restartNATS: restart}
+	return newPipelineOn(t, url, restart, pgtest.New(t))
+}
+
+// newPipelineOn is newPipeline on servers that are there.
+func newPipelineOn(t *testing.T, url string, restartNATS func(), databaseURL string) *pipeline {
+	t.Helper()
+	p := &pipeline{t: t, databaseURL: databaseURL, restartNATS: restartNATS}
 	p.env = []string{"NATS_URL=" + url, "DATABASE_URL=" + p.databaseURL, "STOKER_LISTEN=127.0.0.1:0"}
 	nc, err := bus.Connect(url, "test", zerolog.Nop())
 	if err != nil {

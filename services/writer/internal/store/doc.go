@@ -23,8 +23,8 @@
 //
 // Guarantees: either all of it is committed or nothing; the same batch again changes
 // nothing; any order gives the same rows. Data that PostgreSQL refuses is found and
-// rejected alone (invariant 5). It does not guarantee which of updated and stale an import
-// counts that has a key twice; their sum is fixed.
+// rejected alone (invariant 5). Where an import has a key twice, it does not guarantee how its
+// outcomes divide, as into updated and stale or unchanged and stale; their sum is fixed.
 //
 // A dataset may keep a history: beside each type's table, every version that was seen, those that
 // lose included, in the same transaction ([SetHistory]). [Discard] undoes an import. It holds the

@@ -100,8 +100,32 @@ func drawResource(t *rapid.T, deletions bool) drawn {
 	return d
 }
 
-// lines are those of a file. Deletions, where there are any, have their type to themselves, and with
-// them there is no race; so many files are to be without.
+// drawFile draws the chunks of a file. Deletions, where there are any, have their type to themselves,
+// and with them there is no race; so many files are to be without.
+func drawFile(t *rapid.T) [][]line {
+	line := lines(rapid.IntRange(0, 2).Draw(t, "deletions") == 2)
+	return rapid.SliceOfN(rapid.SliceOfN(line, 1, 4), 1, 3).Draw(t, "chunks")
+}
+
+// drawFileOnce draws the chunks of a file that has each key once.
+func drawFileOnce(t *rapid.T) [][]line {
+	var all []key
+	for _, typ := range types {
+		for _, id := range ids {
+			all = append(all, key{typ, id})
+		}
+	}
+	chunks := make([][]line, rapid.IntRange(1, 3).Draw(t, "chunks"))
+	for _, k := range rapid.Permutation(all).Draw(t, "keys")[:rapid.IntRange(1, len(all)).Draw(t, "count")] {
+		r := drawResource(t, true)
+		r.key = k
+		n := rapid.IntRange(0, len(chunks)-1).Draw(t, "chunk")
+		chunks[n] = append(chunks[n], line{resources: []drawn{r}})
+	}
+	return chunks
+}
+
+// lines are those of a file, with deletions or without.
 func lines(deletions bool) *rapid.Generator[line] {
 	resources := rapid.Custom(func(t *rapid.T) drawn { return drawResource(t, deletions) })
 	return rapid.Custom(func(t *rapid.T) line {

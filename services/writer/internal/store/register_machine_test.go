@@ -18,8 +18,6 @@ import (
 const (
 	dataset     = "fhir"
 	writers     = 3
-	maxChunks   = 3
-	maxLines    = 4
 	chunkLength = 1000
 )
 
@@ -119,8 +117,8 @@ func (m *machine) exec(t *rapid.T, sql string, args ...any) {
 	m.check(t, err)
 }
 
-// accept makes an import of what is drawn, up to where its files are fetched.
-func (m *machine) accept(t *rapid.T, lines *rapid.Generator[line]) *importing {
+// accept makes an import of a file's chunks, up to where it is fetched.
+func (m *machine) accept(t *rapid.T, chunks [][]line) *importing {
 	ctx := m.testing.Context()
 	id, err := fhirmsg.NewImportID(time.Now(), rand.Reader)
 	m.check(t, err)
@@ -136,10 +134,9 @@ func (m *machine) accept(t *rapid.T, lines *rapid.Generator[line]) *importing {
 	i := &importing{Import: imp}
 	m.imports = append(m.imports, i)
 	number := int64(1)
-	for n := range rapid.IntRange(1, maxChunks).Draw(t, "chunks") {
-		all := rapid.SliceOfN(lines, 1, maxLines).Draw(t, "lines")
-		i.chunks = append(i.chunks, newChunk(i, int64(n)*chunkLength, number, all))
-		number += int64(len(all))
+	for n, lines := range chunks {
+		i.chunks = append(i.chunks, newChunk(i, int64(n)*chunkLength, number, lines))
+		number += int64(len(lines))
 	}
 	return i
 }

@@ -1,0 +1,37 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stoker-fhir/stoker/pkg/pgtest"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/chaos"
+)
+
+// chaosSeeds are those whose plans, together, have every kind of fault.
+var chaosSeeds = []uint64{35, 36, 37, 38, 39}
+
+// TestChaos: whatever is killed, stopped and cut off during imports of two suppliers into two
+// datasets, the books balance and the digests are those of an undisturbed run. `make chaos` does the
+// same with more of everything.
+func TestChaos(t *testing.T) {
+	t.Parallel()
+	for _, seed := range chaosSeeds {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			result, err := chaos.Round(t.Context(), chaos.Options{
+				Programs: programs, Dir: pgtest.Dir(t), Patients: 2, Faults: 8, Longest: time.Second, Patience: 3 * time.Minute,
+				Settings: pgtest.Settings(),
+			}, seed)
+			if failure := (*chaos.Failure)(nil); errors.As(err, &failure) {
+				t.Log(failure.Report)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			t.Log(result)
+		})
+	}
+}
