@@ -31,8 +31,26 @@ func (b *Bus) Trim(ctx context.Context, streamName string, resourceTypes []strin
 	if limit <= 0 || float64(info.State.Bytes) < trimFrom*limit {
 		return nil
 	}
-	// All types are cut at one sequence, so that what stays is the newest of all of them.
-	share := 1 - trimTo*limit/float64(info.State.Bytes)
+	// Where a type is paused the oldest part may be all its own, and stays. Then more of the others goes.
+	for share := 1 - trimTo*limit/float64(info.State.Bytes); ; share = min(2*share, 1) {
+		if err := b.trimShare(ctx, stream, info, share, resourceTypes); err != nil {
+			return err
+		}
+		if share == 1 {
+			return nil
+		}
+		if info, err = stream.Info(ctx); err != nil {
+			return fmt.Errorf("trim %s: %w", streamName, err)
+		}
+		if float64(info.State.Bytes) < trimFrom*limit {
+			return nil
+		}
+	}
+}
+
+// trimShare removes a share of what the stream holds, as far as it may go. All types are cut
+// at one sequence, so that what stays is the newest of all of them.
+func (b *Bus) trimShare(ctx context.Context, stream jetstream.Stream, info *jetstream.StreamInfo, share float64, resourceTypes []string) error {
 	cut := info.State.FirstSeq + uint64(share*float64(info.State.LastSeq-info.State.FirstSeq)) + 1
 	for _, t := range resourceTypes {
 		consumer, err := stream.Consumer(ctx, fhirmsg.WriterConsumer(t))
@@ -46,7 +64,7 @@ func (b *Bus) Trim(ctx context.Context, streamName string, resourceTypes []strin
 		}
 		err = stream.Purge(ctx, jetstream.WithPurgeSubject(fhirmsg.ResourceSubject("*", t)), jetstream.WithPurgeSequence(upTo))
 		if err != nil {
-			return fmt.Errorf("trim %s of %s: %w", streamName, t, err)
+			return fmt.Errorf("trim %s of %s: %w", info.Config.Name, t, err)
 		}
 	}
 	return nil

@@ -38,6 +38,9 @@ func (s *Server) Handler(other http.Handler) http.Handler {
 	mux.HandleFunc("GET /imports/{id}/issues", s.issues)
 	mux.HandleFunc("GET /datasets/{dataset}/{type}/{id}", s.trace)
 	mux.HandleFunc("PUT /spool", s.spool)
+	mux.HandleFunc("GET /pressure", s.pressure)
+	mux.HandleFunc("POST /types/{type}/pause", s.pauseType)
+	mux.HandleFunc("POST /types/{type}/resume", s.resumeType)
 	mux.Handle("/", other)
 	return localOnly(http.NewCrossOriginProtection().Handler(mux))
 }
