@@ -19,7 +19,7 @@ func (a *app) pauseCommand() *cobra.Command {
 		Short: "Stop storing resources of a type; the others go on",
 		Long: `Stop storing resources of a type, for instance while its table is worked on. Resources of
 other types are stored on. Those of the type wait in the queue, until they take half of it
-(PARSER_TYPE_SHARE); then chunks that hold some wait, and at last the reading of imports that do.
+(STOKER_PARSER_TYPE_SHARE); then chunks that hold some wait, and at last the reading of imports that do.
 Nothing is lost, and stopping and starting services does not end the pause.`,
 		Example: "  stoker pause --type Observation --for 2h\n  stoker resume --type Observation",
 		Args:    cobra.NoArgs,
