@@ -28,11 +28,15 @@ func (b *Bus) Trim(ctx context.Context, streamName string, resourceTypes []strin
 		return fmt.Errorf("trim %s: %w", streamName, err)
 	}
 	limit := float64(info.Config.MaxBytes)
-	if limit <= 0 || float64(info.State.Bytes) < trimFrom*limit {
+	full, err := b.fullness(ctx, info)
+	if err != nil {
+		return fmt.Errorf("trim %s: %w", streamName, err)
+	}
+	if limit <= 0 || full < trimFrom {
 		return nil
 	}
 	// Where a type is paused the oldest part may be all its own, and stays. Then more of the others goes.
-	for share := 1 - trimTo*limit/float64(info.State.Bytes); ; share = min(2*share, 1) {
+	for share := 1 - trimTo/full; ; share = min(2*share, 1) {
 		if err := b.trimShare(ctx, stream, info, share, resourceTypes); err != nil {
 			return err
 		}
@@ -46,6 +50,18 @@ func (b *Bus) Trim(ctx context.Context, streamName string, resourceTypes []strin
 			return nil
 		}
 	}
+}
+
+// fullness is how much of its limit a stream has, or of that together with the objects that its
+// messages name, whichever is more.
+func (b *Bus) fullness(ctx context.Context, info *jetstream.StreamInfo) (float64, error) {
+	objects, err := b.js.Stream(ctx, largeStream)
+	if err != nil {
+		return 0, err
+	}
+	bytes := float64(info.State.Bytes)
+	both := bytes + float64(objects.CachedInfo().State.Bytes)
+	return max(bytes/float64(info.Config.MaxBytes), both/float64(largeLimit(info))), nil
 }
 
 // trimShare removes a share of what the stream holds, as far as it may go. All types are cut
