@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -16,6 +17,9 @@ type Bus struct {
 	nc  *nats.Conn
 	js  jetstream.JetStream
 	log zerolog.Logger
+
+	collectAfter time.Duration
+	largeMu      sync.Mutex // one large payload is put at a time
 }
 
 // Connect opens a connection that outlives restarts of the server: it is made when the
@@ -52,7 +56,7 @@ func New(nc *nats.Conn, log zerolog.Logger) (*Bus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use JetStream: %w", err)
 	}
-	return &Bus{nc: nc, js: js, log: log}, nil
+	return &Bus{nc: nc, js: js, log: log, collectAfter: collectAfter}, nil
 }
 
 // Ready reports whether JetStream answers.

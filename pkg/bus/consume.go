@@ -16,11 +16,12 @@ import (
 type Message struct {
 	Subject  string
 	Sequence uint64 // in the stream
+	Delivery uint64 // how often it was delivered, this time included
 	Data     []byte
 }
 
 // Handler processes messages together. nil acknowledges all of them; an error made by
-// [Permanent] sends all of them to the dead letter stream; any other error is tried again.
+// [Permanent] sends all of them to the dead letter stream, one by [Later] hands them back; any other error is tried again.
 // Its context outlives the first signal, so that the unit in hand can be finished.
 type Handler func(ctx context.Context, messages []Message) error
 
@@ -32,6 +33,18 @@ func (e permanentError) Unwrap() error { return e.err }
 
 // Permanent marks err as one that no retry mends. It must hold nothing of the content.
 func Permanent(err error) error { return permanentError{err} }
+
+// laterError is not an error but a wish.
+type laterError struct {
+	why   string
+	delay time.Duration
+}
+
+func (e laterError) Error() string { return e.why }
+
+// Later is what a handler returns that wants the messages to be delivered again after a delay,
+// while others pass: unlike those that are tried again, they are not held meanwhile.
+func Later(why string, delay time.Duration) error { return laterError{why, delay} }
 
 // ConsumeOptions say how a consumer is read.
 type ConsumeOptions struct {
@@ -170,6 +183,10 @@ func (b *Bus) process(ctx, unit context.Context, opts ConsumeOptions, group []je
 			each(group, jetstream.Msg.Ack) // Invariant 1: durable downstream, then ack.
 			return
 		}
+		if later := (laterError{}); errors.As(err, &later) {
+			each(group, func(msg jetstream.Msg) error { return msg.NakWithDelay(later.delay) })
+			return
+		}
 		if permanent := (permanentError{}); errors.As(err, &permanent) {
 			if err = b.bury(unit, group, opts.Stream, permanent); err == nil {
 				each(group, jetstream.Msg.Term)
@@ -198,7 +215,7 @@ func (b *Bus) attempt(ctx context.Context, group []jetstream.Msg, handle Handler
 		}
 		messages[i] = Message{Subject: msg.Subject(), Data: data}
 		if meta, err := msg.Metadata(); err == nil {
-			messages[i].Sequence = meta.Sequence.Stream
+			messages[i].Sequence, messages[i].Delivery = meta.Sequence.Stream, meta.NumDelivered
 		}
 	}
 	return handle(ctx, messages)

@@ -7,7 +7,8 @@
 //     full stream, a lost connection or a restarting server slow it down; they never lose
 //     the message and never end the wait before the context does (invariant 4).
 //   - [Bus.Consume] acknowledges a message only after its handler returned nil. An error made
-//     by [Permanent] moves it to the dead letter stream, with its reason. Any other error
+//     by [Permanent] moves it to the dead letter stream, with its reason; one made by [Later]
+//     hands it back, to be delivered again after a delay. Any other error
 //     holds the message, tells JetStream that it is in hand, and calls the handler again,
 //     with back-off, for as long as it takes (invariant 5).
 //   - A message that was delivered before is handed to the handler alone, since it may be

@@ -6,52 +6,147 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
+	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 )
 
 const (
 	largeBucket = "LARGE"
+	largeStream = "OBJ_" + largeBucket // what JetStream keeps the bucket in
 	// headerObject names the object that holds a message's payload.
 	headerObject = "Stoker-Object"
 	// headerRoom is what a message needs besides its payload, within the server's limit.
 	headerRoom = 4 << 10
+	// leastLarge is what objects and the stream of resources may have together, however small
+	// the stream's limit is: room for the largest line as a chunk and as a batch.
+	leastLarge = 1 << 30
 )
+
+// collectAfter is the age from which objects that no message names are removed. See [Collector]
+// for why half of it matters.
+const collectAfter = 30 * time.Second
+
+// patience is how long a message may wait for an object that is not there, since its
+// publisher may be about to put it again.
+const patience = 10 * time.Minute
+
+var errNoRoom = errors.New("no room for large payloads")
 
 func (b *Bus) isLarge(payload []byte) bool {
 	return int64(len(payload)) > b.nc.MaxPayload()-headerRoom
 }
 
-// storeLarge moves the payload of a message to the object store under its content's name.
-// Storing it twice is harmless.
-func (b *Bus) storeLarge(ctx context.Context, msg *nats.Msg) error {
+// largePayload is a payload in the object store.
+type largePayload struct {
+	name  string
+	data  []byte
+	since time.Time // when it was known last to be there, and young
+}
+
+// storeLarge moves the payload of a message to the object store under its content's name, as
+// soon as there is room. Storing it twice is harmless.
+func (b *Bus) storeLarge(ctx context.Context, msg *nats.Msg) (*largePayload, error) {
 	sum := sha256.Sum256(msg.Data)
-	name := hex.EncodeToString(sum[:])
+	large := &largePayload{name: hex.EncodeToString(sum[:]), data: msg.Data}
+	err := b.untilStored(ctx, func(ctx context.Context) error { return b.putNew(ctx, msg.Subject, large) })
+	if err != nil {
+		return nil, err
+	}
+	msg.Data = nil
+	msg.Header.Set(headerObject, large.name)
+	return large, nil
+}
+
+// keepLarge is called once the message that names an object is stored. If that took so long
+// that the object may have been collected in between, it is put again.
+func (b *Bus) keepLarge(ctx context.Context, large *largePayload) error {
+	if time.Since(large.since) < b.collectAfter/2 {
+		return nil
+	}
+	return b.untilStored(ctx, func(ctx context.Context) error { return b.put(ctx, large) })
+}
+
+func (b *Bus) untilStored(ctx context.Context, store func(context.Context) error) error {
 	for attempt := 1; ; attempt++ {
-		err := b.putObject(ctx, name, msg.Data)
+		err := store(ctx)
 		if err == nil {
-			break
+			return nil
+		}
+		if attempt == 5 {
+			b.log.Warn().Err(err).Msg("cannot store a large payload, waiting")
 		}
 		if err := backOff(ctx, attempt); err != nil {
 			return fmt.Errorf("store a large payload: %w", err)
 		}
 	}
-	msg.Data = nil
-	msg.Header.Set(headerObject, name)
-	return nil
 }
 
-func (b *Bus) putObject(ctx context.Context, name string, data []byte) error {
+// putNew puts an object unless it is there and young. One after the other, so that no more than
+// one object of a process passes the limit.
+func (b *Bus) putNew(ctx context.Context, subject string, large *largePayload) error {
+	b.largeMu.Lock()
+	defer b.largeMu.Unlock()
+	stream, err := b.js.Stream(ctx, largeStream)
+	if err != nil {
+		return err
+	}
+	info := stream.CachedInfo()
+	start := time.Now()
+	object, err := lastObject(ctx, stream, metaSubject(large.name))
+	if err == nil && object.Size == uint64(len(large.data)) && info.TimeStamp.Sub(object.at) < b.collectAfter/2 {
+		large.since = start.Add(-info.TimeStamp.Sub(object.at))
+		return nil
+	}
+	if err := b.roomForLarge(ctx, subject, int64(info.State.Bytes), int64(len(large.data))); err != nil {
+		return err
+	}
+	return b.put(ctx, large)
+}
+
+func (b *Bus) put(ctx context.Context, large *largePayload) error {
 	store, err := b.js.ObjectStore(ctx, largeBucket)
 	if err != nil {
 		return err
 	}
-	if info, err := store.GetInfo(ctx, name); err == nil && info.Size == uint64(len(data)) {
-		return nil
+	start := time.Now()
+	if _, err = store.PutBytes(ctx, large.name, large.data); err == nil {
+		large.since = start
 	}
-	_, err = store.PutBytes(ctx, name, data)
 	return err
+}
+
+// roomForLarge holds objects to the limit of the stream of resources, in which they count.
+// Chunks have a quarter of it at most: a parser needs room for what is in them before they go.
+func (b *Bus) roomForLarge(ctx context.Context, subject string, used, wanted int64) error {
+	stream, err := b.js.Stream(ctx, fhirmsg.StreamResources)
+	if err != nil {
+		return err
+	}
+	info := stream.CachedInfo()
+	limit := largeLimit(info)
+	if strings.HasPrefix(subject, fhirmsg.SubjectChunk+".") {
+		limit /= 4
+	} else {
+		used += int64(info.State.Bytes)
+	}
+	if used+wanted > limit {
+		return errNoRoom
+	}
+	return nil
+}
+
+// largeLimit is what the stream of resources and the object store may have together.
+func largeLimit(resources *jetstream.StreamInfo) int64 {
+	if resources.Config.MaxBytes <= 0 {
+		return math.MaxInt64
+	}
+	return max(resources.Config.MaxBytes, leastLarge)
 }
 
 // payload returns a message's payload, from the object store where it is there.
@@ -66,7 +161,11 @@ func (b *Bus) payload(ctx context.Context, msg jetstream.Msg) ([]byte, error) {
 	}
 	data, err := store.GetBytes(ctx, name)
 	if errors.Is(err, jetstream.ErrObjectNotFound) {
-		return nil, Permanent(errors.New("the payload is not in the object store"))
+		err = errors.New("the payload is not in the object store")
+		if meta, metaErr := msg.Metadata(); metaErr == nil && time.Since(meta.Timestamp) < patience {
+			return nil, err
+		}
+		return nil, Permanent(err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("object store: %w", err)

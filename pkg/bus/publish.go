@@ -19,13 +19,18 @@ const publishTimeout = 10 * time.Second
 func (b *Bus) Publish(ctx context.Context, subject, id string, payload []byte) error {
 	msg := &nats.Msg{Subject: subject, Data: payload, Header: nats.Header{}}
 	msg.Header.Set(nats.MsgIdHdr, id)
+	var large *largePayload
 	if b.isLarge(payload) {
-		if err := b.storeLarge(ctx, msg); err != nil {
-			return fmt.Errorf("publish on %s: %w", subject, err)
+		var err error
+		if large, err = b.storeLarge(ctx, msg); err != nil {
+			return wrap(err, subject)
 		}
 	}
 	for attempt := 1; ; attempt++ {
 		err := b.publishOnce(ctx, msg)
+		if err == nil && large != nil {
+			return wrap(b.keepLarge(ctx, large), subject)
+		}
 		if err == nil || isHopeless(err) || ctx.Err() != nil {
 			return wrap(err, subject)
 		}

@@ -30,20 +30,65 @@ func (b *Bus) Trim(ctx context.Context, streamName string, resourceTypes []strin
 	if err != nil {
 		return fmt.Errorf("trim %s: %w", streamName, err)
 	}
-	cut := sizeCut(info)
+	old := uint64(0)
 	if maxAge > 0 {
-		old, err := b.SequenceAt(ctx, streamName, time.Now().Add(-maxAge))
-		if err != nil {
+		if old, err = b.SequenceAt(ctx, streamName, time.Now().Add(-maxAge)); err != nil {
 			return fmt.Errorf("trim %s: %w", streamName, err)
 		}
-		cut = max(cut, old)
 	}
+	full, err := b.fullness(ctx, info)
+	if err != nil {
+		return fmt.Errorf("trim %s: %w", streamName, err)
+	}
+	if full < trimFrom {
+		return trimBelow(ctx, stream, info, old, resourceTypes)
+	}
+	// Where a type is paused the oldest part may be all its own, and stays. Then more of the others goes.
+	for share := 1 - trimTo/full; ; share = min(2*share, 1) {
+		if err := trimBelow(ctx, stream, info, max(old, cutAt(info.State, share)), resourceTypes); err != nil {
+			return err
+		}
+		if share == 1 {
+			return nil
+		}
+		if info, err = stream.Info(ctx); err != nil {
+			return fmt.Errorf("trim %s: %w", streamName, err)
+		}
+		if float64(info.State.Bytes) < trimFrom*float64(info.Config.MaxBytes) {
+			return nil
+		}
+	}
+}
+
+// fullness is how much of its limit a stream has, or of that together with the objects that its
+// messages name, whichever is more.
+func (b *Bus) fullness(ctx context.Context, info *jetstream.StreamInfo) (float64, error) {
+	if info.Config.MaxBytes <= 0 {
+		return 0, nil
+	}
+	objects, err := b.js.Stream(ctx, largeStream)
+	if err != nil {
+		return 0, err
+	}
+	bytes := float64(info.State.Bytes)
+	both := bytes + float64(objects.CachedInfo().State.Bytes)
+	return max(bytes/float64(info.Config.MaxBytes), both/float64(largeLimit(info))), nil
+}
+
+// cutAt is the sequence behind a share of what a stream holds.
+func cutAt(state jetstream.StreamState, share float64) uint64 {
+	return state.FirstSeq + uint64(share*float64(state.LastSeq-state.FirstSeq)) + 1
+}
+
+// trimBelow removes what is below a sequence, as far as it may go. All types are cut at one, so
+// that what stays is the newest of all of them.
+func trimBelow(ctx context.Context, stream jetstream.Stream, info *jetstream.StreamInfo, cut uint64, resourceTypes []string) error {
 	if cut <= info.State.FirstSeq {
 		return nil
 	}
 	floors, err := floors(ctx, stream)
 	if err != nil {
-		return fmt.Errorf("trim %s: %w", streamName, err)
+		return fmt.Errorf("trim %s: %w", info.Config.Name, err)
 	}
 	for _, t := range resourceTypes {
 		floor, known := floors[t]
@@ -53,21 +98,10 @@ func (b *Bus) Trim(ctx context.Context, streamName string, resourceTypes []strin
 		}
 		err = stream.Purge(ctx, jetstream.WithPurgeSubject(fhirmsg.ResourceSubject("*", t)), jetstream.WithPurgeSequence(upTo))
 		if err != nil {
-			return fmt.Errorf("trim %s of %s: %w", streamName, t, err)
+			return fmt.Errorf("trim %s of %s: %w", info.Config.Name, t, err)
 		}
 	}
 	return nil
-}
-
-// sizeCut is the sequence up to which to remove for the stream's size, or 0. All types are cut
-// at one, so that what stays is the newest of all of them.
-func sizeCut(info *jetstream.StreamInfo) uint64 {
-	limit := float64(info.Config.MaxBytes)
-	if limit <= 0 || float64(info.State.Bytes) < trimFrom*limit {
-		return 0
-	}
-	share := 1 - trimTo*limit/float64(info.State.Bytes)
-	return info.State.FirstSeq + uint64(share*float64(info.State.LastSeq-info.State.FirstSeq)) + 1
 }
 
 // floors are, for each type that has a consumer of its own, the sequence up to which it and

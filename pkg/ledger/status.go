@@ -19,6 +19,7 @@ type Status struct {
 	Validation fhirmsg.Validation `json:"validation"`
 	State      State              `json:"state"`
 	Reason     string             `json:"reason,omitempty"`
+	Waiting    *Waiting           `json:"waiting,omitempty"` // nil: it goes on
 	Issued     time.Time          `json:"issued"`
 	Lines      Lines              `json:"lines"`
 	Resources  Resources          `json:"resources"`
@@ -87,6 +88,9 @@ func (l *Ledger) status(ctx context.Context, id fhirmsg.ImportID, issues bool) (
 	err := pgx.BeginTxFunc(ctx, l.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		var err error
 		if s, err = head(ctx, tx, id); err != nil {
+			return err
+		}
+		if s.Waiting, err = waiting(ctx, tx, id); err != nil {
 			return err
 		}
 		if s.ByType, err = byType(ctx, tx, id); err != nil {

@@ -5,7 +5,8 @@ import "errors"
 // Config is what users set. Every setting works when absent.
 type Config struct {
 	Imports  int      `env:"IMPORTS" envDefault:"4" doc:"imports fetched at once"`
-	Window   int      `env:"WINDOW" envDefault:"16" doc:"chunks of a file published at once"`
+	Window   int      `env:"WINDOW" envDefault:"16" doc:"chunks of a file published at once; a chunk of one long line counts as several"`
+	Credit   int64    `env:"CREDIT" envDefault:"268435456" doc:"bytes of a supplier's files, after decompression, that may be on their way and not stored yet; one chunk always may"`
 	Roots    []string `env:"ROOTS" envDefault:"/" doc:"folders that files and folders named by import requests must lie in, separated by commas"`
 	SpoolDir string   `env:"SPOOL_DIR" doc:"folder of content that was handed in, such as standard input; empty: such sources are refused"`
 }
@@ -14,6 +15,9 @@ type Config struct {
 func (c Config) Validate() error {
 	if c.Imports < 1 || c.Window < 1 {
 		return errors.New("imports and window must be at least 1")
+	}
+	if c.Credit < 1 {
+		return errors.New("credit must be at least 1 byte")
 	}
 	return nil
 }

@@ -108,6 +108,7 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 			return err
 		}
 	}
+	c := newCredit(f, imp)
 	for _, file := range files {
 		if file.State == "closed" || file.State == "failed" {
 			continue
@@ -116,7 +117,7 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 		if imp.IsRetry() {
 			fetch = f.fetchRejects
 		}
-		if err := fetch(ctx, imp, file); err != nil {
+		if err := fetch(ctx, imp, file, c); err != nil {
 			return err
 		}
 	}

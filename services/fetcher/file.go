@@ -55,7 +55,7 @@ func (f *fetcher) pin(ctx context.Context, imp fhirmsg.Import, sources []fhirmsg
 
 // fetchFile brings one file to its end, or to its failure. Errors are those of the database
 // and the queue, and why the import is left; what is wrong with the file is in the ledger.
-func (f *fetcher) fetchFile(ctx context.Context, imp fhirmsg.Import, file ledger.File) error {
+func (f *fetcher) fetchFile(ctx context.Context, imp fhirmsg.Import, file ledger.File, c *credit) error {
 	var locator source.Locator
 	if err := json.Unmarshal(file.Locator, &locator); err != nil {
 		return f.ledger.CloseFile(ctx, imp.ID, file.Index, "its place was not stored in a form that this version reads")
@@ -73,7 +73,7 @@ func (f *fetcher) fetchFile(ctx context.Context, imp fhirmsg.Import, file ledger
 	}
 	r, err := reading.Open(ctx, source.File{Name: file.Name, Type: file.Type, Locator: locator, Size: file.Size}, f.source, opts)
 	if err == nil {
-		err = f.readFile(ctx, imp, file, r)
+		err = f.readFile(ctx, imp, file, r, c)
 		_ = r.Close() // only read from
 	}
 	failed := fileError{}
@@ -98,7 +98,7 @@ type fileError struct{ error }
 func (e fileError) Unwrap() error { return e.error }
 
 // readFile publishes a file's chunks from where it is open.
-func (f *fetcher) readFile(ctx context.Context, imp fhirmsg.Import, file ledger.File, r *reading.Reading) error {
+func (f *fetcher) readFile(ctx context.Context, imp fhirmsg.Import, file ledger.File, r *reading.Reading, c *credit) error {
 	state, err := json.Marshal(r.State)
 	if err != nil {
 		return fmt.Errorf("encode a file's state: %w", err)
@@ -107,7 +107,7 @@ func (f *fetcher) readFile(ctx context.Context, imp fhirmsg.Import, file ledger.
 	if err := f.ledger.OpenFile(ctx, imp.ID, file.Index, state, r.State.Validator.Size); err != nil {
 		return err
 	}
-	p := newPublisher(ctx, f, imp, file.Index)
+	p := newPublisher(ctx, f, imp, file.Index, c)
 	readErr := f.readPieces(ctx, imp, file, r, p)
 	now, err := p.finish(ctx, r.Read())
 	switch {
@@ -137,7 +137,7 @@ func (f *fetcher) readPieces(ctx context.Context, imp fhirmsg.Import, file ledge
 			},
 			Body: piece.Body,
 		}
-		if err := p.publish(chunk); err != nil {
+		if err := p.publish(ctx, chunk, r.Read()); err != nil {
 			return err
 		}
 		state, err := p.flush(ctx, r.Read(), false)

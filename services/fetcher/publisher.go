@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
@@ -15,51 +16,135 @@ import (
 // flushEvery is the longest time between chunks being acknowledged and being stated.
 const flushEvery = 250 * time.Millisecond
 
+// mostAtOnce is how many chunks are published at once, however small they are.
+const mostAtOnce = 64
+
 // publisher publishes the chunks of one file, several at once, and states those that JetStream
 // has acknowledged.
 type publisher struct {
-	f     *fetcher
-	imp   fhirmsg.Import
-	file  int32
-	group *errgroup.Group
-	ctx   context.Context //nolint:containedctx // the group's: it ends when a publication fails
+	f      *fetcher
+	imp    fhirmsg.Import
+	file   int32
+	credit *credit
+	group  *errgroup.Group
+	ctx    context.Context //nolint:containedctx // the group's: it ends when a publication fails
+
+	window *semaphore.Weighted // bytes of chunks published at once (invariant 6)
+	size   int64               // of the window
 
 	mu    sync.Mutex
 	acked []ledger.Fetched
 
-	buf     []byte // for encoding, of the goroutine that publishes
-	flushed time.Time
+	// Of the goroutine that publishes:
+	buf      []byte // for encoding
+	unstated int64  // bytes that were published and are not in the ledger yet
+	flushed  time.Time
 }
 
-func newPublisher(ctx context.Context, f *fetcher, imp fhirmsg.Import, file int32) *publisher {
+func newPublisher(ctx context.Context, f *fetcher, imp fhirmsg.Import, file int32, c *credit) *publisher {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(f.cfg.Window)
-	return &publisher{f: f, imp: imp, file: file, group: group, ctx: ctx, flushed: time.Now()}
+	size := int64(f.cfg.Window) * int64(imp.ChunkSize)
+	return &publisher{
+		f: f, imp: imp, file: file, credit: c, group: group, ctx: ctx,
+		window: semaphore.NewWeighted(size), size: size, flushed: time.Now(),
+	}
 }
 
-// publish sends a chunk; it waits while the window is full, which is how a full queue slows
-// the reading down (invariant 4). Errors come with flush and finish.
-func (p *publisher) publish(chunk fhirmsg.Chunk) error {
+// publish sends a chunk, when there is room in the window and the supplier has credit: a full
+// queue and a supplier's backlog slow the reading down (invariants 4 and 6). read is how far
+// the file was read. An import that is paused or cancelled while it waits is left with
+// errHalted. Errors of a publication come with flush and finish.
+func (p *publisher) publish(ctx context.Context, chunk fhirmsg.Chunk, read int64) error {
+	weight := min(max(int64(len(chunk.Body)), p.size/mostAtOnce), p.size)
+	if err := p.waitForRoom(ctx, weight, read); err != nil {
+		return err
+	}
+	if err := p.waitForCredit(ctx, chunk.Length, read); err != nil {
+		p.window.Release(weight)
+		return err
+	}
 	var id string
 	var err error
 	if p.buf, id, err = chunk.Append(p.buf[:0]); err != nil {
+		p.window.Release(weight)
 		return err
 	}
 	msg := bytes.Clone(p.buf)
+	if len(p.buf) > 2*p.imp.ChunkSize {
+		p.buf = nil // of one long line: not to be held for ever
+	}
+	p.unstated += chunk.Length
+	stated := ledger.Fetched{Offset: chunk.Offset, Length: chunk.Length, Lines: chunk.Lines}
 	p.group.Go(func() error {
+		defer p.window.Release(weight)
 		start := time.Now()
 		if err := p.f.deps.Bus.Publish(p.ctx, fhirmsg.ChunkSubject(p.imp.Supplier), id, msg); err != nil {
 			return err
 		}
-		p.f.deps.Metrics.Unit(time.Since(start), chunk.Lines, chunk.Length)
+		p.f.deps.Metrics.Unit(time.Since(start), stated.Lines, stated.Length)
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.acked = append(p.acked, ledger.Fetched{
-			Offset: chunk.Offset, Length: chunk.Length, Lines: chunk.Lines,
-		})
+		p.acked = append(p.acked, stated)
 		return nil
 	})
 	return p.ctx.Err()
+}
+
+// waitForRoom waits for room in the window.
+func (p *publisher) waitForRoom(ctx context.Context, weight, read int64) error {
+	if p.window.TryAcquire(weight) {
+		return nil
+	}
+	p.credit.begin()
+	for {
+		wait, cancel := context.WithTimeout(p.ctx, flushEvery)
+		err := p.window.Acquire(wait, weight)
+		cancel()
+		if err == nil {
+			return p.credit.goesOn(ctx)
+		}
+		if err := p.meanwhile(ctx, read, "the queue "+fhirmsg.StreamChunks+" takes no more"); err != nil {
+			return err
+		}
+	}
+}
+
+// waitForCredit waits until the supplier may have so many bytes more on their way.
+func (p *publisher) waitForCredit(ctx context.Context, bytes, read int64) error {
+	if p.credit.spend(bytes) {
+		return nil
+	}
+	p.credit.begin()
+	for {
+		if err := p.credit.wait(p.ctx); err != nil {
+			return err
+		}
+		if err := p.meanwhile(ctx, read, p.credit.used()); err != nil {
+			return err
+		}
+		if err := p.credit.look(ctx, bytes, p.unstated); err != nil {
+			return err
+		}
+		if p.credit.spend(bytes) {
+			return p.credit.goesOn(ctx)
+		}
+	}
+}
+
+// meanwhile is what is done while waiting: what was acknowledged is stated, and the import is
+// left if it is not to go on.
+func (p *publisher) meanwhile(ctx context.Context, read int64, what string) error {
+	if err := p.ctx.Err(); err != nil {
+		return err
+	}
+	state, err := p.flush(ctx, read, true)
+	if err != nil {
+		return err
+	}
+	if err := p.f.halted(state); err != nil {
+		return err
+	}
+	return p.credit.stalled(ctx, what)
 }
 
 // flush states what was acknowledged, if it is time to, and returns the import's state.
@@ -72,7 +157,14 @@ func (p *publisher) flush(ctx context.Context, read int64, force bool) (ledger.S
 	acked := p.acked
 	p.acked = nil
 	p.mu.Unlock()
-	return p.f.ledger.RecordFetched(ctx, p.imp.ID, p.file, read, acked)
+	state, err := p.f.ledger.RecordFetched(ctx, p.imp.ID, p.file, read, acked)
+	if err != nil {
+		return state, err
+	}
+	for _, f := range acked {
+		p.unstated -= f.Length
+	}
+	return state, nil
 }
 
 // finish waits for the chunks that are under way and states them.

@@ -11,7 +11,7 @@ import (
 // fetchRejects publishes a file's rejects again, as the chunks of a retry. What is published
 // depends on the ledger's rows only, which do not change once an import has ended, so whoever
 // follows a crashed fetcher publishes the same.
-func (f *fetcher) fetchRejects(ctx context.Context, imp fhirmsg.Import, file ledger.File) error {
+func (f *fetcher) fetchRejects(ctx context.Context, imp fhirmsg.Import, file ledger.File, c *credit) error {
 	published, _, err := f.ledger.ResumePoint(ctx, imp.ID, file.Index)
 	if err != nil {
 		return err
@@ -19,7 +19,7 @@ func (f *fetcher) fetchRejects(ctx context.Context, imp fhirmsg.Import, file led
 	if err := f.ledger.OpenFile(ctx, imp.ID, file.Index, []byte(`{}`), -1); err != nil {
 		return err
 	}
-	p := newPublisher(ctx, f, imp, file.Index)
+	p := newPublisher(ctx, f, imp, file.Index, c)
 	readErr := f.readRejects(ctx, imp, file, p, published)
 	now, err := p.finish(ctx, 0)
 	switch {
@@ -57,7 +57,7 @@ func (f *fetcher) readRejects(ctx context.Context, imp fhirmsg.Import, file ledg
 				if offset <= published {
 					continue
 				}
-				if err := p.publish(chunk); err != nil {
+				if err := p.publish(ctx, chunk, 0); err != nil {
 					return err
 				}
 			}

@@ -38,7 +38,7 @@ func newFetcher(t *testing.T) (*fetcher, *pgxpool.Pool) {
 	fail(err)
 	fail(b.Apply(t.Context(), []string{"Patient"}, nil))
 	return &fetcher{
-		cfg: Config{Window: 4}, deps: Deps{Bus: b, Pool: pool, Log: zerolog.Nop()},
+		cfg: Config{Window: 4, Credit: 1 << 20}, deps: Deps{Bus: b, Pool: pool, Log: zerolog.Nop()},
 		ledger: ledger.New(pool), stopping: make(chan struct{}),
 	}, pool
 }

@@ -38,7 +38,10 @@ func Run(ctx context.Context, cfg Config, d Deps) error {
 	if err != nil {
 		return err
 	}
-	p := &parser{deps: d, converters: make(chan *converter, cfg.workers())}
+	p := &parser{
+		deps: d, converters: make(chan *converter, cfg.workers()),
+		quota: newQuota(cfg.TypeShare, d.Bus), held: newHeld(),
+	}
 	for range cfg.workers() {
 		p.converters <- &converter{parser: convert.New(convert.Options{})}
 	}
@@ -52,6 +55,8 @@ func Run(ctx context.Context, cfg Config, d Deps) error {
 type parser struct {
 	deps       Deps
 	converters chan *converter // those that are free
+	quota      *quota
+	held       *held
 }
 
 // converter has the buffers of one worker.
@@ -67,6 +72,14 @@ func (p *parser) handle(ctx context.Context, messages []bus.Message) error {
 	defer func() { p.converters <- c }()
 	for _, msg := range messages {
 		start := time.Now()
+		waits := p.held.types(msg)
+		full, err := p.full(ctx, waits)
+		if err != nil {
+			return err
+		}
+		if full {
+			return later(msg)
+		}
 		chunk, err := fhirmsg.DecodeChunk(msg.Data, c.body)
 		if err != nil {
 			return bus.Permanent(err)
@@ -79,10 +92,25 @@ func (p *parser) handle(ctx context.Context, messages []bus.Message) error {
 		if err != nil {
 			return bus.Permanent(err)
 		}
+		if waits != nil {
+			keepTypes(&out, waits) // the others were published when it came first
+		}
+		kept, err := p.keepBack(ctx, &out)
+		if err != nil {
+			return err
+		}
 		if err := p.publish(ctx, c, out); err != nil {
 			return err
 		}
-		p.measure(out, time.Since(start))
+		if len(kept) > 0 {
+			p.held.add(msg, kept)
+			return later(msg)
+		}
+		if err := p.state(ctx, out.Statement); err != nil {
+			return err
+		}
+		p.held.remove(msg)
+		p.measure(out.Statement, time.Since(start))
 	}
 	return nil
 }
@@ -98,8 +126,7 @@ func keep(buf []byte) []byte {
 	return buf
 }
 
-// publish stores batches and rejects, then the statement about them. Invariant 1: only
-// then may the chunk be acknowledged.
+// publish stores batches and rejects.
 func (p *parser) publish(ctx context.Context, c *converter, out convert.Output) error {
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(publishers)
@@ -109,6 +136,7 @@ func (p *parser) publish(ctx context.Context, c *converter, out convert.Output) 
 			return bus.Permanent(err)
 		}
 		msg := bytes.Clone(c.msg)
+		p.quota.published(b.Type, len(msg))
 		group.Go(func() error {
 			return p.deps.Bus.Publish(groupCtx, fhirmsg.ResourceSubject(b.Import.Dataset, b.Type), b.MessageID(), msg)
 		})
@@ -126,7 +154,15 @@ func (p *parser) publish(ctx context.Context, c *converter, out convert.Output) 
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	s := out.Statement
+	for _, b := range out.Batches {
+		p.deps.Metrics.Resources(b.Type, "parsed", int64(b.Rows))
+	}
+	return nil
+}
+
+// state publishes the statement about a chunk, after its batches and rejects are stored.
+// Invariant 1: only then may the chunk be acknowledged.
+func (p *parser) state(ctx context.Context, s fhirmsg.Statement) error {
 	msg, err := s.Encode()
 	if err != nil {
 		return bus.Permanent(err)
@@ -134,11 +170,7 @@ func (p *parser) publish(ctx context.Context, c *converter, out convert.Output) 
 	return p.deps.Bus.Publish(ctx, fhirmsg.StatementSubject(s.Import.Supplier), s.MessageID(), msg)
 }
 
-func (p *parser) measure(out convert.Output, took time.Duration) {
-	m, s := p.deps.Metrics, out.Statement
-	for _, b := range out.Batches {
-		m.Resources(b.Type, "parsed", int64(b.Rows))
-	}
-	m.Rejects(s.Rejected + s.EntriesRejected)
-	m.Unit(took, s.Plain+s.Entries, s.Length)
+func (p *parser) measure(s fhirmsg.Statement, took time.Duration) {
+	p.deps.Metrics.Rejects(s.Rejected + s.EntriesRejected)
+	p.deps.Metrics.Unit(took, s.Plain+s.Entries, s.Length)
 }

@@ -52,6 +52,7 @@ func Run(ctx context.Context, cfg Config, d Deps) error {
 	group.Go(func() error { w.sweep(ctx); return nil })
 	group.Go(func() error { w.trim(ctx); return nil })
 	group.Go(func() error { w.replays(ctx); return nil })
+	group.Go(func() error { w.collect(ctx); return nil })
 	group.Go(func() error { w.observe(ctx); return nil })
 	return group.Wait()
 }

@@ -87,6 +87,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 		s.failLedger(w, err)
 		return
 	}
+	s.explain(r.Context(), &status)
 	reply(w, http.StatusOK, status)
 }
 

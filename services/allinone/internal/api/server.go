@@ -50,6 +50,9 @@ func (s *Server) Handler(other http.Handler) http.Handler {
 	mux.HandleFunc("DELETE /datasets/{dataset}", s.drop)
 	mux.HandleFunc("GET /streams", s.streams)
 	mux.HandleFunc("PUT /spool", s.spool)
+	mux.HandleFunc("GET /pressure", s.pressure)
+	mux.HandleFunc("POST /types/{type}/pause", s.pauseType)
+	mux.HandleFunc("POST /types/{type}/resume", s.resumeType)
 	mux.Handle("/", other)
 	return localOnly(http.NewCrossOriginProtection().Handler(mux))
 }

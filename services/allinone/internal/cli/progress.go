@@ -42,6 +42,9 @@ func (r *rate) describe(s ledger.Status) string {
 		left := time.Duration(seconds*float64(size-read)/float64(read)) * time.Second
 		text += ", ETA " + left.Round(time.Second).String()
 	}
+	if s.Waiting != nil {
+		text += "; " + describeWaiting(*s.Waiting)
+	}
 	return text
 }
 

@@ -81,6 +81,7 @@ the data folder); otherwise they start what they need themselves and stop it at 
 		a.upCommand(), a.importCommand(), a.statusCommand(), a.rejectsCommand(), a.issuesCommand(), a.retryCommand(), a.cancelCommand(), a.discardCommand(), a.traceCommand(),
 		a.replayCommand(), a.datasetCommand(), a.streamsCommand(), a.validateCommand(), a.databaseURLCommand(), a.psqlCommand(), a.generateCommand(), a.versionCommand(),
 	)
+	root.AddCommand(a.pauseCommand(), a.resumeCommand())
 	for _, cmd := range root.Commands() {
 		args := cmd.Args
 		cmd.Args = func(cmd *cobra.Command, got []string) error {

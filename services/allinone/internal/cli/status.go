@@ -76,7 +76,10 @@ func (a *app) showList(ctx context.Context, conn *connection, asJSON bool) error
 		row(t, s.Import.String(), s.Issued.Local().Format("2006-01-02 15:04:05"), s.Supplier, s.Dataset, string(s.State),
 			thousands(s.Seen), thousands(s.Missing), s.Reason)
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return a.showPressure(ctx, conn)
 }
 
 func (a *app) table() *tabwriter.Writer { return tabwriter.NewWriter(a.io.Out, 0, 0, 2, ' ', 0) }
@@ -96,6 +99,9 @@ func (a *app) printStatus(s ledger.Status) {
 	a.printf("import %s  %s in %.1f s\n", s.Import, s.State, s.Seconds)
 	if s.Reason != "" {
 		a.printf("reason: %s\n", s.Reason)
+	}
+	if s.Waiting != nil {
+		a.printf("%s\n", describeWaiting(*s.Waiting))
 	}
 	a.printf("supplier %s, dataset %s, mode %s, validation %s\n", s.Supplier, s.Dataset, s.Mode, s.Validation)
 	if s.RetryOf != nil {

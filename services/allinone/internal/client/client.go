@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
+	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/api"
@@ -84,6 +86,22 @@ func (c *Client) Retry(ctx context.Context, id fhirmsg.ImportID, validation fhir
 
 func (c *Client) do(ctx context.Context, id fhirmsg.ImportID, what string) error {
 	return c.call(ctx, http.MethodPost, "/imports/"+id.String()+"/"+what, nil, nil)
+}
+
+// Pressure returns what holds the pipeline back.
+func (c *Client) Pressure(ctx context.Context) (p bus.Pressure, err error) {
+	err = c.call(ctx, http.MethodGet, "/pressure", nil, &p)
+	return p, err
+}
+
+// PauseType stops the writers of a resource type, for so long; 0 is until they are resumed.
+func (c *Client) PauseType(ctx context.Context, resourceType string, period time.Duration) error {
+	return c.call(ctx, http.MethodPost, "/types/"+url.PathEscape(resourceType)+"/pause?for="+period.String(), nil, nil)
+}
+
+// ResumeType lets the writers of a resource type go on.
+func (c *Client) ResumeType(ctx context.Context, resourceType string) error {
+	return c.call(ctx, http.MethodPost, "/types/"+url.PathEscape(resourceType)+"/resume", nil, nil)
 }
 
 // Trace returns every delivery of a resource.

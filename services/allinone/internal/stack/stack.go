@@ -26,6 +26,10 @@ import (
 	"github.com/stoker-fhir/stoker/services/writer/operate"
 )
 
+// maxPayload is the largest message of the private NATS server in bytes: a chunk of what cannot be
+// compressed, such as documents in base64, fits, and need not go through the object store.
+const maxPayload = 4 << 20
+
 // Options say what to run.
 type Options struct {
 	DataDir     string // made if it is missing
@@ -141,6 +145,7 @@ func (s *Stack) openQueue(ctx context.Context) (nc *nats.Conn, err error) {
 		var server *natsd.Server
 		server, err = natsd.Start(ctx, natsd.Options{
 			StoreDir: filepath.Join(s.opts.DataDir, "nats"), SyncAlways: true, Logger: s.log,
+			MaxPayload: maxPayload,
 		})
 		if err != nil {
 			return nil, err

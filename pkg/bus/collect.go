@@ -1,0 +1,202 @@
+package bus
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+)
+
+// Collector removes objects that no message names any more: the message was acknowledged from a
+// queue, or trimmed, or the process that put the object ended before it published the message.
+// It reads each message once, and none while all objects are known to be named. Any number
+// of collectors may run.
+//
+// Why none goes that is named, or about to be: the collector lists objects older than
+// collectAfter, then looks for messages that name them, then removes that revision of the
+// object and no later one. A publisher trusts an object that is younger than half of that, and
+// puts an older one anew, as a new revision. If it takes less than half of
+// collectAfter until its message is stored, the message was there before the object was listed,
+// and was seen. If it takes longer, as on a full queue or in a process that was stopped, the
+// publisher puts the object again after its message is stored, before it says that it is; who reads the
+// message meanwhile waits for the object. A publisher that ends before that
+// has not acknowledged what it works on, which is published again.
+type Collector struct {
+	bus     *Bus
+	scanned map[string]position // by stream: up to where names are known
+	named   map[string][]naming // by object
+}
+
+// position is a place in a stream, of which there may be another one of the same name later.
+type position struct {
+	created  time.Time
+	sequence uint64
+}
+
+// naming is a message that names an object.
+type naming struct {
+	stream   string
+	sequence uint64
+}
+
+// NewCollector makes a collector. It is for one goroutine.
+func (b *Bus) NewCollector() *Collector {
+	return &Collector{bus: b, scanned: map[string]position{}, named: map[string][]naming{}}
+}
+
+// object is an object in the store, as its newest revision has it.
+type object struct {
+	jetstream.ObjectInfo
+	subject  string
+	sequence uint64
+	at       time.Time
+}
+
+const (
+	metaPrefix  = "$O." + largeBucket + ".M."
+	chunkPrefix = "$O." + largeBucket + ".C."
+)
+
+func metaSubject(name string) string {
+	return metaPrefix + base64.URLEncoding.EncodeToString([]byte(name))
+}
+
+func lastObject(ctx context.Context, stream jetstream.Stream, subject string) (object, error) {
+	msg, err := stream.GetLastMsgForSubject(ctx, subject)
+	if err != nil {
+		return object{}, err
+	}
+	o := object{subject: subject, sequence: msg.Sequence, at: msg.Time}
+	if err := json.Unmarshal(msg.Data, &o.ObjectInfo); err != nil {
+		return o, fmt.Errorf("object store: an object is not described as JSON")
+	}
+	return o, nil
+}
+
+// Collect removes what can be removed now, and returns how many objects that were.
+func (c *Collector) Collect(ctx context.Context) (removed int, err error) {
+	stream, err := c.bus.js.Stream(ctx, largeStream)
+	if err != nil {
+		return 0, fmt.Errorf("collect: %w", err)
+	}
+	if stream.CachedInfo().State.Msgs == 0 {
+		clear(c.named)
+		return 0, nil
+	}
+	unnamed, err := c.unnamed(ctx, stream)
+	if err != nil {
+		return 0, fmt.Errorf("collect: %w", err)
+	}
+	if len(unnamed) == 0 {
+		return 0, nil
+	}
+	for _, s := range fhirmsg.Streams() {
+		if err := c.scan(ctx, s); err != nil {
+			return 0, fmt.Errorf("collect: read %s: %w", s.Name, err)
+		}
+	}
+	for _, o := range unnamed {
+		isNamed, err := c.isNamed(ctx, o.Name)
+		if err != nil {
+			return removed, fmt.Errorf("collect: %w", err)
+		}
+		if isNamed {
+			continue
+		}
+		if err := remove(ctx, stream, o); err != nil {
+			return removed, fmt.Errorf("collect: %w", err)
+		}
+		removed++
+	}
+	return removed, nil
+}
+
+// remove removes a revision of an object and no later one: a later one has content of its own.
+// The content goes first: who ends in between leaves an old object, which is put anew by who
+// needs it, and removed the next time if nobody does.
+func remove(ctx context.Context, stream jetstream.Stream, o object) error {
+	if err := stream.Purge(ctx, jetstream.WithPurgeSubject(chunkPrefix+o.NUID)); err != nil {
+		return err
+	}
+	return stream.Purge(ctx, jetstream.WithPurgeSubject(o.subject), jetstream.WithPurgeSequence(o.sequence+1))
+}
+
+// unnamed returns the objects that are old enough and not known to be named.
+func (c *Collector) unnamed(ctx context.Context, stream jetstream.Stream) (list []object, err error) {
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(metaPrefix+">"))
+	if err != nil {
+		return nil, err
+	}
+	for subject := range info.State.Subjects {
+		o, err := lastObject(ctx, stream, subject)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue // another collector was faster
+		}
+		if err != nil {
+			return nil, err
+		}
+		if info.TimeStamp.Sub(o.at) < c.bus.collectAfter { // both are the server's time
+			continue
+		}
+		if isNamed, err := c.isNamed(ctx, o.Name); err != nil {
+			return nil, err
+		} else if !isNamed {
+			list = append(list, o)
+		}
+	}
+	return list, nil
+}
+
+// isNamed reports whether a message that is known to name an object is still there.
+func (c *Collector) isNamed(ctx context.Context, name string) (bool, error) {
+	for _, n := range c.named[name] {
+		stream, err := c.bus.js.Stream(ctx, n.stream)
+		if err != nil {
+			return false, err
+		}
+		msg, err := stream.GetMsg(ctx, n.sequence)
+		if err == nil && msg.Header.Get(headerObject) == name {
+			return true, nil
+		}
+		if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+			return false, err
+		}
+	}
+	delete(c.named, name)
+	return false, nil
+}
+
+// scan learns which objects the messages name that came since the last time.
+func (c *Collector) scan(ctx context.Context, s fhirmsg.Stream) error {
+	stream, err := c.bus.js.Stream(ctx, s.Name)
+	if err != nil {
+		return err
+	}
+	info := stream.CachedInfo()
+	at := c.scanned[s.Name]
+	if !at.created.Equal(info.Created) {
+		at = position{created: info.Created}
+	}
+	for at.sequence < info.State.LastSeq {
+		msg, err := stream.GetMsg(ctx, at.sequence+1, jetstream.WithGetMsgSubject(s.Subjects[0]))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			at.sequence = info.State.LastSeq
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if name := msg.Header.Get(headerObject); name != "" {
+			c.named[name] = append(c.named[name], naming{s.Name, msg.Sequence})
+		}
+		at.sequence = msg.Sequence
+	}
+	c.scanned[s.Name] = at
+	return nil
+}

@@ -1,0 +1,167 @@
+package bus
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+)
+
+// large is a payload that no message can hold.
+func large(b byte) []byte { return bytes.Repeat([]byte{b}, 2<<20) }
+
+// objects is how many objects the store has.
+func (b *Bus) objects(t *testing.T) int {
+	t.Helper()
+	store, err := b.js.ObjectStore(t.Context(), largeBucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := store.List(t.Context())
+	if err != nil && len(list) > 0 {
+		t.Fatal(err)
+	}
+	return len(list)
+}
+
+func wantCollected(t *testing.T, c *Collector, what string, want int) {
+	t.Helper()
+	got, err := c.Collect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != want {
+		t.Errorf("%s: %d objects removed, want %d", what, got, want)
+	}
+}
+
+// TestCollect: an object goes when the last message that names it is gone, and no earlier.
+func TestCollect(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, nil)
+	b.collectAfter = 0
+	c := b.NewCollector()
+	wantCollected(t, c, "nothing there", 0)
+	publish := func(subject, id string, payload []byte) {
+		t.Helper()
+		if err := b.Publish(t.Context(), subject, id, payload); err != nil {
+			t.Fatal(err)
+		}
+	}
+	orphan := &nats.Msg{Subject: fhirmsg.ChunkSubject("a"), Data: large('o'), Header: nats.Header{}}
+	if _, err := b.storeLarge(t.Context(), orphan); err != nil {
+		t.Fatal(err)
+	}
+	publish(fhirmsg.ResourceSubject("fhir", "Patient"), "small", []byte("small"))
+	publish(fhirmsg.ChunkSubject("a"), "chunk", large('c'))
+	publish(fhirmsg.ChunkSubject("a"), "poison", large('p'))
+	publish(fhirmsg.ResourceSubject("fhir", "Patient"), "batch", large('r'))
+	publish(fhirmsg.ResourceSubject("fhir", "Patient"), "the same content", large('r'))
+	wantCollected(t, c, "put and never named", 1)
+	wantCollected(t, c, "all named", 0)
+	n := 0
+	consume(t, b, chunks(), func(_ context.Context, messages []Message, stop func()) error {
+		if n++; n == 2 {
+			defer stop()
+		}
+		if messages[0].Data[0] == 'p' {
+			return Permanent(errors.New("it is poison"))
+		}
+		return nil
+	})
+	wantCollected(t, c, "acknowledged, and named by a dead letter", 1)
+	if err := b.Purge(t.Context(), fhirmsg.StreamDead); err != nil {
+		t.Fatal(err)
+	}
+	wantCollected(t, b.NewCollector(), "the dead letter removed", 1)
+	if err := b.Purge(t.Context(), fhirmsg.StreamResources); err != nil {
+		t.Fatal(err)
+	}
+	wantCollected(t, c, "trimmed", 1)
+	stream, err := b.js.Stream(t.Context(), largeStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := stream.CachedInfo().State.Msgs; left != 0 {
+		t.Errorf("%d parts of objects are left", left)
+	}
+}
+
+// TestCollectSparesTheNewRevision: what was put again after it was listed stays.
+func TestCollectSparesTheNewRevision(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, nil)
+	b.collectAfter = 0
+	msg := func() *nats.Msg {
+		return &nats.Msg{Subject: fhirmsg.ChunkSubject("a"), Data: large('c'), Header: nats.Header{}}
+	}
+	stored, err := b.storeLarge(t.Context(), msg())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := b.js.Stream(t.Context(), largeStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed, err := lastObject(t.Context(), stream, metaSubject(stored.name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Publish(t.Context(), fhirmsg.ChunkSubject("a"), "chunk", large('c')); err != nil {
+		t.Fatal(err)
+	}
+	if err := remove(t.Context(), stream, listed); err != nil {
+		t.Fatal(err)
+	}
+	consume(t, b, chunks(), func(_ context.Context, messages []Message, stop func()) error {
+		defer stop()
+		if !bytes.Equal(messages[0].Data, large('c')) {
+			t.Errorf("got %d bytes", len(messages[0].Data))
+		}
+		return nil
+	})
+}
+
+// TestCollectedWhileItsPublisherWaits: a publisher that waits for a full queue until its object
+// is gone puts it again.
+func TestCollectedWhileItsPublisherWaits(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, Limits{fhirmsg.StreamChunks: 256 << 10})
+	b.collectAfter = 0
+	filler := make([]byte, 200<<10)
+	if err := b.Publish(t.Context(), fhirmsg.ChunkSubject("a"), "filler", filler); err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; ; i++ { // until not even an empty message is taken
+		msg := &nats.Msg{Subject: fhirmsg.ChunkSubject("a"), Data: make([]byte, 4<<10>>min(i/4, 12)), Header: nats.Header{}}
+		msg.Header.Set(nats.MsgIdHdr, fmt.Sprint("filler", i))
+		if err := b.publishOnce(t.Context(), msg); err != nil && i > 60 {
+			break
+		}
+	}
+	done := make(chan error, 1)
+	go func() { done <- b.Publish(t.Context(), fhirmsg.ChunkSubject("a"), "chunk", large('c')) }()
+	end := time.Now().Add(time.Minute)
+	for b.objects(t) == 0 && time.Now().Before(end) {
+	}
+	wantCollected(t, b.NewCollector(), "while it waits", 1)
+	consume(t, b, chunks(), func(_ context.Context, messages []Message, stop func()) error {
+		if len(messages[0].Data) < 1<<20 {
+			return nil
+		}
+		defer stop()
+		if !bytes.Equal(messages[0].Data, large('c')) {
+			t.Errorf("got %d bytes", len(messages[0].Data))
+		}
+		return nil
+	})
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
