@@ -28,6 +28,6 @@ present || { make --no-print-directory tools && present; }
 failed=0
 while read -r module; do
 	echo "lint $module"
-	(cd "$module" && "$linter" run --config "$OLDPWD/.golangci.yml" ./...) || failed=1
+	(cd "$module" && "$linter" run --allow-parallel-runners --config "$OLDPWD/.golangci.yml" ./...) || failed=1
 done < <(hack/modules.sh)
 exit "$failed"
