@@ -30,6 +30,8 @@
 // are counted by kind from the parsers' statements. A retry ([Ledger.Retry]) is an import of its
 // own that pins what the one pinned whose rejects it puts through again.
 //
+// [Ledger.Outstanding] is what a supplier has on its way, by which fetchers hold it to its credit.
+//
 // The package does not guarantee that a supplier sent everything it has; it accounts for
 // what was read.
 package ledger

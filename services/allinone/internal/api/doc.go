@@ -10,6 +10,8 @@
 //	GET  /imports/{id}/rejects          OperationOutcome, one a line; ?lines=1: the lines as they came
 //	GET  /imports/{id}/issues           the same, also of what was stored all the same
 //	GET  /datasets/{dataset}/{type}/{id}  every delivery of a resource, and what is stored
+//	GET  /pressure                      which queues are full, which types are paused
+//	POST /types/{type}/pause            stop storing a resource type; ?for=2h; also: resume
 //	PUT  /spool                         hand in a file's content; answers with its name
 //
 // It is meant for the machine it runs on: it listens on a loopback address, refuses
