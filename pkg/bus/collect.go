@@ -2,8 +2,6 @@ package bus
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -50,35 +48,6 @@ func (b *Bus) NewCollector() *Collector {
 	return &Collector{bus: b, scanned: map[string]position{}, named: map[string][]naming{}}
 }
 
-// object is an object in the store, as its newest revision has it.
-type object struct {
-	jetstream.ObjectInfo
-	subject  string
-	sequence uint64
-	at       time.Time
-}
-
-const (
-	metaPrefix  = "$O." + largeBucket + ".M."
-	chunkPrefix = "$O." + largeBucket + ".C."
-)
-
-func metaSubject(name string) string {
-	return metaPrefix + base64.URLEncoding.EncodeToString([]byte(name))
-}
-
-func lastObject(ctx context.Context, stream jetstream.Stream, subject string) (object, error) {
-	msg, err := stream.GetLastMsgForSubject(ctx, subject)
-	if err != nil {
-		return object{}, err
-	}
-	o := object{subject: subject, sequence: msg.Sequence, at: msg.Time}
-	if err := json.Unmarshal(msg.Data, &o.ObjectInfo); err != nil {
-		return o, fmt.Errorf("object store: an object is not described as JSON")
-	}
-	return o, nil
-}
-
 // Collect removes what can be removed now, and returns how many objects that were.
 func (c *Collector) Collect(ctx context.Context) (removed int, err error) {
 	stream, err := c.bus.js.Stream(ctx, largeStream)
@@ -121,7 +90,7 @@ func (c *Collector) Collect(ctx context.Context) (removed int, err error) {
 // The content goes first: who ends in between leaves an old object, which is put anew by who
 // needs it, and removed the next time if nobody does.
 func remove(ctx context.Context, stream jetstream.Stream, o object) error {
-	if err := stream.Purge(ctx, jetstream.WithPurgeSubject(chunkPrefix+o.NUID)); err != nil {
+	if err := stream.Purge(ctx, jetstream.WithPurgeSubject(partPrefix+o.NUID)); err != nil {
 		return err
 	}
 	return stream.Purge(ctx, jetstream.WithPurgeSubject(o.subject), jetstream.WithPurgeSequence(o.sequence+1))

@@ -110,15 +110,12 @@ func (b *Bus) putNew(ctx context.Context, subject string, large *largePayload) e
 }
 
 func (b *Bus) put(ctx context.Context, large *largePayload) error {
-	store, err := b.js.ObjectStore(ctx, largeBucket)
-	if err != nil {
+	start := time.Now()
+	if err := b.putObject(ctx, large.name, large.data); err != nil {
 		return err
 	}
-	start := time.Now()
-	if _, err = store.PutBytes(ctx, large.name, large.data); err == nil {
-		large.since = start
-	}
-	return err
+	large.since = start
+	return nil
 }
 
 // roomForLarge holds objects to the limit of the stream of resources, in which they count.
@@ -155,20 +152,11 @@ func (b *Bus) payload(ctx context.Context, msg jetstream.Msg) ([]byte, error) {
 	if name == "" {
 		return msg.Data(), nil
 	}
-	store, err := b.js.ObjectStore(ctx, largeBucket)
-	if err != nil {
-		return nil, fmt.Errorf("object store: %w", err)
-	}
-	data, err := store.GetBytes(ctx, name)
-	if errors.Is(err, jetstream.ErrObjectNotFound) {
-		err = errors.New("the payload is not in the object store")
-		if meta, metaErr := msg.Metadata(); metaErr == nil && time.Since(meta.Timestamp) < patience {
-			return nil, err
+	data, err := b.getObject(ctx, name)
+	if errors.Is(err, errNoObject) {
+		if meta, metaErr := msg.Metadata(); metaErr == nil && time.Since(meta.Timestamp) >= patience {
+			return nil, Permanent(err)
 		}
-		return nil, Permanent(err)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("object store: %w", err)
-	}
-	return data, nil
+	return data, err
 }

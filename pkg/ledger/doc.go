@@ -34,6 +34,8 @@
 // discarded, the one exception to their being only added, and writers learn of it from
 // [EnsureImport].
 //
+// [Ledger.Outstanding] is what a supplier has on its way, by which fetchers hold it to its credit.
+//
 // The package does not guarantee that a supplier sent everything it has; it accounts for
 // what was read.
 package ledger

@@ -20,6 +20,8 @@
 //	POST /datasets/{dataset}/swap?with= give it the place of another one; tells what to wait for
 //	DELETE /datasets/{dataset}          drop it with its rows
 //	GET  /streams                       what waits, and how far back a replay can go
+//	GET  /pressure                      which queues are full, which types are paused
+//	POST /types/{type}/pause            stop storing a resource type; ?for=2h; also: resume
 //	PUT  /spool                         hand in a file's content; answers with its name
 //
 // It is meant for the machine it runs on: it listens on a loopback address, refuses
