@@ -23,7 +23,7 @@ import (
 // again, the import goes on, and nothing is missing or rejected.
 func TestFullDiskOfPostgreSQL(t *testing.T) {
 	t.Parallel()
-	source, want := tenPatients(t)
+	source, want := patients(t)
 	home := pgtest.Dir(t)
 	small := mountSmall(t, home, 160)
 	server := pgtest.ServerIn(t, home)
@@ -31,7 +31,10 @@ func TestFullDiskOfPostgreSQL(t *testing.T) {
 	p := newPipelineOn(t, url, restart, server.URL())
 	p.start("fetcher")
 	writer := p.start("writer")
-	id := p.request(fhirmsg.ImportRequest{ChunkSize: 64 << 10, Sources: []fhirmsg.Source{{Path: source}}})
+	parser := p.start("parser")
+	p.wait(p.request(fhirmsg.ImportRequest{Sources: []fhirmsg.Source{{Path: firstLine(t, source)}}}))
+	parser.stop()
+	id := p.request(fhirmsg.ImportRequest{ChunkSize: 16 << 10, Sources: []fhirmsg.Source{{Path: source}}})
 	waitFor(t, "the files to be fetched", func() bool {
 		s, err := p.ledger.Status(t.Context(), id)
 		return err == nil && s.State == ledger.StateDraining
@@ -57,7 +60,7 @@ func TestFullDiskOfPostgreSQL(t *testing.T) {
 // fetcher waits; when it is back, the import goes on, and nothing is missing.
 func TestFullDiskOfNATS(t *testing.T) {
 	t.Parallel()
-	source, want := tenPatients(t)
+	source, want := patients(t)
 	home := t.TempDir()
 	small := mountSmall(t, home, 64)
 	url, restart := startNATSIn(t, home, true)
@@ -66,7 +69,7 @@ func TestFullDiskOfNATS(t *testing.T) {
 	waitFor(t, "streams and consumers", func() bool {
 		return p.bus.Apply(t.Context(), fhirdef.ResourceTypes(fhirmsg.FHIRVersionR4), nil) == nil
 	})
-	id := p.request(fhirmsg.ImportRequest{ChunkSize: 64 << 10, Sources: []fhirmsg.Source{{Path: source}}})
+	id := p.request(fhirmsg.ImportRequest{ChunkSize: 16 << 10, Sources: []fhirmsg.Source{{Path: source}}})
 	var free func()
 	if small {
 		free = fill(t, home)
@@ -85,14 +88,16 @@ func TestFullDiskOfNATS(t *testing.T) {
 	p.wantStored(id, want)
 }
 
-// tenPatients is a folder of resources, and the digest of what must be stored of them.
-func tenPatients(t *testing.T) (dir, digest string) {
+// patients is a file of them, so that all batches go to one table, and the digest of what must be
+// stored of it.
+func patients(t *testing.T) (path, digest string) {
 	t.Helper()
-	dir = t.TempDir()
-	if r := stoker(t, nil, "", "generate", "--patients", "10", "--seed", "7", dir); r.code != 0 {
+	dir := t.TempDir()
+	if r := stoker(t, nil, "", "generate", "--patients", "40", "--seed", "7", dir); r.code != 0 {
 		t.Fatal(r.stderr)
 	}
-	return dir, referenceDigest(t, dir)
+	path = filepath.Join(dir, "Patient.ndjson")
+	return path, referenceDigest(t, path)
 }
 
 // wantStored waits for the end of an import that must be complete, with nothing refused.
@@ -170,8 +175,8 @@ func (p *pipeline) refuseForLackOfRoom() (free func()) {
 	}
 	run(`CREATE FUNCTION stoker.no_room() RETURNS trigger LANGUAGE plpgsql AS
 			$$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$;
-		CREATE TRIGGER no_room BEFORE INSERT ON stoker.written EXECUTE FUNCTION stoker.no_room()`)
-	return func() { run(`DROP TRIGGER no_room ON stoker.written`) }
+		CREATE TRIGGER no_room BEFORE INSERT ON fhir.patient EXECUTE FUNCTION stoker.no_room()`)
+	return func() { run(`DROP TRIGGER no_room ON fhir.patient`) }
 }
 
 // withoutJetStream starts the NATS server again in the state in which a full disk leaves it.

@@ -27,7 +27,7 @@ import (
 // end. The batch is held and stored when the server is back, once.
 func TestPostgreSQLKilledDuringCopy(t *testing.T) {
 	t.Parallel()
-	source, want := tenPatients(t)
+	source, want := patients(t)
 	home := pgtest.Dir(t)
 	server := pgtest.ServerIn(t, home)
 	url, restart := startNATS(t, false)
@@ -35,7 +35,7 @@ func TestPostgreSQLKilledDuringCopy(t *testing.T) {
 	for _, name := range []string{"fetcher", "parser", "writer"} {
 		p.start(name)
 	}
-	p.wait(p.request(fhirmsg.ImportRequest{Sources: []fhirmsg.Source{{Path: firstLine(t, filepath.Join(source, "Patient.ndjson"))}}}))
+	p.wait(p.request(fhirmsg.ImportRequest{Sources: []fhirmsg.Source{{Path: firstLine(t, source)}}}))
 
 	// A row in the middle waits for a lock that we hold, until the server dies with it.
 	pool, err := pgxpool.New(t.Context(), p.databaseURL)
