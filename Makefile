@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 GO ?= go
 FUZZTIME ?= 30s
-TIMEOUT ?= 20m
+TIMEOUT ?= 40m
 ROUNDS ?= 5
 GOLANGCI_VERSION := v2.15.0
 PROGRAMS := ./services/allinone/cmd/stoker ./services/fetcher/cmd/fetcher ./services/parser/cmd/parser ./services/writer/cmd/writer
