@@ -97,7 +97,7 @@ func TestNobodyStores(t *testing.T) {
 // the queue than it holds.
 func TestPausedType(t *testing.T) {
 	t.Parallel()
-	const lines = 12_000
+	const lines = 15_000 // 20 MB of each type: more than the queue holds
 	path := bulky(t, lines, "Patient", "Observation", "Condition")
 	env, _ := up(t, pgtest.Dir(t), "STOKER_WRITER_STREAM_BYTES=16777216")
 	run := func(args ...string) string {
