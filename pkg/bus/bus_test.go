@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/natstest"
@@ -79,6 +80,36 @@ func TestApplyTwiceChangesNothing(t *testing.T) {
 	}
 	if got := s.CachedInfo().Config.MaxBytes; got != 32<<20 {
 		t.Errorf("size of RESOURCES = %d after an Apply without limits, want what was set", got)
+	}
+}
+
+// TestApplyTogether: services that start together end with the size that one of them is set to.
+func TestApplyTogether(t *testing.T) {
+	t.Parallel()
+	for range 5 {
+		nc, err := natstest.New(t).Connect()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(nc.Close)
+		b, err := New(nc, zerolog.Nop())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var group errgroup.Group
+		for _, limits := range []Limits{nil, {fhirmsg.StreamResources: 32 << 20}, nil, nil} {
+			group.Go(func() error { return b.Apply(t.Context(), []string{"Patient"}, limits) })
+		}
+		if err := group.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		s, err := b.js.Stream(t.Context(), fhirmsg.StreamResources)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.CachedInfo().Config.MaxBytes; got != 32<<20 {
+			t.Errorf("size of RESOURCES = %d, want what one of them is set to", got)
+		}
 	}
 }
 

@@ -44,16 +44,23 @@ func (b *Bus) applyStream(ctx context.Context, s fhirmsg.Stream, limits Limits) 
 	limit, named := limits[s.Name]
 	existing, err := b.js.Stream(ctx, s.Name)
 	switch {
-	case errors.Is(err, jetstream.ErrStreamNotFound):
-		if !named {
-			limit = s.MaxBytes
+	case errors.Is(err, jetstream.ErrStreamNotFound) && !named:
+		// Made, not updated: who has the setting may be making it at this moment.
+		_, err = b.js.CreateStream(ctx, streamConfig(s, s.MaxBytes))
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			return nil
 		}
+		return err
+	case errors.Is(err, jetstream.ErrStreamNotFound):
 	case err != nil:
 		return err
 	case !named || existing.CachedInfo().Config.MaxBytes == limit:
 		return nil
 	}
 	_, err = b.js.CreateOrUpdateStream(ctx, streamConfig(s, limit))
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another one made it meanwhile
+		_, err = b.js.UpdateStream(ctx, streamConfig(s, limit))
+	}
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/fhirdef"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/lifecycle"
 )
 
 func resourceTypes() []string { return fhirdef.ResourceTypes(fhirmsg.FHIRVersionR4) }
@@ -44,17 +45,24 @@ func (s *Server) resumeType(w http.ResponseWriter, r *http.Request) {
 	s.changeType(w, r, s.Bus.ResumeType)
 }
 
+// settleFor is how long a queue may take that is just being set up.
+const settleFor = 30 * time.Second
+
 func (s *Server) changeType(w http.ResponseWriter, r *http.Request, change func(context.Context, string) error) {
 	resourceType := r.PathValue("type")
 	if !slices.Contains(resourceTypes(), resourceType) {
 		fail(w, http.StatusBadRequest, fmt.Errorf("%q is no resource type of FHIR R4; want one such as Observation", resourceType))
 		return
 	}
-	// The consumers are there once any service ran; a new installation has none yet.
-	err := s.Bus.Apply(r.Context(), resourceTypes(), nil)
-	if err == nil {
-		err = change(r.Context(), resourceType)
-	}
+	ctx, cancel := context.WithTimeout(r.Context(), settleFor)
+	defer cancel()
+	err := lifecycle.Retry(ctx, s.Log, "change a type", func(ctx context.Context) error {
+		// The consumers are there once any service ran; a new installation has none yet.
+		if err := s.Bus.Apply(ctx, resourceTypes(), nil); err != nil {
+			return err
+		}
+		return change(ctx, resourceType)
+	})
 	if err != nil {
 		s.failQueue(w, err)
 		return
