@@ -43,6 +43,12 @@ func exampleValidated() Import {
 	return imp
 }
 
+// decodeRequest reads a request of a supplier that has no policy.
+func decodeRequest(b []byte) (any, error) {
+	r, err := DecodeImportRequest(b)
+	return r.WithDefaults(), err
+}
+
 func exampleRetry() ImportRequest {
 	return ImportRequest{ID: exampleID(), Retry: ImportID{0x01, 0x97, 15: 1}, Validation: ValidationStrict, MaxRejects: "2.5%", ChunkSize: 512 << 10}.WithDefaults()
 }
@@ -151,9 +157,9 @@ func TestGolden(t *testing.T) {
 		want     any
 		decode   func([]byte) (any, error)
 	}{
-		{"request", exampleRequest().MessageID(), nil, exampleRequest(), func(b []byte) (any, error) { return DecodeImportRequest(b) }},
-		{"request-2", exampleRequest().MessageID(), mustEncode(exampleRequest().Encode()), exampleRequest(), func(b []byte) (any, error) { return DecodeImportRequest(b) }},
-		{"request-retry", exampleRetry().MessageID(), mustEncode(exampleRetry().Encode()), exampleRetry(), func(b []byte) (any, error) { return DecodeImportRequest(b) }},
+		{"request", exampleRequest().MessageID(), nil, exampleRequest(), decodeRequest},
+		{"request-2", exampleRequest().MessageID(), mustEncode(exampleRequest().Encode()), exampleRequest(), decodeRequest},
+		{"request-retry", exampleRetry().MessageID(), mustEncode(exampleRetry().Encode()), exampleRetry(), decodeRequest},
 		{"chunk-retry", retriedID, encodedRetried, exampleRetriedChunk(), func(b []byte) (any, error) { return DecodeChunk(b, nil) }},
 		{"statement-issues", exampleIssueStatement().MessageID(), mustEncode(exampleIssueStatement().Encode()), exampleIssueStatement(), func(b []byte) (any, error) { return DecodeStatement(b) }},
 		{"rejects-stored", storedID, encodedStored, stored, func(b []byte) (any, error) { return DecodeRejects(b) }},

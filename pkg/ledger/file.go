@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -79,14 +80,24 @@ func (l *Ledger) Files(ctx context.Context, id fhirmsg.ImportID) (files []File, 
 	return files, true, nil
 }
 
-// BeginFetch moves an accepted import to fetching and returns the state it is in now.
-func (l *Ledger) BeginFetch(ctx context.Context, id fhirmsg.ImportID) (State, error) {
-	var state State
-	err := l.pool.QueryRow(ctx, `UPDATE stoker.import
-		SET state = CASE WHEN state = 'accepted' THEN 'fetching' ELSE state END
+// ErrMaxImports is that a supplier has as many imports under way as its policy allows.
+var ErrMaxImports = errors.New("the supplier has as many imports under way as it may")
+
+// BeginFetch moves an accepted import to fetching and returns the state it is in now. An import waits
+// for those of its supplier that were accepted before, where the policy limits how many there may
+// be at once; one that is paused is not waited for. Errors: [ErrMaxImports], [ErrNotFound].
+func (l *Ledger) BeginFetch(ctx context.Context, id fhirmsg.ImportID) (state State, err error) {
+	err = l.pool.QueryRow(ctx, `UPDATE stoker.import AS i
+		SET state = CASE WHEN state = 'accepted' AND (policy->'max_imports' IS NULL OR (policy->>'max_imports')::bigint > (
+				SELECT count(*) FROM stoker.import o WHERE o.supplier = i.supplier AND o.issued < i.issued
+				AND o.ended IS NULL AND o.state <> 'paused'))
+			THEN 'fetching' ELSE state END
 		WHERE id = $1 RETURNING state`, [16]byte(id)).Scan(&state)
+	if err == nil && state == StateAccepted {
+		err = ErrMaxImports
+	}
 	if err != nil {
-		return "", fmt.Errorf("begin to fetch import %s: %w", id, notFound(err))
+		return state, fmt.Errorf("begin to fetch import %s: %w", id, notFound(err))
 	}
 	return state, nil
 }

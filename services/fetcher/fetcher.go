@@ -3,6 +3,7 @@ package fetcher
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -20,8 +21,8 @@ import (
 // grace is how long the chunks in hand may go on after the first signal.
 const grace = 20 * time.Second
 
-// rules is the version of the parser's rules that imports are pinned to; 2 validates.
-const rules = 2
+// rules is the version of the parser's rules that imports are pinned to; 2 validates, 3 scopes keys.
+const rules = 3
 
 // Deps is what the service works with. They stay the caller's to close.
 type Deps struct {
@@ -62,6 +63,10 @@ type fetcher struct {
 	stopping <-chan struct{} // closed at the first signal: finish the chunk in hand
 }
 
+// maxImportsDelay is how long an import waits before it looks again whether an earlier one of its
+// supplier has ended.
+const maxImportsDelay = 2 * time.Second
+
 // Why an import is left before its end.
 var (
 	errStopping = errors.New("the process is stopping")    // another fetcher goes on
@@ -75,7 +80,15 @@ func (f *fetcher) handle(ctx context.Context, messages []bus.Message) error {
 		if err != nil {
 			return bus.Permanent(err)
 		}
-		if err := f.fetch(ctx, req); err != nil && !errors.Is(err, errHalted) {
+		// Who may publish is decided by subject, so nobody speaks for another supplier.
+		if msg.Subject != fhirmsg.FetchSubject(req.Supplier) {
+			return bus.Permanent(fmt.Errorf("import request of supplier %s on the subject %s", req.Supplier, msg.Subject))
+		}
+		err = f.fetch(ctx, req)
+		if errors.Is(err, ledger.ErrOthers) {
+			return bus.Permanent(err)
+		}
+		if err != nil && !errors.Is(err, errHalted) {
 			return err
 		}
 	}
@@ -83,16 +96,19 @@ func (f *fetcher) handle(ctx context.Context, messages []bus.Message) error {
 }
 
 func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
-	definitions, err := checksum(req)
+	definitions, err := fhirdef.Load(fhirmsg.FHIRVersionR4)
 	if err != nil {
 		return err
 	}
-	imp, _, err := f.ledger.Accept(ctx, req, rules, definitions)
+	imp, _, err := f.ledger.Accept(ctx, req, rules, definitions.Checksum)
 	if err != nil {
 		return err
 	}
 	// An import that was refused, paused or cancelled, or is being stored already, is not fetched.
 	state, err := f.ledger.BeginFetch(ctx, imp.ID)
+	if errors.Is(err, ledger.ErrMaxImports) {
+		return bus.Later("its supplier has as many imports under way as it may", maxImportsDelay)
+	}
 	if err != nil || state != ledger.StateFetching {
 		return err
 	}
@@ -122,18 +138,6 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 		}
 	}
 	return f.ledger.CloseList(ctx, imp.ID)
-}
-
-// checksum is that of the definitions to validate by, "" where nothing is validated.
-func checksum(req fhirmsg.ImportRequest) (string, error) {
-	if !req.Validation.Checks() {
-		return "", nil
-	}
-	d, err := fhirdef.Load(req.FHIRVersion)
-	if err != nil {
-		return "", err
-	}
-	return d.Checksum, nil
 }
 
 // halted returns why fetching must not go on, or nil.

@@ -15,8 +15,8 @@ import (
 // Rules is the version of what this package does. A change that makes another output of the
 // same chunk raises it.
 //
-// 2 validates, where an import asks for it.
-const Rules = 2
+// 2 validates, where an import asks for it. 3 scopes keys, where one asks for it.
+const Rules = 3
 
 // DefaultMaxBatchBytes is the size of a batch's body, before compression, that is not
 // exceeded but by a single resource. A message of that size fits NATS's default of 1 MiB.
