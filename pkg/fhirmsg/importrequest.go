@@ -150,6 +150,14 @@ func (r ImportRequest) Check() error {
 	return errors.Join(errs...)
 }
 
+// CheckOpen reports everything that is wrong with a request whatever its supplier's policy fills in.
+func (r ImportRequest) CheckOpen() error {
+	if r.AsOf != nil && r.Mode == "" {
+		r.Mode = ModeSync // as the policy may say
+	}
+	return r.WithDefaults().Check()
+}
+
 // Encode returns the message's bytes.
 func (r ImportRequest) Encode() ([]byte, error) { return json.Marshal(r) }
 
@@ -166,7 +174,7 @@ func DecodeImportRequest(b []byte) (ImportRequest, error) {
 	if r.Supplier == "" {
 		r.Supplier = DefaultSupplier
 	}
-	if err := r.WithDefaults().Check(); err != nil {
+	if err := r.CheckOpen(); err != nil {
 		return r, fmt.Errorf("import request: %w", err)
 	}
 	return r, nil

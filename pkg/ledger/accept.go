@@ -126,17 +126,22 @@ func applyPolicy(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest) (fil
 	s, err := findSupplier(ctx, tx, req.Supplier)
 	switch {
 	case errors.Is(err, ErrNoSupplier):
-		return req.WithDefaults(), nil, "", nil
 	case err != nil:
 		return req, nil, "", err
 	case req.Retry != (fhirmsg.ImportID{}):
-		return req.WithDefaults(), &s.Policy, "", nil
+		policy = &s.Policy
+	default:
+		policy = &s.Policy
+		req, refusal = s.Fill(req)
+		if s.Removed != nil {
+			refusal = fmt.Sprintf("supplier %s was removed and delivers nothing any more", s.Name)
+		}
 	}
-	req, refusal = s.Fill(req)
-	if s.Removed != nil {
-		refusal = fmt.Sprintf("supplier %s was removed and delivers nothing any more", s.Name)
+	req = req.WithDefaults()
+	if err := req.Check(); err != nil && refusal == "" {
+		refusal = err.Error()
 	}
-	return req.WithDefaults(), &s.Policy, refusal, nil
+	return req, policy, refusal, nil
 }
 
 // claimDataset makes the dataset with its first import, and says why it refuses this one.
