@@ -166,6 +166,18 @@ func (l *Ledger) ResumePoint(ctx context.Context, id fhirmsg.ImportID, index int
 	return offset, lines, rows.Err()
 }
 
+// FetchedOf adds up what was fetched of the files of an import that are at their end, in bytes after
+// decompression and in lines.
+func (l *Ledger) FetchedOf(ctx context.Context, id fhirmsg.ImportID) (bytes, lines int64, err error) {
+	err = l.pool.QueryRow(ctx, `SELECT coalesce(sum(c.length), 0)::bigint, coalesce(sum(c.lines), 0)::bigint
+		FROM stoker.fetched c JOIN stoker.file f USING (import, file)
+		WHERE c.import = $1 AND f.state IN ('closed', 'failed')`, [16]byte(id)).Scan(&bytes, &lines)
+	if err != nil {
+		return 0, 0, fmt.Errorf("what was fetched of import %s: %w", id, err)
+	}
+	return bytes, lines, nil
+}
+
 // CloseFile states that a file was read to its end, or, with a reason, that it failed.
 func (l *Ledger) CloseFile(ctx context.Context, id fhirmsg.ImportID, index int32, reason string) error {
 	_, err := l.pool.Exec(ctx, `UPDATE stoker.file

@@ -107,7 +107,11 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 	// An import that was refused, paused or cancelled, or is being stored already, is not fetched.
 	state, err := f.ledger.BeginFetch(ctx, imp.ID)
 	if errors.Is(err, ledger.ErrMaxImports) {
-		return bus.Later("its supplier has as many imports under way as it may", maxImportsDelay)
+		const what = "earlier imports of its supplier have to end first: there are as many under way as its policy allows"
+		if err := f.ledger.SetWaiting(ctx, imp.ID, ledger.Waiting{For: what, Since: time.Now()}); err != nil {
+			return err
+		}
+		return bus.Later(what, maxImportsDelay)
 	}
 	if err != nil || state != ledger.StateFetching {
 		return err
@@ -124,7 +128,11 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 			return err
 		}
 	}
-	c := newCredit(f, imp)
+	a, err := f.newAllowance(ctx, imp)
+	if err != nil {
+		return err
+	}
+	c := newCredit(f, imp, a)
 	for _, file := range files {
 		if file.State == "closed" || file.State == "failed" {
 			continue

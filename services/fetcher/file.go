@@ -60,6 +60,9 @@ func (f *fetcher) fetchFile(ctx context.Context, imp fhirmsg.Import, file ledger
 	if err := json.Unmarshal(file.Locator, &locator); err != nil {
 		return f.ledger.CloseFile(ctx, imp.ID, file.Index, "its place was not stored in a form that this version reads")
 	}
+	if err := c.allowance.begin(); err != nil {
+		return f.ledger.CloseFile(ctx, imp.ID, file.Index, err.Error())
+	}
 	opts := reading.Options{ChunkSize: imp.ChunkSize, MaxLine: imp.MaxLine, Line: 1}
 	if file.Reading != nil {
 		if err := json.Unmarshal(file.Reading, &opts.State); err != nil {
@@ -128,6 +131,9 @@ func (f *fetcher) readPieces(ctx context.Context, imp fhirmsg.Import, file ledge
 			return nil
 		}
 		if err != nil {
+			return fileError{err}
+		}
+		if err := p.credit.allowance.reach(piece.Offset+piece.Length, piece.FirstLine-1+piece.Lines); err != nil {
 			return fileError{err}
 		}
 		chunk := fhirmsg.Chunk{

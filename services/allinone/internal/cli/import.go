@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -143,10 +142,8 @@ func (f importFlags) request() (req fhirmsg.ImportRequest, err error) {
 		}
 		req.AsOf = &t
 	}
-	if req.ID, err = fhirmsg.NewImportID(time.Now(), rand.Reader); err != nil {
-		return req, err
-	}
 	check := req
+	check.ID = fhirmsg.ImportID{1}                // the other side chooses it
 	check.Sources = []fhirmsg.Source{{Path: "/"}} // they are checked where they are read
 	checked := check.CheckOpen
 	if f.supplier == "" { // there is no policy that fills anything in
