@@ -90,23 +90,24 @@ func TestAllowance(t *testing.T) {
 // TestAllowanceIsResumed: a fetcher that follows another one counts what that one published.
 func TestAllowanceIsResumed(t *testing.T) {
 	t.Parallel()
-	f, _ := newFetcher(t)
+	f, pool := newFetcher(t)
 	if err := f.ledger.AddSupplier(t.Context(), supplier.Supplier{Name: "a", Policy: supplier.Policy{MaxLines: 4}}, false); err != nil {
 		t.Fatal(err)
 	}
 	f.source = source.Config{Roots: []string{"/"}}
 	req := request(t, "a", files(t, 2, 3))
-	stopping := make(chan struct{})
-	close(stopping)
-	f.stopping = stopping // after each chunk
-	for {
-		err := f.fetch(t.Context(), req)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, errStopping) {
-			t.Fatal(err)
-		}
+	if err := f.fetch(t.Context(), req); err != nil {
+		t.Fatal(err)
+	}
+	// As if it had died with the second file in hand, after one chunk of it.
+	if _, err := pool.Exec(t.Context(), `
+		WITH forgotten AS (DELETE FROM stoker.fetched WHERE import = $1 AND file = 1 AND off > 0),
+			opened AS (UPDATE stoker.file SET state = 'open', reason = '' WHERE import = $1 AND file = 1)
+		UPDATE stoker.import SET state = 'fetching', closed = NULL WHERE id = $1`, [16]byte(req.ID)); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.fetch(t.Context(), req); err != nil {
+		t.Fatal(err)
 	}
 	status, err := f.ledger.Status(t.Context(), req.ID)
 	if err != nil || status.Lines.Read != 4 || status.Files[0].State != "closed" || status.Files[1].State != "failed" {
