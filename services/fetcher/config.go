@@ -1,6 +1,10 @@
 package fetcher
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/stoker-fhir/stoker/pkg/outbound"
+)
 
 // Config is what users set. Every setting works when absent.
 type Config struct {
@@ -9,6 +13,8 @@ type Config struct {
 	Credit   int64    `env:"CREDIT" envDefault:"268435456" doc:"bytes of a supplier's files, after decompression, that may be on their way and not stored yet; one chunk always may"`
 	Roots    []string `env:"ROOTS" envDefault:"/" doc:"folders that files and folders named by import requests must lie in, separated by commas"`
 	SpoolDir string   `env:"SPOOL_DIR" doc:"folder of content that was handed in, such as standard input; empty: such sources are refused"`
+
+	HTTP outbound.Config `envPrefix:"HTTP_"`
 }
 
 // Validate reports settings that cannot be.

@@ -35,7 +35,7 @@ type Deps struct {
 func Run(ctx context.Context, cfg Config, d Deps) error {
 	f := &fetcher{
 		cfg: cfg, deps: d, ledger: ledger.New(d.Pool), stopping: ctx.Done(),
-		source: source.Config{Roots: cfg.Roots, SpoolDir: cfg.SpoolDir},
+		source: source.Config{Roots: cfg.Roots, SpoolDir: cfg.SpoolDir, HTTP: cfg.HTTP},
 	}
 	if err := lifecycle.Retry(ctx, d.Log, "migrate the database", func(ctx context.Context) error {
 		return ledger.Migrate(ctx, d.Pool)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/outbound"
 )
 
 // Why something in a folder is passed over.
@@ -32,7 +33,7 @@ const (
 func List(ctx context.Context, s fhirmsg.Source, cfg Config) ([]File, []Skipped, error) {
 	switch {
 	case s.URL != "":
-		u, err := parseURL(s.URL)
+		u, err := outbound.ParseURL(s.URL)
 		if err != nil {
 			return nil, nil, err
 		}

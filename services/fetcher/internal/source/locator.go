@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/outbound"
 )
 
 // File is one file of a source.
@@ -68,7 +69,7 @@ func Name(s fhirmsg.Source) string {
 	if s.URL == "" {
 		return printable(s.String())
 	}
-	u, err := parseURL(s.URL)
+	u, err := outbound.ParseURL(s.URL)
 	if err != nil {
 		return "a URL that cannot be read"
 	}
