@@ -16,8 +16,15 @@ import (
 type httpStream struct {
 	ctx context.Context // of the one who opened it: a Read has no other way to end with it
 	cfg Config
-	web *outbound.Client
-	url *url.URL
+	at  Locator
+	access
+	url *url.URL // of at, or where its manifest says that it is now
+
+	accept    string
+	maxBody   int64    // of an answer in bytes; 0: no limit
+	anonymous bool     // no credential is to be sent
+	renewed   bool     // the manifest was read again
+	answered  *url.URL // where the last answer came from
 
 	v        Validator
 	known    bool          // v is of an earlier answer, or of an earlier reading
@@ -28,16 +35,28 @@ type httpStream struct {
 	failures int // requests in a row that brought nothing new
 }
 
-func openHTTP(ctx context.Context, rawURL string, cfg Config, want *Validator, offset int64) (stream, error) {
-	u, err := outbound.ParseURL(rawURL)
+// acceptFiles is what is asked for where files are expected.
+const acceptFiles = "application/fhir+ndjson, application/ndjson, application/fhir+json;q=0.9, */*;q=0.8"
+
+// newHTTPStream is a stream that nothing was asked for yet.
+func newHTTPStream(ctx context.Context, l Locator, cfg Config) (*httpStream, error) {
+	u, err := outbound.ParseURL(l.URL)
 	if err != nil {
 		return nil, err
 	}
-	web, err := outbound.New(cfg.HTTP, cfg.Policy, cfg.Credentials...)
+	how, err := l.access(cfg)
 	if err != nil {
 		return nil, err
 	}
-	s := &httpStream{ctx: ctx, cfg: cfg, web: web, url: u, size: -1, offset: offset}
+	return &httpStream{ctx: ctx, cfg: cfg, at: l, access: how, url: u, accept: acceptFiles, anonymous: l.Anonymous, size: -1}, nil
+}
+
+func openHTTP(ctx context.Context, l Locator, cfg Config, want *Validator, offset int64) (stream, error) {
+	s, err := newHTTPStream(ctx, l, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.offset = offset
 	if want != nil {
 		s.v, s.known, s.size = *want, true, want.Size
 		if offset > 0 && !want.Strong {
@@ -165,7 +184,7 @@ func (s *httpStream) ask() error {
 	if err != nil {
 		return err
 	}
-	s.body = resp.Body
+	s.body, s.answered = resp.Body, resp.Request.URL
 	switch resp.StatusCode {
 	case http.StatusOK, http.StatusPartialContent:
 		if !readable(resp.Header.Get("Content-Encoding")) {
@@ -178,8 +197,39 @@ func (s *httpStream) ask() error {
 	case http.StatusRequestedRangeNotSatisfiable:
 		return s.fromTheEnd(resp)
 	default:
-		return refusal(resp, s.cfg.Now())
+		return s.refused(resp)
 	}
+}
+
+// refused asks in another way where that may help, once: with the token that a manifest says is not
+// needed, as it is for some servers, or where the manifest says that the file is now, since URLs of
+// files may expire.
+func (s *httpStream) refused(resp *http.Response) error {
+	err := refusal(resp, s.cfg.Now())
+	switch resp.StatusCode {
+	case http.StatusUnauthorized:
+		if s.anonymous && s.web.HasCredential(s.url) {
+			s.anonymous = false
+			s.hangUp()
+			return s.ask()
+		}
+	case http.StatusForbidden, http.StatusNotFound, http.StatusGone:
+		if s.at.Listed == nil || s.renewed {
+			return err
+		}
+		s.renewed = true
+		s.hangUp()
+		now, renewErr := s.at.renewed(s.ctx, s.cfg)
+		if renewErr != nil {
+			return fmt.Errorf("%w; its manifest, read again: %w", err, renewErr)
+		}
+		if now.String() == s.url.String() {
+			return err
+		}
+		s.url = now
+		return s.ask()
+	}
+	return err
 }
 
 // fromTheStart takes an answer with the whole content. What was delivered of it before is

@@ -33,12 +33,12 @@ func (s *httpStream) get() (*http.Response, error) {
 
 func (s *httpStream) request() outbound.Request {
 	header := http.Header{}
-	header.Set("Accept", "application/fhir+ndjson, application/ndjson, application/fhir+json;q=0.9, */*;q=0.8")
+	header.Set("Accept", s.accept)
 	if condition := s.v.condition(); s.offset > 0 && condition != "" {
 		header.Set("Range", fmt.Sprintf("bytes=%d-", s.offset))
 		header.Set("If-Range", condition)
 	}
-	return outbound.Request{URL: s.url, Header: header}
+	return outbound.Request{URL: s.url, Header: header, Secret: s.headers(s.url), Anonymous: s.anonymous, MaxBody: s.maxBody}
 }
 
 // readable reports whether content encoded so can be read: what is compressed is told by its

@@ -97,7 +97,7 @@ func open(ctx context.Context, f File, cfg Config, want *Validator, offset int64
 	var s stream
 	var err error
 	if f.Locator.URL != "" {
-		s, err = openHTTP(ctx, f.Locator.URL, cfg, want, offset)
+		s, err = openHTTP(ctx, f.Locator, cfg, want, offset)
 	} else {
 		s, err = openLocal(ctx, f.Locator, cfg, want, offset)
 	}
