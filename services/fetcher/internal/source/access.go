@@ -1,10 +1,7 @@
 package source
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,8 +9,6 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/outbound"
-	"github.com/stoker-fhir/stoker/services/fetcher/internal/format"
-	"github.com/stoker-fhir/stoker/services/fetcher/internal/manifest"
 )
 
 // personal are headers that say who asks. They are for the origin that they were given for; others
@@ -59,53 +54,6 @@ func (a access) headers(u *url.URL) http.Header {
 	return a.secret
 }
 
-// acceptManifest is what is asked for where a manifest is expected.
-const acceptManifest = "application/json, application/fhir+json;q=0.9"
-
-// pageAttempts is how often a page is read anew that was cut, or changed, while it was read.
-const pageAttempts = 3
-
-// readPage reads one page of a manifest.
-func readPage(ctx context.Context, l Locator, cfg Config) (manifest.Manifest, error) {
-	for attempt := 1; ; attempt++ {
-		m, err := readPageOnce(ctx, l, cfg)
-		if attempt < pageAttempts && (errors.Is(err, ErrCut) || errors.Is(err, ErrChanged)) {
-			continue
-		}
-		status := StatusError{}
-		if errors.As(err, &status) && status.Code == http.StatusAccepted {
-			err = fmt.Errorf("%w: the manifest is not complete yet", err)
-		}
-		return m, err
-	}
-}
-
-func readPageOnce(ctx context.Context, l Locator, cfg Config) (manifest.Manifest, error) {
-	cfg = cfg.withDefaults()
-	s, err := newHTTPStream(ctx, l, cfg)
-	if err != nil {
-		return manifest.Manifest{}, err
-	}
-	defer s.Close() //nolint:errcheck // only read from
-	s.accept, s.maxBody = acceptManifest, manifest.MaxSize
-	if err := s.connect(); err != nil {
-		return manifest.Manifest{}, err
-	}
-	base := *s.answered
-	base.User = nil // it is in the headers, which go where they belong
-	in := format.NewInput(s)
-	content, err := in.Decompress(in.Detect())
-	if err != nil {
-		return manifest.Manifest{}, err
-	}
-	defer content.Close() //nolint:errcheck // frees memory only
-	b, err := io.ReadAll(io.LimitReader(content, manifest.MaxSize+1))
-	if err != nil {
-		return manifest.Manifest{}, err
-	}
-	return manifest.Read(b, &base)
-}
-
 // withoutUser moves the user of a URL into a header, where it is kept from other origins.
 func withoutUser(u *url.URL, headers []fhirmsg.Header) (*url.URL, []fhirmsg.Header) {
 	if u.User == nil {
@@ -117,4 +65,35 @@ func withoutUser(u *url.URL, headers []fhirmsg.Header) (*url.URL, []fhirmsg.Head
 	bare := *u
 	bare.User = nil
 	return &bare, append(slices.Clone(headers), fhirmsg.Header{Name: "Authorization", Value: req.Header.Get("Authorization")})
+}
+
+// refused asks in another way where that may help, once: with the token that a manifest says is not
+// needed, as it is for some servers, or where the manifest says that the file is now, since URLs of
+// files may expire.
+func (s *httpStream) refused(resp *http.Response) error {
+	err := refusal(resp, s.cfg.Now())
+	switch resp.StatusCode {
+	case http.StatusUnauthorized:
+		if s.anonymous && s.web.HasCredential(s.url) {
+			s.anonymous = false
+			s.hangUp()
+			return s.ask()
+		}
+	case http.StatusForbidden, http.StatusNotFound, http.StatusGone:
+		if s.at.Listed == nil || s.renewed {
+			return err
+		}
+		s.renewed = true
+		s.hangUp()
+		now, renewErr := s.at.renewed(s.ctx, s.cfg)
+		if renewErr != nil {
+			return fmt.Errorf("%w; its manifest, read again: %w", err, renewErr)
+		}
+		if now.String() == s.url.String() {
+			return err
+		}
+		s.url = now
+		return s.ask()
+	}
+	return err
 }

@@ -201,37 +201,6 @@ func (s *httpStream) ask() error {
 	}
 }
 
-// refused asks in another way where that may help, once: with the token that a manifest says is not
-// needed, as it is for some servers, or where the manifest says that the file is now, since URLs of
-// files may expire.
-func (s *httpStream) refused(resp *http.Response) error {
-	err := refusal(resp, s.cfg.Now())
-	switch resp.StatusCode {
-	case http.StatusUnauthorized:
-		if s.anonymous && s.web.HasCredential(s.url) {
-			s.anonymous = false
-			s.hangUp()
-			return s.ask()
-		}
-	case http.StatusForbidden, http.StatusNotFound, http.StatusGone:
-		if s.at.Listed == nil || s.renewed {
-			return err
-		}
-		s.renewed = true
-		s.hangUp()
-		now, renewErr := s.at.renewed(s.ctx, s.cfg)
-		if renewErr != nil {
-			return fmt.Errorf("%w; its manifest, read again: %w", err, renewErr)
-		}
-		if now.String() == s.url.String() {
-			return err
-		}
-		s.url = now
-		return s.ask()
-	}
-	return err
-}
-
 // fromTheStart takes an answer with the whole content. What was delivered of it before is
 // passed over, if it is certain to be the same.
 func (s *httpStream) fromTheStart(resp *http.Response) error {
