@@ -57,10 +57,16 @@ func listManifest(ctx context.Context, s fhirmsg.Source, cfg Config) ([]File, []
 	c := chain{source: s, home: outbound.Origin(first), pages: map[string]bool{}, urls: map[string]bool{}}
 	first, c.headers = withoutUser(first, s.Headers)
 	first.Fragment, first.RawFragment = "", ""
+	cfg = cfg.withDefaults()
+	inTime, cancel := context.WithTimeout(ctx, cfg.ListTime)
+	defer cancel()
 	for page := first; page != nil; {
-		next, err := c.follow(ctx, page, cfg)
-		if ctx.Err() != nil {
+		next, err := c.follow(inTime, page, cfg)
+		switch {
+		case ctx.Err() != nil:
 			return nil, nil, ctx.Err()
+		case inTime.Err() != nil && err != nil:
+			err = fmt.Errorf("the manifests were not read within %s", cfg.ListTime)
 		}
 		if err != nil {
 			c.files = append(c.files, File{Name: urlName(page), Size: -1, Problem: err.Error()})

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/gzip"
@@ -241,6 +242,13 @@ func TestEndlessManifests(t *testing.T) {
 	want := []string{"/m: more than 1000 manifests follow each other"}
 	if got, _ := listing(t, s.manifest(), quick(), s.base); !cmp.Equal(got, want) || len(s.asked) != 1000 {
 		t.Errorf("pages: got %d lines after %d requests", len(got), len(s.asked))
+	}
+	s.handle("/m", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	hurried := quick()
+	hurried.ListTime = 50 * time.Millisecond
+	want = []string{"/m: the manifests were not read within 50ms"}
+	if got, _ := listing(t, s.manifest(), hurried, s.base); !cmp.Equal(got, want) {
+		t.Errorf("time: got %v", got)
 	}
 	many := `{"output":[` + strings.Repeat(`{},`, manifest.MaxFiles/2) + `{"url":"x"}],"link":[{"relation":"next","url":"/2"}]}`
 	s.put("/m", many)

@@ -28,6 +28,7 @@ type Config struct {
 
 	Attempts int           // requests in a row that bring nothing new; 8
 	MaxWait  time.Duration // between them, also when the server asks for more; 2 min
+	ListTime time.Duration // for a manifest and those that follow it; 15 min
 
 	Sleep func(context.Context, time.Duration) error // nil: by the clock; ends with the context
 	Now   func() time.Time                           // nil: the clock
@@ -36,6 +37,7 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	defaultTo(&c.Attempts, 8)
 	defaultTo(&c.MaxWait, 2*time.Minute)
+	defaultTo(&c.ListTime, 15*time.Minute)
 	if c.Sleep == nil {
 		c.Sleep = sleep
 	}
