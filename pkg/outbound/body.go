@@ -23,14 +23,14 @@ type body struct {
 	err    error // it stays
 }
 
-// newBody watches rc. least is in bytes in the time idle, and max in bytes altogether, 0 for no limit.
-func newBody(ctx context.Context, cancel context.CancelCauseFunc, rc io.ReadCloser, idle time.Duration, least, max int64) *body {
+// newBody watches rc. least is in bytes in the time idle, and most in bytes altogether, 0 for no limit.
+func newBody(ctx context.Context, cancel context.CancelCauseFunc, rc io.ReadCloser, idle time.Duration, least, most int64) *body {
 	timer := time.AfterFunc(idle, func() { cancel(ErrIdle) })
 	timer.Stop()
-	if max == 0 {
-		max = -1
+	if most == 0 {
+		most = -1
 	}
-	return &body{ctx: ctx, cancel: cancel, rc: rc, idle: idle, least: least, left: max, timer: timer}
+	return &body{ctx: ctx, cancel: cancel, rc: rc, idle: idle, least: least, left: most, timer: timer}
 }
 
 func (b *body) Read(p []byte) (n int, err error) {

@@ -33,7 +33,7 @@ func TestSlowly(t *testing.T) {
 			}
 		}))
 	}
-	c := newClient(t, Config{IdleTimeout: 2 * time.Second, MinRate: 1 << 20}, nil)
+	c := newClient(t, Config{IdleTimeout: 4 * time.Second, MinRate: 1 << 20}, nil)
 	if _, err := get(t, c, Request{URL: parsed(t, drip(20*time.Millisecond))}); !errors.Is(err, ErrSlow) {
 		t.Errorf("a drip: got %v, want %v", err, ErrSlow)
 	}

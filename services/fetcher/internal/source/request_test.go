@@ -368,7 +368,7 @@ func TestSlowServer(t *testing.T) {
 		return true
 	}}
 	cfg := quick()
-	cfg.HTTP = outbound.Config{IdleTimeout: 2 * time.Second, MinRate: 1 << 20}
+	cfg.HTTP = outbound.Config{IdleTimeout: 4 * time.Second, MinRate: 1 << 20}
 	if _, err := download(t, serve(t, s), cfg); !errors.Is(err, outbound.ErrSlow) || s.asked() != 1 {
 		t.Errorf("got %v after %d requests, want %v after 1", err, s.asked(), outbound.ErrSlow)
 	}
