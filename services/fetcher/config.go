@@ -4,6 +4,8 @@ import (
 	"errors"
 	"path/filepath"
 	"time"
+
+	"github.com/stoker-fhir/stoker/pkg/outbound"
 )
 
 // Config is what users set. Every setting works when absent.
@@ -16,6 +18,8 @@ type Config struct {
 
 	Drop       string        `env:"DROP" doc:"folder with a folder for each supplier; what a supplier puts there is imported, see docs/drop-folder.md; empty: none"`
 	DropSettle time.Duration `env:"DROP_SETTLE" envDefault:"10s" doc:"how long a delivery in the drop folder must be unchanged to be complete, unless it was renamed into its place or has a .done file"`
+
+	HTTP outbound.Config `envPrefix:"HTTP_"`
 }
 
 // Validate reports settings that cannot be.

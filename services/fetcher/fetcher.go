@@ -42,7 +42,7 @@ func Run(ctx context.Context, cfg Config, d Deps) error {
 	}
 	f := &fetcher{
 		cfg: cfg, deps: d, ledger: ledger.New(d.Pool), stopping: ctx.Done(),
-		source: source.Config{Roots: roots, SpoolDir: cfg.SpoolDir},
+		source: source.Config{Roots: roots, SpoolDir: cfg.SpoolDir, HTTP: cfg.HTTP},
 	}
 	if err := lifecycle.Retry(ctx, d.Log, "migrate the database", func(ctx context.Context) error {
 		return ledger.Migrate(ctx, d.Pool)
