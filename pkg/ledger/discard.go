@@ -143,7 +143,8 @@ func (d Discard) Record(ctx context.Context, tx pgx.Tx) error {
 		if d.File != AllFiles {
 			what = "file " + d.Name + " discarded"
 		}
-		if _, err := tx.Exec(ctx, `UPDATE stoker.import SET reason = concat_ws('. ', nullif(reason, ''), $2::text) WHERE id = $1`, [16]byte(d.Import), what); err != nil {
+		if _, err := tx.Exec(ctx, `UPDATE stoker.import SET reason = concat_ws('. ', nullif(reason, ''), $2::text)
+			WHERE id = $1 AND NOT $2 = ANY(string_to_array(reason, '. '))`, [16]byte(d.Import), what); err != nil {
 			return fmt.Errorf("record the discard of import %s: %w", d.Import, err)
 		}
 	}

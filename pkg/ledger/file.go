@@ -30,6 +30,11 @@ type SkippedFile struct {
 	Reason string `json:"reason"`
 }
 
+const (
+	insertFile    = `INSERT INTO stoker.file (import, file, name, type, locator, size, state, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
+	insertSkipped = `INSERT INTO stoker.skipped (import, name, reason) VALUES ($1, $2, $3) ON CONFLICT (import, name) DO NOTHING`
+)
+
 // PinFiles stores the list of files before the first chunk, once: if a list is pinned
 // already, that one is returned.
 func (l *Ledger) PinFiles(ctx context.Context, id fhirmsg.ImportID, files []File, skipped []SkippedFile) error {
@@ -41,12 +46,11 @@ func (l *Ledger) PinFiles(ctx context.Context, id fhirmsg.ImportID, files []File
 		}
 		batch := &pgx.Batch{}
 		for _, f := range files {
-			batch.Queue(`INSERT INTO stoker.file (import, file, name, type, locator, size, state, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			batch.Queue(insertFile,
 				[16]byte(id), f.Index, f.Name, f.Type, f.Locator, f.Size, f.State, f.Reason)
 		}
 		for _, s := range skipped {
-			batch.Queue(`INSERT INTO stoker.skipped (import, name, reason) VALUES ($1, $2, $3) ON CONFLICT (import, name) DO NOTHING`,
-				[16]byte(id), s.Name, s.Reason)
+			batch.Queue(insertSkipped, [16]byte(id), s.Name, s.Reason)
 		}
 		batch.Queue(`UPDATE stoker.import SET listed = clock_timestamp() WHERE id = $1`, [16]byte(id))
 		return tx.SendBatch(ctx, batch).Close()

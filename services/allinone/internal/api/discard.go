@@ -21,6 +21,7 @@ func (s *Server) discard(w http.ResponseWriter, r *http.Request) {
 		s.failLedger(w, err)
 		return
 	}
+	s.keep(r.Context(), id)
 	reply(w, http.StatusOK, d)
 }
 
