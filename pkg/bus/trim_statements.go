@@ -16,7 +16,7 @@ const largeCrowded = 0.5
 
 // TrimStatements removes the oldest of a stream of rejects or statements that is over 80 % of its
 // limit, and what is older than maxAge (0 is no age), never beyond what its consumer has acknowledged,
-// if it has one. (Invariant 4.)
+// if it has one, and never the last message. (Invariant 4.)
 func (b *Bus) TrimStatements(ctx context.Context, streamName string, maxAge time.Duration) error {
 	if err := b.trimStatements(ctx, streamName, maxAge); err != nil {
 		return fmt.Errorf("trim %s: %w", streamName, err)
@@ -53,6 +53,7 @@ func (b *Bus) trimStatements(ctx context.Context, streamName string, maxAge time
 			upTo = min(upTo, floor+1)
 		}
 	}
+	upTo = min(upTo, state.LastSeq) // the last one stays, and tells that nothing is missing behind it
 	if err := list.Err(); err != nil || upTo <= state.FirstSeq {
 		return err
 	}

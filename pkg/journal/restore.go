@@ -12,9 +12,9 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 )
 
-// margin is how much earlier than asked for statements are read: the clocks of NATS and PostgreSQL may
+// Margin is how much earlier than asked for statements are read: the clocks of NATS and PostgreSQL may
 // differ, and what a parser said may have waited to be recorded. What is there already stays as it is.
-const margin = 10 * time.Minute
+const Margin = 10 * time.Minute
 
 // gathered is how many statements are recorded at once.
 const gathered = 100
@@ -35,7 +35,7 @@ type Changes struct {
 func (j Journal) Restore(ctx context.Context, since time.Time, available bool) (c Changes, err error) {
 	from := map[string]uint64{}
 	for _, stream := range []string{fhirmsg.StreamJournal, fhirmsg.StreamStatements, fhirmsg.StreamRejects} {
-		if from[stream], err = j.from(ctx, stream, since.Add(-margin), available); err != nil {
+		if from[stream], err = j.from(ctx, stream, since.Add(-Margin), available); err != nil {
 			return c, err
 		}
 	}

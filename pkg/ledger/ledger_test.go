@@ -296,6 +296,7 @@ func TestResumePointStopsAtAGap(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
 	imp := l.mustAccept(t, newRequest(t))
+	check(t, l.PinFiles(t.Context(), imp.ID, []File{{Locator: json.RawMessage(`{}`), State: "waiting"}}, nil))
 	chunks := []Fetched{{Offset: 0, Length: 10, Lines: 2}, {Offset: 10, Length: 5, Lines: 1}, {Offset: 20, Length: 5, Lines: 1}}
 	_, err := l.RecordFetched(t.Context(), imp.ID, 0, 25, chunks)
 	check(t, err)

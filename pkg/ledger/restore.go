@@ -15,7 +15,7 @@ import (
 func (l *Ledger) RestoreFileList(ctx context.Context, list fhirmsg.FileList) error {
 	batch := &pgx.Batch{}
 	for _, f := range list.Files {
-		batch.Queue(insertFile+` ON CONFLICT (import, file) DO NOTHING`,
+		batch.Queue(insertFile,
 			[16]byte(list.Import), f.File, f.Name, f.Type, f.Locator, f.Size, f.State, f.Reason)
 	}
 	for _, s := range list.Skipped {
@@ -65,7 +65,7 @@ func (l *Ledger) RestoreWritten(ctx context.Context, dataset string, w fhirmsg.W
 }
 
 // RestoreImport brings the state of an import up to date: its row is made where it was lost, and
-// changed where the statement is newer. It raises the clock of all imports. restored tells
+// changed where the statement is newer. One that was fetched to its end meanwhile stays so. It raises the clock of all imports. restored tells
 // whether anything changed.
 func (l *Ledger) RestoreImport(ctx context.Context, s fhirmsg.ImportStatement) (restored bool, err error) {
 	err = pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
@@ -94,7 +94,7 @@ func restoreImport(ctx context.Context, tx pgx.Tx, s fhirmsg.ImportStatement) (r
 		ON CONFLICT (id) DO UPDATE SET issued = excluded.issued, pins = excluded.pins, change = excluded.change, published = excluded.published,
 			request = excluded.request, attempt = excluded.attempt, state = excluded.state, reason = excluded.reason,
 			listed = coalesce(i.listed, excluded.listed), closed = excluded.closed, limited = excluded.limited, ended = excluded.ended
-		WHERE i.change < excluded.change`,
+		WHERE i.change < excluded.change AND NOT (i.closed IS NOT NULL AND excluded.closed IS NULL AND excluded.state <> 'cancelled')`,
 		[16]byte(imp.ID), time.UnixMicro(imp.AcceptedAt()), imp.Supplier, imp.Dataset, pins, retryColumn(imp), s.Change,
 		s.Request, s.Attempt, s.State, s.Reason, s.Files, s.Listed, s.Closed, s.Limited, s.Ended)
 	return tag.RowsAffected() == 1, err
@@ -113,19 +113,24 @@ func restoreAround(ctx context.Context, tx pgx.Tx, imp fhirmsg.Import) error {
 	return err
 }
 
-// AcceptAgain makes the row of an import that was accepted and lost with the database, as a fetcher
-// needs it: under its version, and cancelled or paused if it was. Everything else comes with a restore,
-// or by fetching again.
+// AcceptAgain makes the row of an import that was accepted, where the database was restored to a time
+// before: under its version, cancelled or paused if it was, and else as if it had just been accepted.
+// Being newer than the statement, that is not undone by a restore that comes later; the rest comes
+// with it, or by fetching again. A row that is up to date stays as it is.
 func (l *Ledger) AcceptAgain(ctx context.Context, s fhirmsg.ImportStatement) error {
 	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
-		if _, _, err := find(ctx, tx, s.Import.ID); err == nil {
-			return nil
+		var known bool
+		err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM stoker.import WHERE id = $1 AND change >= $2)`, [16]byte(s.Import.ID), s.Change).Scan(&known)
+		if err != nil || known {
+			return err
 		}
-		again := fhirmsg.ImportStatement{Import: s.Import, Request: s.Request, Attempt: s.Attempt, State: string(StateAccepted)}
+		again := fhirmsg.ImportStatement{
+			Import: s.Import, Change: s.Change + 1, Request: s.Request, Attempt: s.Attempt, State: string(StateAccepted), Limited: s.Limited,
+		}
 		if state := State(s.State); state == StateCancelled || state == StatePaused {
-			again.State, again.Reason, again.Limited, again.Ended = s.State, s.Reason, s.Limited, s.Ended
+			again.State, again.Reason, again.Ended = s.State, s.Reason, s.Ended
 		}
-		_, err := restoreImport(ctx, tx, again)
+		_, err = restoreImport(ctx, tx, again)
 		return err
 	})
 	if err != nil {
