@@ -7,6 +7,8 @@
 //
 // [Unit] gives the unit in hand a context that outlives the first signal by a grace.
 //
+// [UseMemory] trades memory for the time of collecting it.
+//
 // [Retry] repeats what must succeed before a service can begin.
 //
 // For goroutines that end together, use golang.org/x/sync/errgroup.

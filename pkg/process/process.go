@@ -13,6 +13,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/config"
 	"github.com/stoker-fhir/stoker/pkg/database"
+	"github.com/stoker-fhir/stoker/pkg/lifecycle"
 	"github.com/stoker-fhir/stoker/pkg/telemetry"
 )
 
@@ -39,6 +40,10 @@ type Env struct {
 	listen   string
 }
 
+// memory is what a service uses without haste: it needs some ten megabytes, and a writer twice
+// what its groups hold.
+const memory = 256 << 20
+
 // Open reads settings, which into holds, from the environment, and connects. Neither
 // server needs to be up. close undoes it.
 func Open(name string, into any, common *Settings, db *Database, environ []string, stderr io.Writer) (e Env, closeAll func(), err error) {
@@ -48,6 +53,7 @@ func Open(name string, into any, common *Settings, db *Database, environ []strin
 	if e.Log, err = telemetry.NewLogger(stderr, common.LogLevel, common.LogFormat, name); err != nil {
 		return e, nil, err
 	}
+	lifecycle.UseMemory(memory)
 	e.listen, e.registry = common.Listen, telemetry.NewRegistry()
 	if e.Metrics, err = telemetry.NewMetrics(e.registry, name); err != nil {
 		return e, nil, err

@@ -10,7 +10,11 @@ import (
 	"github.com/stoker-fhir/stoker/services/allinone/internal/cli"
 )
 
+// memory is what the three services and the queue in one process use without haste.
+const memory = 512 << 20
+
 func main() {
+	lifecycle.UseMemory(memory)
 	os.Exit(lifecycle.Main("stoker", os.Stderr, func(ctx context.Context) error {
 		return cli.Run(ctx, os.Args[1:], cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ()})
 	}))

@@ -28,17 +28,11 @@ type plan struct {
 	forced  []*row // the same version is there and is to be written again
 }
 
-// apply brings rows into their table; blind is as if nothing of them were there.
-func apply(ctx context.Context, tx pgx.Tx, g *group, rows []*row, blind bool) error {
-	pending := g.winners(rows)
-	if blind {
-		buried, err := anyTombstone(ctx, tx, g)
-		if err != nil {
-			return err
-		}
-		if !buried {
-			return insert(ctx, tx, g, pending, ledger.Inserted)
-		}
+// apply brings rows into their table. They are expected to turn out as guessed, 0 for no guess.
+func apply(ctx context.Context, tx pgx.Tx, g *group, rows []*row, guessed ledger.Outcome) error {
+	pending, err := presume(ctx, tx, g, g.winners(rows), guessed)
+	if err != nil {
+		return err
 	}
 	for range rounds {
 		if len(pending) == 0 {

@@ -75,10 +75,11 @@ func pieces(rows []*row) iter.Seq[[]*row] {
 	}
 }
 
-// inPieces does what writes bodies, piece by piece, and returns all rows that were missed.
-func inPieces(ctx context.Context, tx pgx.Tx, g *group, rows []*row,
-	write func(context.Context, pgx.Tx, *group, []*row) (missed []*row, err error),
-) (missed []*row, err error) {
+// writePiece writes rows with their bodies and returns those that were missed.
+type writePiece func(context.Context, pgx.Tx, *group, []*row) (missed []*row, err error)
+
+// inPieces writes piece by piece and returns all rows that were missed.
+func inPieces(ctx context.Context, tx pgx.Tx, g *group, rows []*row, write writePiece) (missed []*row, err error) {
 	for piece := range pieces(rows) {
 		left, err := write(ctx, tx, g, piece)
 		if err != nil {

@@ -372,7 +372,7 @@ func TestDiscardWaitsForTheWriter(t *testing.T) {
 	}()
 	f.waitForWaiters(1)
 	g.history = true
-	if err := save(t.Context(), writer, g, g.rows, false); err != nil {
+	if err := save(t.Context(), writer, g, g.rows, 0); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := ledger.RecordWritten(t.Context(), writer, g.statements()); err != nil {

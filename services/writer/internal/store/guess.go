@@ -1,20 +1,29 @@
 package store
 
-import "sync"
+import (
+	"context"
+	"sync"
 
-// guess is what a table's next rows are expected to be, by what the last ones were. A group
-// whose rows are all new need not be asked for: COPY fails on a key that is there, and the
-// transaction is begun again with asking. So a wrong guess costs time, never a row.
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stoker-fhir/stoker/pkg/ledger"
+)
+
+// guess is what a table's next rows are expected to turn out to be, by what the last ones did: all
+// inserted, all updated or all unchanged. Then they need not be asked for. A wrong guess costs time,
+// never a row: COPY fails on a key that is there, and the transaction is begun again with asking; an
+// update or a move says under which condition it holds, and what it misses is asked for.
 type guess struct {
-	fresh   int // groups in a row that were all new
-	asked   int // groups that are asked for before guessing again
-	penalty int // the next asked, after a wrong guess
+	outcome ledger.Outcome // of the last rows
+	rows    int            // in a row that had it
+	asked   int            // groups that are asked for before inserting by guess again
+	penalty int            // the next asked, after a wrong guess
 }
 
 const (
-	freshEnough = 2
-	minPenalty  = 8
-	maxPenalty  = 1024
+	rowsEnough = 500
+	minPenalty = 8
+	maxPenalty = 1024
 )
 
 // guesses are those of all tables.
@@ -33,34 +42,80 @@ func (g *guesses) of(table string) *guess {
 	return g.byTable[table]
 }
 
-// allNew reports whether the next group is expected to be all new.
-func (g *guesses) allNew(table string) bool {
+// next is what the next group is expected to be, 0 if it is to be asked for.
+func (g *guesses) next(table string) ledger.Outcome {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	t := g.of(table)
-	if t.asked > 0 {
+	switch {
+	case t.rows < rowsEnough:
+		return 0
+	case t.outcome == ledger.Inserted && t.asked > 0:
 		t.asked--
-		return false
+		return 0
 	}
-	return t.fresh >= freshEnough
+	return t.outcome
 }
 
-// learn takes note of what a group was.
-func (g *guesses) learn(table string, allNew bool) {
+// learn takes note of what all rows of a group were, 0 if they were not all the same.
+func (g *guesses) learn(table string, o ledger.Outcome, rows int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	t := g.of(table)
-	if allNew {
-		t.fresh++
-	} else {
-		t.fresh = 0
+	if t.outcome != o {
+		t.outcome, t.rows = o, 0
 	}
+	t.rows = min(t.rows+rows, rowsEnough)
 }
 
-// wrong takes note of a guess that was.
+// wrong takes note of rows that were to be inserted by guess and were there.
 func (g *guesses) wrong(table string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	t := g.of(table)
-	t.fresh, t.asked, t.penalty = 0, t.penalty, min(2*t.penalty, maxPenalty)
+	t.rows, t.asked, t.penalty = 0, t.penalty, min(2*t.penalty, maxPenalty)
+}
+
+// uniform is the outcome that all rows of a group had, if it is one that is worth a guess.
+func (g *group) uniform() ledger.Outcome {
+	first := ledger.Outcome(0)
+	for _, outcomes := range g.outcomes {
+		for _, b := range outcomes {
+			o := ledger.Outcome(b)
+			if first == 0 {
+				first = o
+			}
+			if o != first {
+				return 0
+			}
+		}
+	}
+	switch first {
+	case ledger.Inserted, ledger.Updated, ledger.Unchanged:
+		return first
+	}
+	return 0
+}
+
+// presume stores rows as if they turned out to be o, without asking what is there. Those that did
+// not are returned, to be asked for.
+func presume(ctx context.Context, tx pgx.Tx, g *group, rows []*row, o ledger.Outcome) (left []*row, err error) {
+	if g.deletes || o == 0 {
+		return rows, nil
+	}
+	if buried, err := anyTombstone(ctx, tx, g); err != nil || buried {
+		return rows, err
+	}
+	switch o {
+	case ledger.Inserted:
+		return nil, insert(ctx, tx, g, rows, ledger.Inserted)
+	case ledger.Unchanged:
+		return move(ctx, tx, g, rows)
+	case ledger.Updated:
+		if g.history { // what someone inserted by hand must be seen before it is replaced
+			return rows, nil
+		}
+		return updateEarlier(ctx, tx, g, rows)
+	}
+	return rows, nil
 }

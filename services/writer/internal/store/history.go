@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/stoker-fhir/stoker/pkg/ledger"
+
 	"github.com/stoker-fhir/stoker/services/writer/internal/copybin"
 )
 
@@ -42,13 +44,13 @@ const noImport = `'00000000-0000-0000-0000-000000000000'::uuid`
 
 // save brings rows into their table and, where the dataset keeps one, all of them into the history,
 // whether they win or not.
-func save(ctx context.Context, tx pgx.Tx, g *group, rows []*row, blind bool) error {
+func save(ctx context.Context, tx pgx.Tx, g *group, rows []*row, guessed ledger.Outcome) error {
 	if g.history {
 		if err := remember(ctx, tx, g, rows); err != nil {
 			return err
 		}
 	}
-	return apply(ctx, tx, g, rows, blind)
+	return apply(ctx, tx, g, rows, guessed)
 }
 
 // remember adds versions to the history. One that is there stays as it is (invariant 2).

@@ -108,24 +108,33 @@ func move(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row,
 
 // update replaces older rows. Rows that changed since they were asked for are returned.
 func update(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row, err error) {
-	return inPieces(ctx, tx, g, rows, updatePiece)
+	return inPieces(ctx, tx, g, rows, updateWhere(isOlder))
 }
 
-func updatePiece(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row, err error) {
-	done := make(map[string]bool, len(rows))
-	params := append(append(g.versionColumnsOf(rows), g.contentColumnsOf(rows)...), bodyColumn(rows))
-	err = query(ctx, tx, `UPDATE `+quoted(g.dataset, g.table)+` AS t
-		SET stamp = u.stamp, issued = u.issued, file = u.file, line = u.line, entry = u.entry,
-			supplier = u.supplier, import = u.import, subsetted = u.subsetted, hash = u.hash,
-			resource = u.resource::jsonb, written = now(), changed = pg_current_xact_id()
-		FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::int[], $5::bigint[], $6::int[], $7::text[], $8::uuid[], $9::bool[], $10::uuid[], $11::text[])
-			AS u(id, stamp, issued, file, line, entry, supplier, import, subsetted, hash, resource)
-		WHERE t.id = u.id AND (t.hash IS DISTINCT FROM u.hash OR t.subsetted <> u.subsetted) AND `+isOlder+` RETURNING t.id`,
-		params, collectIDs(done))
-	if err != nil {
-		return nil, fmt.Errorf("update %s: %w", g.table, err)
+// updateEarlier replaces rows that were not asked for, and are older by their stamp: an equal one
+// may be a conflict. The others are returned.
+func updateEarlier(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row, err error) {
+	return inPieces(ctx, tx, g, rows, updateWhere(isOlder+` AND t.stamp < u.stamp`))
+}
+
+// updateWhere replaces rows under a condition, and returns those for which it does not hold.
+func updateWhere(condition string) writePiece {
+	return func(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row, err error) {
+		done := make(map[string]bool, len(rows))
+		params := append(append(g.versionColumnsOf(rows), g.contentColumnsOf(rows)...), bodyColumn(rows))
+		err = query(ctx, tx, `UPDATE `+quoted(g.dataset, g.table)+` AS t
+			SET stamp = u.stamp, issued = u.issued, file = u.file, line = u.line, entry = u.entry,
+				supplier = u.supplier, import = u.import, subsetted = u.subsetted, hash = u.hash,
+				resource = u.resource::jsonb, written = now(), changed = pg_current_xact_id()
+			FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::int[], $5::bigint[], $6::int[], $7::text[], $8::uuid[], $9::bool[], $10::uuid[], $11::text[])
+				AS u(id, stamp, issued, file, line, entry, supplier, import, subsetted, hash, resource)
+			WHERE t.id = u.id AND (t.hash IS DISTINCT FROM u.hash OR t.subsetted <> u.subsetted) AND `+condition+` RETURNING t.id`,
+			params, collectIDs(done))
+		if err != nil {
+			return nil, fmt.Errorf("update %s: %w", g.table, err)
+		}
+		return g.settleReturned(rows, done, ledger.Updated), nil
 	}
-	return g.settleReturned(rows, done, ledger.Updated), nil
 }
 
 // settleReturned settles what happened and returns what did not.

@@ -66,7 +66,7 @@ func (s *Store) rehearse(ctx context.Context, g *group, rows []*row) error {
 			if err := lock(ctx, tx, g); err != nil {
 				return err
 			}
-			if err := save(ctx, tx, g, slices.Clone(rows), false); err != nil {
+			if err := save(ctx, tx, g, slices.Clone(rows), 0); err != nil {
 				return err
 			}
 			return errUndo

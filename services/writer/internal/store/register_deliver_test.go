@@ -45,15 +45,12 @@ func (m *machine) drawGroup(t *rapid.T, typ string) []*batch {
 	return rapid.SliceOfN(rapid.SampledFrom(all), 1, 3).Draw(t, "messages")
 }
 
-// drawStore draws a writer, now and then one that expects nothing to be there.
+// drawStore draws a writer, now and then one that has a guess.
 func (m *machine) drawStore(t *rapid.T) *Store {
 	s := m.stores[rapid.IntRange(0, writers-1).Draw(t, "writer")]
-	if rapid.Bool().Draw(t, "guesses") {
-		for _, typ := range types {
-			for range freshEnough {
-				s.guesses.learn(quoted(dataset, tableName(typ)), true)
-			}
-		}
+	guessed := rapid.SampledFrom([]ledger.Outcome{0, ledger.Inserted, ledger.Updated, ledger.Unchanged}).Draw(t, "guessed")
+	for _, typ := range types {
+		s.guesses.learn(quoted(dataset, tableName(typ)), guessed, rowsEnough)
 	}
 	return s
 }

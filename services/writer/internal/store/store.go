@@ -57,20 +57,20 @@ func (s *Store) write(ctx context.Context, g *group) (Result, error) {
 	var result Result
 	var err error
 	table := quoted(g.dataset, g.table)
-	blind := !g.deletes && s.guesses.allNew(table)
+	guessed := s.guesses.next(table)
 	refused := map[position]*pgconn.PgError{}
 	for attempt := 1; ; attempt++ {
-		err = s.try(ctx, g, refused, blind)
+		err = s.try(ctx, g, refused, guessed)
 		if err == nil {
 			break
 		}
 		if errors.Is(err, errNothingToDo) {
 			return result, nil
 		}
-		if blind {
+		if guessed == ledger.Inserted {
 			s.guesses.wrong(table)
-			blind = false
 		}
+		guessed = 0
 		race := isRace(err)
 		if dataError(err, g.table) != nil {
 			found, isolateErr := s.isolate(ctx, g, refused)
@@ -98,12 +98,12 @@ func (s *Store) write(ctx context.Context, g *group) (Result, error) {
 	for _, w := range g.statements() {
 		result.Counts.Plus(w.Counts)
 	}
-	s.guesses.learn(table, result.Counts.Inserted == int64(len(g.rows)))
+	s.guesses.learn(table, g.uniform(), len(g.rows))
 	return result, nil
 }
 
-// try stores the group but for what was refused; blind is without asking what is there.
-func (s *Store) try(ctx context.Context, g *group, refused map[position]*pgconn.PgError, blind bool) error {
+// try stores the group but for what was refused; guessed is what its rows are expected to be.
+func (s *Store) try(ctx context.Context, g *group, refused map[position]*pgconn.PgError, guessed ledger.Outcome) error {
 	if err := s.ensure(ctx, g.dataset, g.table); err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (s *Store) try(ctx context.Context, g *group, refused map[position]*pgconn.
 				rows = append(rows, r)
 			}
 		}
-		if err := save(ctx, tx, g, rows, blind); err != nil {
+		if err := save(ctx, tx, g, rows, guessed); err != nil {
 			return err
 		}
 		return g.state(ctx, tx)

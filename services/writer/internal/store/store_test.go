@@ -430,24 +430,62 @@ func TestDatasetLock(t *testing.T) {
 	f.wantRows(map[string]string{"a": "2"})
 }
 
-// TestWrongGuess: where groups were all new, the next one is not asked for. If it is not all
-// new, it ends as if it had been.
+// enough is a group of as many rows as a guess needs.
+func enough(of func(i int) res) []res {
+	group := make([]res, rowsEnough)
+	for i := range group {
+		group[i] = of(i)
+	}
+	return group
+}
+
+// TestWrongGuess: where all rows were inserted, all updated or all unchanged, the next group is not
+// asked for. If it is something else, it ends as if it had been.
 func TestWrongGuess(t *testing.T) {
 	t.Parallel()
+	first := func(i int) res { return res{id: fmt.Sprint("n", i), content: "1"} }
+	for _, tt := range []struct {
+		name string
+		was  func(i int) res // of the group before
+		want ledger.Outcome
+	}{
+		{"inserted", func(i int) res { return res{id: fmt.Sprint("new", i), content: "1"} }, ledger.Inserted},
+		{"updated", func(i int) res { return res{id: fmt.Sprint("n", i), content: "2"} }, ledger.Updated},
+		{"unchanged", first, ledger.Unchanged},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.write(batchOf(f.accept(fhirmsg.ModeOverwrite), append(enough(first),
+				res{id: "same", content: "1"}, res{id: "other", content: "1"}, res{id: "partial", content: "1"})...))
+			f.write(batchOf(f.accept(fhirmsg.ModeOverwrite), enough(tt.was)...))
+			if got := f.guesses.next(`"fhir"."patient"`); got != tt.want {
+				t.Fatalf("the next group is expected to be %v, not %v", got, tt.want)
+			}
+			got := f.write(batchOf(f.accept(fhirmsg.ModeOverwrite), res{id: "other", content: "2"}, res{id: "same", content: "1"},
+				res{id: "m", content: "1"}, res{id: "partial", content: "2", subsetted: true}))
+			wantCounts(t, "a group of everything", got, ledger.Counts{Updated: 1, Unchanged: 1, Inserted: 1, Skipped: 1})
+			if got := f.guesses.next(`"fhir"."patient"`); got != 0 {
+				t.Errorf("guessing %v again right after a wrong guess", got)
+			}
+		})
+	}
+}
+
+// TestGuessSeesConflicts: an update by guess tells two contents of one date.
+func TestGuessSeesConflicts(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
-	imp := f.accept(fhirmsg.ModeOverwrite)
-	for i := range freshEnough {
-		f.write(batchOf(imp, res{id: fmt.Sprintf("n%d", i), content: "1"}))
+	for stamp := range int64(2) {
+		f.write(batchOf(f.accept(fhirmsg.ModeSync), enough(func(i int) res {
+			return res{id: fmt.Sprint("n", i), content: fmt.Sprint(stamp), stamp: 1000 + stamp}
+		})...))
 	}
-	if !f.guesses.allNew(`"fhir"."patient"`) {
-		t.Fatal("no guess after groups that were all new")
+	if got := f.guesses.next(`"fhir"."patient"`); got != ledger.Updated {
+		t.Fatalf("the next group is expected to be %v", got)
 	}
-	later := f.accept(fhirmsg.ModeOverwrite)
-	got := f.write(batchOf(later, res{id: "n0", content: "2"}, res{id: "n1", content: "1"}, res{id: "m", content: "1"}))
-	wantCounts(t, "a group that is not all new", got, ledger.Counts{Updated: 1, Unchanged: 1, Inserted: 1})
-	if f.guesses.allNew(`"fhir"."patient"`) {
-		t.Error("guessing again right after a wrong guess")
-	}
+	got := f.write(batchOf(f.accept(fhirmsg.ModeSync), res{id: "n0", content: "7", stamp: 1001}))
+	wantCounts(t, "the same date again", got, ledger.Counts{Updated: 1, Conflicts: 1})
 }
 
 // TestGuessSeesTombstones: what was deleted is not inserted by guess.
@@ -456,8 +494,6 @@ func TestGuessSeesTombstones(t *testing.T) {
 	f := newFixture(t)
 	old, later := f.accept(fhirmsg.ModeOverwrite), f.accept(fhirmsg.ModeOverwrite)
 	f.write(batchOf(later, res{id: "gone", deleted: true}))
-	for i := range freshEnough {
-		f.write(batchOf(old, res{id: fmt.Sprintf("n%d", i), content: "1"}))
-	}
+	f.write(batchOf(old, enough(func(i int) res { return res{id: fmt.Sprint("n", i), content: "1"} })...))
 	wantCounts(t, "older than its deletion", f.write(batchOf(old, res{id: "gone", content: "1"})), ledger.Counts{Stale: 1})
 }

@@ -43,7 +43,7 @@ func WriteStated(ctx context.Context, tx pgx.Tx, into string, batch fhirmsg.Batc
 	if _, err := tx.Exec(ctx, `SELECT set_config('stoker.writer', 'on', true)`); err != nil {
 		return fmt.Errorf("write %s to dataset %s: %w", g.typ, into, err)
 	}
-	if err := save(ctx, tx, g, rows, false); err != nil {
+	if err := save(ctx, tx, g, rows, 0); err != nil {
 		return fmt.Errorf("write %s to dataset %s: %w", g.typ, into, err)
 	}
 	return nil
