@@ -43,8 +43,8 @@ func Streams() []Stream {
 		{Name: StreamChunks, Subjects: []string{SubjectChunk + ".*"}, Queue: true, MaxBytes: 512 << 20},
 		{Name: StreamResources, Subjects: []string{SubjectResource + ".*.*"}, MaxBytes: 4 << 30},
 		{Name: StreamRejects, Subjects: []string{SubjectReject + ".*"}, MaxBytes: 512 << 20},
-		{Name: StreamStatements, Subjects: []string{SubjectStatement + ".*"}, MaxBytes: 256 << 20},
-		{Name: StreamJournal, Subjects: []string{SubjectJournal + ".>"}, MaxBytes: 256 << 20},
+		{Name: StreamStatements, Subjects: []string{SubjectStatement + ".*"}, MaxBytes: 128 << 20},
+		{Name: StreamJournal, Subjects: []string{SubjectJournal + ".>"}, MaxBytes: 128 << 20},
 		{Name: StreamDead, Subjects: []string{SubjectDead + ".*"}, MaxBytes: 256 << 20},
 	}
 }
@@ -56,8 +56,8 @@ func Retained(resources int64) map[string]int64 {
 	return map[string]int64{
 		StreamResources:  resources,
 		StreamRejects:    max(resources/8, 512<<20),
-		StreamStatements: max(resources/16, 256<<20),
-		StreamJournal:    max(resources/16, 256<<20),
+		StreamStatements: max(resources/32, 128<<20),
+		StreamJournal:    max(resources/32, 128<<20),
 	}
 }
 

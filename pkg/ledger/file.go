@@ -31,7 +31,7 @@ type SkippedFile struct {
 }
 
 const (
-	insertFile    = `INSERT INTO stoker.file (import, file, name, type, locator, size, state, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+	insertFile = `INSERT INTO stoker.file (import, file, name, type, locator, size, state, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (import, file) DO NOTHING`
 	insertSkipped = `INSERT INTO stoker.skipped (import, name, reason) VALUES ($1, $2, $3) ON CONFLICT (import, name) DO NOTHING`
 )
