@@ -65,8 +65,8 @@ func (l *Ledger) RestoreWritten(ctx context.Context, dataset string, w fhirmsg.W
 }
 
 // RestoreImport brings the state of an import up to date: its row is made where it was lost, and
-// changed where the statement is newer. One that was fetched to its end meanwhile stays so. It raises the clock of all imports. restored tells
-// whether anything changed.
+// changed where the statement is newer. One that was fetched to its end meanwhile stays so. It
+// raises the clock of all imports. restored tells whether anything changed.
 func (l *Ledger) RestoreImport(ctx context.Context, s fhirmsg.ImportStatement) (restored bool, err error) {
 	err = pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
 		restored, err = restoreImport(ctx, tx, s)
