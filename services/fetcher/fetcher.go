@@ -13,6 +13,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/fhirdef"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/journal"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/lifecycle"
 	"github.com/stoker-fhir/stoker/pkg/telemetry"
@@ -40,8 +41,9 @@ func Run(ctx context.Context, cfg Config, d Deps) error {
 	if cfg.Drop != "" {
 		roots = append(slices.Clone(roots), cfg.Drop)
 	}
+	l := ledger.New(d.Pool)
 	f := &fetcher{
-		cfg: cfg, deps: d, ledger: ledger.New(d.Pool), stopping: ctx.Done(),
+		cfg: cfg, deps: d, ledger: l, journal: journal.Journal{Bus: d.Bus, Ledger: l}, stopping: ctx.Done(),
 		source: source.Config{Roots: roots, SpoolDir: cfg.SpoolDir, HTTP: cfg.HTTP},
 	}
 	if err := lifecycle.Retry(ctx, d.Log, "migrate the database", func(ctx context.Context) error {
@@ -74,6 +76,7 @@ type fetcher struct {
 	cfg      Config
 	deps     Deps
 	ledger   *ledger.Ledger
+	journal  journal.Journal
 	source   source.Config
 	stopping <-chan struct{} // closed at the first signal: finish the chunk in hand
 }
@@ -103,8 +106,15 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 	if err != nil {
 		return err
 	}
+	// One that was accepted before, and lost with the database, keeps its version.
+	if err := f.journal.Accepted(ctx, req.ID); err != nil {
+		return err
+	}
 	imp, _, err := f.ledger.Accept(ctx, req, rules, definitions)
 	if err != nil {
+		return err
+	}
+	if err := f.journal.Import(ctx, imp.ID); err != nil {
 		return err
 	}
 	// An import that was refused, paused or cancelled, or is being stored already, is not fetched.
@@ -124,6 +134,9 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 			return err
 		}
 	}
+	if err := f.publishList(ctx, imp, files); err != nil {
+		return err
+	}
 	c := newCredit(f, imp)
 	for _, file := range files {
 		if file.State == "closed" || file.State == "failed" {
@@ -137,7 +150,19 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 			return err
 		}
 	}
-	return f.ledger.CloseList(ctx, imp.ID)
+	if err := f.ledger.CloseList(ctx, imp.ID); err != nil {
+		return err
+	}
+	return f.journal.Import(ctx, imp.ID) // before the request is acknowledged
+}
+
+// publishList keeps the list of files in the journal, for a restore of the database.
+func (f *fetcher) publishList(ctx context.Context, imp fhirmsg.Import, files []ledger.File) error {
+	skipped, err := f.ledger.Skipped(ctx, imp.ID)
+	if err != nil {
+		return err
+	}
+	return f.journal.Files(ctx, imp, files, skipped)
 }
 
 // checksum is that of the definitions to validate by, "" where nothing is validated.

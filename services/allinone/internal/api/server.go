@@ -10,6 +10,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/journal"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/services/writer"
 	"github.com/stoker-fhir/stoker/services/writer/operate"
@@ -19,6 +20,7 @@ import (
 type Server struct {
 	Bus      *bus.Bus
 	Ledger   *ledger.Ledger
+	Journal  journal.Journal
 	Store    *writer.Reader
 	Operator *operate.Operator
 	SpoolDir string
@@ -42,6 +44,7 @@ func (s *Server) Handler(other http.Handler) http.Handler {
 	mux.HandleFunc("GET /imports/{id}/issues", s.issues)
 	mux.HandleFunc("GET /datasets/{dataset}/{type}/{id}", s.trace)
 	mux.HandleFunc("POST /replays", s.replay)
+	mux.HandleFunc("POST /restore", s.restore)
 	mux.HandleFunc("GET /replays", s.replays)
 	mux.HandleFunc("GET /replays/{id}", s.replayStatus)
 	mux.HandleFunc("POST /replays/{id}/cancel", s.cancelReplay)
