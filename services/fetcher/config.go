@@ -2,6 +2,8 @@ package fetcher
 
 import (
 	"errors"
+	"path/filepath"
+	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/outbound"
 )
@@ -14,6 +16,9 @@ type Config struct {
 	Roots    []string `env:"ROOTS" envDefault:"/" doc:"folders that files and folders named by import requests must lie in, separated by commas"`
 	SpoolDir string   `env:"SPOOL_DIR" doc:"folder of content that was handed in, such as standard input; empty: such sources are refused"`
 
+	Drop       string        `env:"DROP" doc:"folder with a folder for each supplier; what a supplier puts there is imported, see docs/drop-folder.md; empty: none"`
+	DropSettle time.Duration `env:"DROP_SETTLE" envDefault:"10s" doc:"how long a delivery in the drop folder must be unchanged to be complete, unless it was renamed into its place or has a .done file"`
+
 	HTTP outbound.Config `envPrefix:"HTTP_"`
 }
 
@@ -24,6 +29,12 @@ func (c Config) Validate() error {
 	}
 	if c.Credit < 1 {
 		return errors.New("credit must be at least 1 byte")
+	}
+	if c.Drop != "" && !filepath.IsAbs(c.Drop) {
+		return errors.New("drop must be an absolute path")
+	}
+	if c.DropSettle <= 0 {
+		return errors.New("drop settle must be longer than 0")
 	}
 	return nil
 }
