@@ -16,12 +16,12 @@ const target = 500e6
 //	<!-- begin measured -->
 //	<!-- end measured -->
 //
-// and the same for costs, needs and machine. plot is the path of the plot as seen from the page.
+// and the same for machine, costs, hours, index and needs. plot is the path of the plot as seen from the page.
 func (r *Report) Document(page []byte, plot string) ([]byte, error) {
 	cost := r.Cost()
 	for name, text := range map[string]string{
 		"machine":  r.machine(),
-		"measured": fmt.Sprintf("![rate and CPU time by number of resources](%s)\n\n%s\nThe rate of the last step is %.2f of that of the second.\n", plot, markdown(r.rows(), false), r.Ratio()),
+		"measured": fmt.Sprintf("![rate and CPU time by number of resources](%s)\n\n%s\n%s\n", plot, markdown(r.rows(), false), r.summary()),
 		"costs":    cost.Costs(target),
 		"hours":    r.here(cost),
 		"needs":    cost.Needs(target, 8*3600, 3600, 900),

@@ -63,21 +63,28 @@ func (r *Report) rows() [][]string {
 	return rows
 }
 
-// Print writes the table and the ratio of rates.
+// Print writes the table and its summary.
 func (r *Report) Print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, row := range r.rows() {
 		_, _ = fmt.Fprintln(t, strings.Join(row, "\t")+"\t")
 	}
-	_, _ = fmt.Fprintln(t)
-	for _, p := range processes {
-		_, _ = fmt.Fprintf(t, "peak MB %s\t%s\t\n", p, megabytes(float64(r.last().Peak[p])))
-	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\nthe rate of the last step is %.2f of that of the second\n", r.Ratio())
+	_, err := fmt.Fprintf(w, "\n%s\n", r.summary())
 	return err
+}
+
+// summary is the ratio of rates, and the memory of all but PostgreSQL, whose processes share theirs.
+func (r *Report) summary() string {
+	var peaks []string
+	for _, p := range processes {
+		if p != "postgres" {
+			peaks = append(peaks, p+" "+megabytes(float64(r.last().Peak[p]))+" MB")
+		}
+	}
+	return fmt.Sprintf("The rate of the last step is %.2f of that of the second. Most memory in use: %s.", r.Ratio(), strings.Join(peaks, ", "))
 }
 
 func (r *Report) last() Step { return r.Steps[len(r.Steps)-1] }
