@@ -47,6 +47,22 @@ func exampleRetry() ImportRequest {
 	return ImportRequest{ID: exampleID(), Retry: ImportID{0x01, 0x97, 15: 1}, Validation: ValidationStrict, MaxRejects: "2.5%", ChunkSize: 512 << 10}.WithDefaults()
 }
 
+// exampleManifest is a request for what a manifest lists.
+func exampleManifest() ImportRequest {
+	return ImportRequest{
+		ID: exampleID(), Mode: ModeSync, ChunkSize: 2 << 20,
+		Sources: []Source{{Manifest: "https://example.org/manifest.json", Headers: []Header{{Name: "X-Key", Value: "secret"}}}},
+	}.WithDefaults()
+}
+
+// exampleOutcomes is a chunk of a file of outcomes that a manifest lists.
+func exampleOutcomes() Chunk {
+	c := exampleChunk()
+	asOf := int64(1755000000000000)
+	c.Import, c.Outcome, c.AsOf = exampleValidated(), true, &asOf
+	return c
+}
+
 func exampleRetriedChunk() Chunk {
 	c := exampleChunk()
 	c.Import, c.Start, c.Entry = exampleValidated(), 123456, -3
@@ -145,6 +161,10 @@ func TestGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	encodedOutcomes, outcomesID, err := exampleOutcomes().Append(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		name, id string
 		encoded  []byte // nil: this version writes it otherwise
@@ -154,6 +174,8 @@ func TestGolden(t *testing.T) {
 		{"request", exampleRequest().MessageID(), nil, exampleRequest(), func(b []byte) (any, error) { return DecodeImportRequest(b) }},
 		{"request-2", exampleRequest().MessageID(), mustEncode(exampleRequest().Encode()), exampleRequest(), func(b []byte) (any, error) { return DecodeImportRequest(b) }},
 		{"request-retry", exampleRetry().MessageID(), mustEncode(exampleRetry().Encode()), exampleRetry(), func(b []byte) (any, error) { return DecodeImportRequest(b) }},
+		{"request-manifest", exampleManifest().MessageID(), mustEncode(exampleManifest().Encode()), exampleManifest(), func(b []byte) (any, error) { return DecodeImportRequest(b) }},
+		{"chunk-outcome", outcomesID, encodedOutcomes, exampleOutcomes(), func(b []byte) (any, error) { return DecodeChunk(b, nil) }},
 		{"chunk-retry", retriedID, encodedRetried, exampleRetriedChunk(), func(b []byte) (any, error) { return DecodeChunk(b, nil) }},
 		{"statement-issues", exampleIssueStatement().MessageID(), mustEncode(exampleIssueStatement().Encode()), exampleIssueStatement(), func(b []byte) (any, error) { return DecodeStatement(b) }},
 		{"rejects-stored", storedID, encodedStored, stored, func(b []byte) (any, error) { return DecodeRejects(b) }},

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -22,7 +23,18 @@ type File struct {
 	State   string          // waiting | open | closed | failed
 	Reason  string          // why it failed
 	Size    int64           // bytes at the source, -1 unknown
+
+	// As a manifest says.
+	Kind  string // [KindDeleted], [KindOutcome]; "" is resources
+	Count *int64 // of resources; nil is unknown
+	AsOf  *int64 // its transaction time, microseconds since 1970; nil is unknown
 }
+
+// Kinds of files that are not plain resources.
+const (
+	KindDeleted = "deleted" // Bundles of deletions
+	KindOutcome = "outcome" // what the supplier reports of its own work; not stored
+)
 
 // SkippedFile is something in a folder that was not taken.
 type SkippedFile struct {
@@ -41,8 +53,9 @@ func (l *Ledger) PinFiles(ctx context.Context, id fhirmsg.ImportID, files []File
 		}
 		batch := &pgx.Batch{}
 		for _, f := range files {
-			batch.Queue(`INSERT INTO stoker.file (import, file, name, type, locator, size, state, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-				[16]byte(id), f.Index, f.Name, f.Type, f.Locator, f.Size, f.State, f.Reason)
+			batch.Queue(`INSERT INTO stoker.file (import, file, name, type, locator, size, state, reason, kind, count, as_of)
+				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+				[16]byte(id), f.Index, f.Name, f.Type, f.Locator, f.Size, f.State, f.Reason, f.Kind, f.Count, timeOf(f.AsOf))
 		}
 		for _, s := range skipped {
 			batch.Queue(`INSERT INTO stoker.skipped (import, name, reason) VALUES ($1, $2, $3) ON CONFLICT (import, name) DO NOTHING`,
@@ -63,14 +76,16 @@ func (l *Ledger) Files(ctx context.Context, id fhirmsg.ImportID) (files []File, 
 	if err != nil || !pinned {
 		return nil, pinned, notFound(err)
 	}
-	rows, err := l.pool.Query(ctx, `SELECT file, name, type, locator, reading, state, reason, size
+	rows, err := l.pool.Query(ctx, `SELECT file, name, type, locator, reading, state, reason, size, kind, count, as_of
 		FROM stoker.file WHERE import = $1 ORDER BY file`, [16]byte(id))
 	if err != nil {
 		return nil, true, fmt.Errorf("files of import %s: %w", id, err)
 	}
 	files, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (File, error) {
 		var f File
-		err := row.Scan(&f.Index, &f.Name, &f.Type, &f.Locator, &f.Reading, &f.State, &f.Reason, &f.Size)
+		var asOf *time.Time
+		err := row.Scan(&f.Index, &f.Name, &f.Type, &f.Locator, &f.Reading, &f.State, &f.Reason, &f.Size, &f.Kind, &f.Count, &asOf)
+		f.AsOf = microsOf(asOf)
 		return f, err
 	})
 	if err != nil {

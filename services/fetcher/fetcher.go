@@ -3,10 +3,12 @@ package fetcher
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/fhirdef"
@@ -14,6 +16,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/lifecycle"
 	"github.com/stoker-fhir/stoker/pkg/telemetry"
+	"github.com/stoker-fhir/stoker/services/fetcher/internal/drop"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/source"
 )
 
@@ -33,9 +36,13 @@ type Deps struct {
 
 // Run serves until the context ends, and returns after the chunks in hand are published.
 func Run(ctx context.Context, cfg Config, d Deps) error {
+	roots := cfg.Roots
+	if cfg.Drop != "" {
+		roots = append(slices.Clone(roots), cfg.Drop)
+	}
 	f := &fetcher{
 		cfg: cfg, deps: d, ledger: ledger.New(d.Pool), stopping: ctx.Done(),
-		source: source.Config{Roots: cfg.Roots, SpoolDir: cfg.SpoolDir},
+		source: source.Config{Roots: roots, SpoolDir: cfg.SpoolDir, HTTP: cfg.HTTP},
 	}
 	if err := lifecycle.Retry(ctx, d.Log, "migrate the database", func(ctx context.Context) error {
 		return ledger.Migrate(ctx, d.Pool)
@@ -47,11 +54,20 @@ func Run(ctx context.Context, cfg Config, d Deps) error {
 	}); err != nil {
 		return err
 	}
-	d.Bus.Consume(ctx, bus.ConsumeOptions{
-		Stream: fhirmsg.StreamFetch, Consumer: fhirmsg.ConsumerFetcher, Workers: cfg.Imports, Grace: grace,
-		OnRetry: func(error) { d.Metrics.Retry() },
-	}, f.handle)
-	return nil
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		d.Bus.Consume(ctx, bus.ConsumeOptions{
+			Stream: fhirmsg.StreamFetch, Consumer: fhirmsg.ConsumerFetcher, Workers: cfg.Imports, Grace: grace,
+			OnRetry: func(error) { d.Metrics.Retry() },
+		}, f.handle)
+		return nil
+	})
+	if cfg.Drop != "" {
+		group.Go(func() error {
+			return drop.Run(ctx, drop.Config{Dir: cfg.Drop, Settle: cfg.DropSettle, Log: d.Log}, dropped{f.ledger, d.Bus})
+		})
+	}
+	return group.Wait()
 }
 
 type fetcher struct {

@@ -37,11 +37,11 @@ func (f *fetcher) pin(ctx context.Context, imp fhirmsg.Import, sources []fhirmsg
 			})
 		}
 		for _, file := range found {
-			locator, err := json.Marshal(file.Locator)
+			entry, err := listEntry(file)
 			if err != nil {
-				return fmt.Errorf("encode a locator: %w", err)
+				return err
 			}
-			files = append(files, ledger.File{Name: file.Name, Type: file.Type, Locator: locator, State: "waiting", Size: file.Size})
+			files = append(files, entry)
 		}
 		for _, p := range passed {
 			skipped = append(skipped, ledger.SkippedFile{Name: p.Name, Reason: p.Reason})
@@ -51,6 +51,21 @@ func (f *fetcher) pin(ctx context.Context, imp fhirmsg.Import, sources []fhirmsg
 		files[i].Index = int32(i)
 	}
 	return f.ledger.PinFiles(ctx, imp.ID, files, skipped)
+}
+
+// listEntry is a file as the ledger lists it.
+func listEntry(f source.File) (ledger.File, error) {
+	entry := ledger.File{
+		Name: f.Name, Type: f.Type, State: "waiting", Size: f.Size, Kind: string(f.Kind), Count: f.Count, AsOf: f.AsOf,
+	}
+	if f.Problem != "" {
+		entry.State, entry.Reason = "failed", f.Problem
+	}
+	var err error
+	if entry.Locator, err = json.Marshal(f.Locator); err != nil {
+		return entry, fmt.Errorf("encode a locator: %w", err)
+	}
+	return entry, nil
 }
 
 // fetchFile brings one file to its end, or to its failure. Errors are those of the database
@@ -121,6 +136,14 @@ func (f *fetcher) readFile(ctx context.Context, imp fhirmsg.Import, file ledger.
 	return nil
 }
 
+// asOf is what the file's chunks carry of its transaction time: nothing where it does not count.
+func asOf(imp fhirmsg.Import, file ledger.File) *int64 {
+	if imp.Mode != fhirmsg.ModeSync || imp.AsOf != nil {
+		return nil
+	}
+	return file.AsOf
+}
+
 func (f *fetcher) readPieces(ctx context.Context, imp fhirmsg.Import, file ledger.File, r *reading.Reading, p *publisher) error {
 	for {
 		piece, err := r.Next()
@@ -134,6 +157,7 @@ func (f *fetcher) readPieces(ctx context.Context, imp fhirmsg.Import, file ledge
 			ChunkHeader: fhirmsg.ChunkHeader{
 				Import: imp, Place: fhirmsg.Place{File: file.Index, Offset: piece.Offset, Length: piece.Length},
 				FirstLine: piece.FirstLine, Lines: piece.Lines, Type: file.Type, Document: piece.Document, TooLong: piece.TooLong,
+				Outcome: file.Kind == ledger.KindOutcome, AsOf: asOf(imp, file),
 			},
 			Body: piece.Body,
 		}
