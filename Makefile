@@ -10,10 +10,10 @@ PROGRAMS := ./services/allinone/cmd/stoker ./services/fetcher/cmd/fetcher ./serv
 export GO FUZZTIME GOLANGCI_VERSION
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race conformance bench chaos lint generate verify fuzz tools postgres clean
+.PHONY: help build demo test race conformance bench bench-growth chaos lint generate verify fuzz tools postgres clean
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build the static binaries stoker, fetcher, parser and writer into out/bin.
 	CGO_ENABLED=0 $(GO) build -trimpath -o out/bin/ $(PROGRAMS)
@@ -33,6 +33,10 @@ conformance: ## Judge the parser by suites that others wrote and by mutations; p
 bench: build postgres ## Measure the pipeline against the ceiling; figures go to out/bench.json too.
 	$(GO) build -o out/bin/nats-server github.com/nats-io/nats-server/v2
 	$(GO) run ./services/allinone/cmd/bench $(BENCHFLAGS)
+
+bench-growth: build postgres ## Measure whether rates fall as tables grow: 10 million resources, 60 GB of disk, minutes.
+	$(GO) build -o out/bin/nats-server github.com/nats-io/nats-server/v2
+	$(GO) run ./services/allinone/cmd/growth $(BENCHFLAGS)
 
 chaos: build postgres ## Kill, stop and cut off parts during imports, ROUNDS (5) times; SEED=n runs a seed again.
 	$(GO) build -o out/bin/nats-server github.com/nats-io/nats-server/v2

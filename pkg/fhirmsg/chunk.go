@@ -19,6 +19,8 @@ type ChunkHeader struct {
 	Type      string `json:"type,omitempty"`     // declared for the file; "" is unknown
 	Document  bool   `json:"document,omitempty"` // the whole file is one JSON document, line 1
 	TooLong   bool   `json:"too_long,omitempty"` // one line over the limit; the body is its beginning
+	Outcome   bool   `json:"outcome,omitempty"`  // the lines are what the supplier reports of its own work, and no resources to store
+	AsOf      *int64 `json:"as_of,omitempty"`    // of the file, microseconds since 1970; see [ChunkHeader.StampOf]
 
 	// Of a retry, where Offset counts the bytes that are put through again.
 	Start int64 `json:"start,omitempty"` // of the first line's first byte in the file; see [ChunkHeader.LineOffset]
@@ -31,6 +33,16 @@ func (h ChunkHeader) LineOffset() int64 {
 		return h.Start
 	}
 	return h.Offset
+}
+
+// StampOf is the first part of the version of a resource in the chunk; see [Stamp]. What has no
+// date of its own has that of the import, or else that of its file.
+func (h ChunkHeader) StampOf(lastUpdated *int64) (stamp int64, clamped bool) {
+	asOf := h.Import.AsOf
+	if asOf == nil {
+		asOf = h.AsOf
+	}
+	return Stamp(h.Import.Mode, lastUpdated, asOf, h.Import.Issued)
 }
 
 // Chunk is a part of a file on its way to a parser.

@@ -42,26 +42,6 @@ type ImportRequest struct {
 	Retry ImportID `json:"retry,omitzero"`
 }
 
-// Source is where files come from. Exactly one of Path, URL and Spool is set.
-type Source struct {
-	Path  string `json:"path,omitempty"`  // a file or a folder, as the fetcher sees it
-	URL   string `json:"url,omitempty"`   // http or https
-	Spool string `json:"spool,omitempty"` // a file that was handed in, such as standard input
-	Type  string `json:"type,omitempty"`  // declared type of every resource in it; "" is unknown
-}
-
-// String is the source for people.
-func (s Source) String() string {
-	switch {
-	case s.Path != "":
-		return s.Path
-	case s.URL != "":
-		return s.URL
-	default:
-		return s.Spool
-	}
-}
-
 // WithDefaults fills in what the request leaves open.
 func (r ImportRequest) WithDefaults() ImportRequest {
 	if r.Supplier == "" {
@@ -137,14 +117,8 @@ func (r ImportRequest) Check() error {
 		bad("sources: name at least one")
 	}
 	for i, s := range r.Sources {
-		set := 0
-		for _, v := range []string{s.Path, s.URL, s.Spool} {
-			if v != "" {
-				set++
-			}
-		}
-		if set != 1 {
-			bad("sources[%d]: set exactly one of path, url, spool", i)
+		if err := s.check(); err != nil {
+			bad("sources[%d]: %w", i, err)
 		}
 	}
 	return errors.Join(errs...)

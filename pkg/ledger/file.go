@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -23,13 +24,30 @@ type File struct {
 	State   string          // waiting | open | closed | failed
 	Reason  string          // why it failed
 	Size    int64           // bytes at the source, -1 unknown
+
+	// As a manifest says.
+	Kind  string // [KindDeleted], [KindOutcome]; "" is resources
+	Count *int64 // of resources; nil is unknown
+	AsOf  *int64 // its transaction time, microseconds since 1970; nil is unknown
 }
+
+// Kinds of files that are not plain resources.
+const (
+	KindDeleted = "deleted" // Bundles of deletions
+	KindOutcome = "outcome" // what the supplier reports of its own work; not stored
+)
 
 // SkippedFile is something in a folder that was not taken.
 type SkippedFile struct {
 	Name   string `json:"name"`
 	Reason string `json:"reason"`
 }
+
+const (
+	insertFile = `INSERT INTO stoker.file (import, file, name, type, locator, size, state, reason, kind, count, as_of)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (import, file) DO NOTHING`
+	insertSkipped = `INSERT INTO stoker.skipped (import, name, reason) VALUES ($1, $2, $3) ON CONFLICT (import, name) DO NOTHING`
+)
 
 // PinFiles stores the list of files before the first chunk, once: if a list is pinned
 // already, that one is returned.
@@ -42,12 +60,11 @@ func (l *Ledger) PinFiles(ctx context.Context, id fhirmsg.ImportID, files []File
 		}
 		batch := &pgx.Batch{}
 		for _, f := range files {
-			batch.Queue(`INSERT INTO stoker.file (import, file, name, type, locator, size, state, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-				[16]byte(id), f.Index, f.Name, f.Type, f.Locator, f.Size, f.State, f.Reason)
+			batch.Queue(insertFile, // what a restore has brought back stays
+				[16]byte(id), f.Index, f.Name, f.Type, f.Locator, f.Size, f.State, f.Reason, f.Kind, f.Count, timeOf(f.AsOf))
 		}
 		for _, s := range skipped {
-			batch.Queue(`INSERT INTO stoker.skipped (import, name, reason) VALUES ($1, $2, $3) ON CONFLICT (import, name) DO NOTHING`,
-				[16]byte(id), s.Name, s.Reason)
+			batch.Queue(insertSkipped, [16]byte(id), s.Name, s.Reason)
 		}
 		batch.Queue(`UPDATE stoker.import SET listed = clock_timestamp() WHERE id = $1`, [16]byte(id))
 		return tx.SendBatch(ctx, batch).Close()
@@ -64,14 +81,16 @@ func (l *Ledger) Files(ctx context.Context, id fhirmsg.ImportID) (files []File, 
 	if err != nil || !pinned {
 		return nil, pinned, notFound(err)
 	}
-	rows, err := l.pool.Query(ctx, `SELECT file, name, type, locator, reading, state, reason, size
+	rows, err := l.pool.Query(ctx, `SELECT file, name, type, locator, reading, state, reason, size, kind, count, as_of
 		FROM stoker.file WHERE import = $1 ORDER BY file`, [16]byte(id))
 	if err != nil {
 		return nil, true, fmt.Errorf("files of import %s: %w", id, err)
 	}
 	files, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (File, error) {
 		var f File
-		err := row.Scan(&f.Index, &f.Name, &f.Type, &f.Locator, &f.Reading, &f.State, &f.Reason, &f.Size)
+		var asOf *time.Time
+		err := row.Scan(&f.Index, &f.Name, &f.Type, &f.Locator, &f.Reading, &f.State, &f.Reason, &f.Size, &f.Kind, &f.Count, &asOf)
+		f.AsOf = microsOf(asOf)
 		return f, err
 	})
 	if err != nil {
@@ -118,7 +137,8 @@ type Fetched struct {
 }
 
 // RecordFetched states chunks of one file, with the bytes read so far at its source, and
-// returns the import's state, so that the fetcher learns of a pause or a cancellation.
+// returns the import's state, so that the fetcher learns of a pause or a cancellation. Errors: [ErrNotFound], also
+// where the row was made again from messages after a restore: its fetcher has to begin again.
 func (l *Ledger) RecordFetched(ctx context.Context, id fhirmsg.ImportID, index int32, read int64, chunks []Fetched) (State, error) {
 	// In order, as RecordParsed does, so that the two never wait for each other.
 	slices.SortFunc(chunks, func(a, b Fetched) int { return cmp.Compare(a.Offset, b.Offset) })
@@ -136,7 +156,7 @@ func (l *Ledger) RecordFetched(ctx context.Context, id fhirmsg.ImportID, index i
 		), progress AS (
 			UPDATE stoker.file SET read = $6 WHERE import = $1 AND file = $2 AND read < $6
 		)
-		SELECT state FROM stoker.import WHERE id = $1`,
+		SELECT state FROM stoker.import WHERE id = $1 AND listed IS NOT NULL`,
 		[16]byte(id), index, offs, lengths, lines, read).Scan(&state)
 	if err != nil {
 		return "", fmt.Errorf("state chunks of file %d of import %s: %w", index, id, notFound(err))
@@ -193,7 +213,7 @@ func (l *Ledger) CloseFile(ctx context.Context, id fhirmsg.ImportID, index int32
 // CloseList states that every file of the import is closed or failed.
 func (l *Ledger) CloseList(ctx context.Context, id fhirmsg.ImportID) error {
 	_, err := l.pool.Exec(ctx, `UPDATE stoker.import SET state = 'draining', closed = clock_timestamp()
-		WHERE id = $1 AND state = 'fetching'
+		WHERE id = $1 AND state = 'fetching' AND listed IS NOT NULL
 		AND NOT EXISTS (SELECT FROM stoker.file WHERE import = $1 AND state IN ('waiting', 'open'))`, [16]byte(id))
 	if err != nil {
 		return fmt.Errorf("close the list of import %s: %w", id, err)

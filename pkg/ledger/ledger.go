@@ -69,3 +69,20 @@ func notFound(err error) error {
 }
 
 func micros(t time.Time) int64 { return t.UnixMicro() }
+
+// timeOf and microsOf turn a time that may be unknown into the database's form, and back.
+func timeOf(micros *int64) *time.Time {
+	if micros == nil {
+		return nil
+	}
+	t := time.UnixMicro(*micros)
+	return &t
+}
+
+func microsOf(t *time.Time) *int64 {
+	if t == nil {
+		return nil
+	}
+	m := micros(*t)
+	return &m
+}

@@ -59,18 +59,6 @@ type Resources struct {
 	Issues  int64 `json:"issues"`  // reported on resources that were taken
 }
 
-// FileStatus is one file of an import.
-type FileStatus struct {
-	Name   string `json:"name"`
-	State  string `json:"state"`
-	Reason string `json:"reason,omitempty"`
-	Chunks int64  `json:"chunks"`
-	Lines  int64  `json:"lines"`
-	Bytes  int64  `json:"bytes"` // decompressed
-	Size   int64  `json:"size"`  // at the source, -1 unknown
-	Read   int64  `json:"read"`  // of Size
-}
-
 // Status returns an import as it stands. Errors: [ErrNotFound].
 func (l *Ledger) Status(ctx context.Context, id fhirmsg.ImportID) (Status, error) {
 	return l.status(ctx, id, true)
@@ -161,18 +149,6 @@ func byType(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) (map[string]Cou
 		return nil
 	})
 	return counts, err
-}
-
-func fileStatus(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) ([]FileStatus, error) {
-	rows, err := tx.Query(ctx, `SELECT f.name, f.state, f.reason, coalesce(c.chunks, 0), coalesce(c.lines, 0), coalesce(c.bytes, 0), f.size, f.read
-		FROM stoker.file f LEFT JOIN (
-			SELECT file, count(*) AS chunks, sum(lines)::bigint AS lines, sum(length)::bigint AS bytes
-			FROM stoker.fetched WHERE import = $1 GROUP BY file) c USING (file)
-		WHERE f.import = $1 ORDER BY f.file`, [16]byte(id))
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[FileStatus])
 }
 
 // Summary is a line of the list of imports.

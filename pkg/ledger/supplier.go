@@ -81,10 +81,10 @@ func (l *Ledger) SupplierOf(ctx context.Context, id fhirmsg.ImportID) (name stri
 }
 
 // Policy returns the policy that an import was accepted under, or nil where its supplier was not
-// declared. An import whose row was made again from messages has that of its supplier now. Errors: [ErrNotFound].
+// declared. One for which none is known, such as a row that was made again from messages, has that of its supplier now. Errors: [ErrNotFound].
 func (l *Ledger) Policy(ctx context.Context, id fhirmsg.ImportID) (policy *supplier.Policy, err error) {
 	err = l.pool.QueryRow(ctx, `SELECT coalesce(i.policy, s.policy) FROM stoker.import i
-		LEFT JOIN stoker.supplier s ON s.name = i.supplier AND i.request = '{}' WHERE i.id = $1`, [16]byte(id)).Scan(&policy)
+		LEFT JOIN stoker.supplier s ON s.name = i.supplier WHERE i.id = $1`, [16]byte(id)).Scan(&policy)
 	if err != nil {
 		return nil, fmt.Errorf("policy of import %s: %w", id, notFound(err))
 	}

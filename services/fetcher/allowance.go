@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/supplier"
 )
 
 // allowance holds an import to the bytes and lines that its supplier's policy allows. What is over
@@ -20,11 +21,10 @@ type allowance struct {
 }
 
 // newAllowance is what is left of an import's allowance, wherever an earlier fetcher got to.
-func (f *fetcher) newAllowance(ctx context.Context, imp fhirmsg.Import) (*allowance, error) {
-	a := &allowance{supplier: imp.Supplier}
-	policy, err := f.ledger.Policy(ctx, imp.ID)
-	if err != nil || policy == nil || imp.IsRetry() { // a retry was counted the first time
-		return a, err
+func (f *fetcher) newAllowance(ctx context.Context, imp fhirmsg.Import, policy *supplier.Policy) (a *allowance, err error) {
+	a = &allowance{supplier: imp.Supplier}
+	if policy == nil || imp.IsRetry() { // a retry was counted the first time
+		return a, nil
 	}
 	if a.maxBytes, a.maxLines = policy.MaxBytes, policy.MaxLines; a.maxBytes == 0 && a.maxLines == 0 {
 		return a, nil

@@ -1,6 +1,12 @@
 package fetcher
 
-import "errors"
+import (
+	"errors"
+	"path/filepath"
+	"time"
+
+	"github.com/stoker-fhir/stoker/pkg/outbound"
+)
 
 // Config is what users set. Every setting works when absent.
 type Config struct {
@@ -9,6 +15,11 @@ type Config struct {
 	Credit   int64    `env:"CREDIT" envDefault:"268435456" doc:"bytes of a supplier's files, after decompression, that may be on their way and not stored yet; one chunk always may"`
 	Roots    []string `env:"ROOTS" envDefault:"/" doc:"folders that files and folders named by import requests must lie in, separated by commas"`
 	SpoolDir string   `env:"SPOOL_DIR" doc:"folder of content that was handed in, such as standard input; empty: such sources are refused"`
+
+	Drop       string        `env:"DROP" doc:"folder with a folder for each supplier; what a supplier puts there is imported, see docs/drop-folder.md; empty: none"`
+	DropSettle time.Duration `env:"DROP_SETTLE" envDefault:"10s" doc:"how long a delivery in the drop folder must be unchanged to be complete, unless it was renamed into its place or has a .done file"`
+
+	HTTP outbound.Config `envPrefix:"HTTP_"`
 }
 
 // Validate reports settings that cannot be.
@@ -18,6 +29,12 @@ func (c Config) Validate() error {
 	}
 	if c.Credit < 1 {
 		return errors.New("credit must be at least 1 byte")
+	}
+	if c.Drop != "" && !filepath.IsAbs(c.Drop) {
+		return errors.New("drop must be an absolute path")
+	}
+	if c.DropSettle <= 0 {
+		return errors.New("drop settle must be longer than 0")
 	}
 	return nil
 }

@@ -4,17 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/fhirdef"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/journal"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/lifecycle"
+	"github.com/stoker-fhir/stoker/pkg/outbound"
+	"github.com/stoker-fhir/stoker/pkg/supplier"
 	"github.com/stoker-fhir/stoker/pkg/telemetry"
+	"github.com/stoker-fhir/stoker/services/fetcher/internal/drop"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/source"
 )
 
@@ -34,9 +40,14 @@ type Deps struct {
 
 // Run serves until the context ends, and returns after the chunks in hand are published.
 func Run(ctx context.Context, cfg Config, d Deps) error {
+	roots := cfg.Roots
+	if cfg.Drop != "" {
+		roots = append(slices.Clone(roots), cfg.Drop)
+	}
+	l := ledger.New(d.Pool)
 	f := &fetcher{
-		cfg: cfg, deps: d, ledger: ledger.New(d.Pool), stopping: ctx.Done(),
-		source: source.Config{Roots: cfg.Roots, SpoolDir: cfg.SpoolDir},
+		cfg: cfg, deps: d, ledger: l, journal: journal.Journal{Bus: d.Bus, Ledger: l}, stopping: ctx.Done(),
+		source: source.Config{Roots: roots, SpoolDir: cfg.SpoolDir, HTTP: cfg.HTTP},
 	}
 	if err := lifecycle.Retry(ctx, d.Log, "migrate the database", func(ctx context.Context) error {
 		return ledger.Migrate(ctx, d.Pool)
@@ -48,17 +59,27 @@ func Run(ctx context.Context, cfg Config, d Deps) error {
 	}); err != nil {
 		return err
 	}
-	d.Bus.Consume(ctx, bus.ConsumeOptions{
-		Stream: fhirmsg.StreamFetch, Consumer: fhirmsg.ConsumerFetcher, Workers: cfg.Imports, Grace: grace,
-		OnRetry: func(error) { d.Metrics.Retry() },
-	}, f.handle)
-	return nil
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		d.Bus.Consume(ctx, bus.ConsumeOptions{
+			Stream: fhirmsg.StreamFetch, Consumer: fhirmsg.ConsumerFetcher, Workers: cfg.Imports, Grace: grace,
+			OnRetry: func(error) { d.Metrics.Retry() },
+		}, f.handle)
+		return nil
+	})
+	if cfg.Drop != "" {
+		group.Go(func() error {
+			return drop.Run(ctx, drop.Config{Dir: cfg.Drop, Settle: cfg.DropSettle, Log: d.Log}, dropped{f.ledger, d.Bus})
+		})
+	}
+	return group.Wait()
 }
 
 type fetcher struct {
 	cfg      Config
 	deps     Deps
 	ledger   *ledger.Ledger
+	journal  journal.Journal
 	source   source.Config
 	stopping <-chan struct{} // closed at the first signal: finish the chunk in hand
 }
@@ -100,8 +121,15 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 	if err != nil {
 		return err
 	}
+	// One that was accepted before, and lost with the database, keeps its version.
+	if err := f.journal.Accepted(ctx, req.ID); err != nil {
+		return err
+	}
 	imp, _, err := f.ledger.Accept(ctx, req, rules, definitions.Checksum)
 	if err != nil {
+		return err
+	}
+	if err := f.journal.Import(ctx, imp.ID); err != nil {
 		return err
 	}
 	// An import that was refused, paused or cancelled, or is being stored already, is not fetched.
@@ -116,6 +144,11 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 	if err != nil || state != ledger.StateFetching {
 		return err
 	}
+	policy, err := f.ledger.Policy(ctx, imp.ID)
+	if err != nil {
+		return err
+	}
+	f = f.under(policy)
 	files, pinned, err := f.ledger.Files(ctx, imp.ID)
 	if err != nil {
 		return err
@@ -128,7 +161,10 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 			return err
 		}
 	}
-	a, err := f.newAllowance(ctx, imp)
+	if err := f.publishList(ctx, imp, files); err != nil {
+		return err
+	}
+	a, err := f.newAllowance(ctx, imp, policy)
 	if err != nil {
 		return err
 	}
@@ -145,7 +181,30 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 			return err
 		}
 	}
-	return f.ledger.CloseList(ctx, imp.ID)
+	if err := f.ledger.CloseList(ctx, imp.ID); err != nil {
+		return err
+	}
+	return f.journal.Import(ctx, imp.ID) // before the request is acknowledged
+}
+
+// under is the fetcher that asks for no URLs but those that a supplier's policy allows. One that was not
+// declared has none: it is the operator, who may ask for any.
+func (f *fetcher) under(policy *supplier.Policy) *fetcher {
+	if policy == nil {
+		return f
+	}
+	g := *f
+	g.source.Policy = &outbound.Policy{Prefixes: policy.URLPrefixes, InternalHosts: policy.InternalHosts}
+	return &g
+}
+
+// publishList keeps the list of files in the journal, for a restore of the database.
+func (f *fetcher) publishList(ctx context.Context, imp fhirmsg.Import, files []ledger.File) error {
+	skipped, err := f.ledger.Skipped(ctx, imp.ID)
+	if err != nil {
+		return err
+	}
+	return f.journal.Files(ctx, imp, files, skipped)
 }
 
 // halted returns why fetching must not go on, or nil.

@@ -37,11 +37,11 @@ func (f *fetcher) pin(ctx context.Context, imp fhirmsg.Import, sources []fhirmsg
 			})
 		}
 		for _, file := range found {
-			locator, err := json.Marshal(file.Locator)
+			entry, err := listEntry(file)
 			if err != nil {
-				return fmt.Errorf("encode a locator: %w", err)
+				return err
 			}
-			files = append(files, ledger.File{Name: file.Name, Type: file.Type, Locator: locator, State: "waiting", Size: file.Size})
+			files = append(files, entry)
 		}
 		for _, p := range passed {
 			skipped = append(skipped, ledger.SkippedFile{Name: p.Name, Reason: p.Reason})
@@ -53,12 +53,27 @@ func (f *fetcher) pin(ctx context.Context, imp fhirmsg.Import, sources []fhirmsg
 	return f.ledger.PinFiles(ctx, imp.ID, files, skipped)
 }
 
+// listEntry is a file as the ledger lists it.
+func listEntry(f source.File) (ledger.File, error) {
+	entry := ledger.File{
+		Name: f.Name, Type: f.Type, State: "waiting", Size: f.Size, Kind: string(f.Kind), Count: f.Count, AsOf: f.AsOf,
+	}
+	if f.Problem != "" {
+		entry.State, entry.Reason = "failed", f.Problem
+	}
+	var err error
+	if entry.Locator, err = json.Marshal(f.Locator); err != nil {
+		return entry, fmt.Errorf("encode a locator: %w", err)
+	}
+	return entry, nil
+}
+
 // fetchFile brings one file to its end, or to its failure. Errors are those of the database
 // and the queue, and why the import is left; what is wrong with the file is in the ledger.
 func (f *fetcher) fetchFile(ctx context.Context, imp fhirmsg.Import, file ledger.File, c *credit) error {
 	var locator source.Locator
 	if err := json.Unmarshal(file.Locator, &locator); err != nil {
-		return f.ledger.CloseFile(ctx, imp.ID, file.Index, "its place was not stored in a form that this version reads")
+		return f.closeFile(ctx, imp, file, "its place was not stored in a form that this version reads")
 	}
 	if err := c.allowance.begin(); err != nil {
 		return f.ledger.CloseFile(ctx, imp.ID, file.Index, err.Error())
@@ -66,7 +81,7 @@ func (f *fetcher) fetchFile(ctx context.Context, imp fhirmsg.Import, file ledger
 	opts := reading.Options{ChunkSize: imp.ChunkSize, MaxLine: imp.MaxLine, Line: 1}
 	if file.Reading != nil {
 		if err := json.Unmarshal(file.Reading, &opts.State); err != nil {
-			return f.ledger.CloseFile(ctx, imp.ID, file.Index, "its state was not stored in a form that this version reads")
+			return f.closeFile(ctx, imp, file, "its state was not stored in a form that this version reads")
 		}
 		offset, lines, err := f.ledger.ResumePoint(ctx, imp.ID, file.Index)
 		if err != nil {
@@ -76,23 +91,36 @@ func (f *fetcher) fetchFile(ctx context.Context, imp fhirmsg.Import, file ledger
 	}
 	r, err := reading.Open(ctx, source.File{Name: file.Name, Type: file.Type, Locator: locator, Size: file.Size}, f.source, opts)
 	if err == nil {
+		file.Size = r.State.Validator.Size
 		err = f.readFile(ctx, imp, file, r, c)
 		_ = r.Close() // only read from
 	}
 	failed := fileError{}
 	switch {
 	case err == nil:
-		err = f.ledger.CloseFile(ctx, imp.ID, file.Index, "")
+		err = f.closeFile(ctx, imp, file, "")
 	case ctx.Err() != nil:
 		return err
 	case errors.As(err, &failed), r == nil:
 		f.deps.Log.Warn().Stringer("import", imp.ID).Int32("file", file.Index).Msg("a file failed; its reason is in the ledger")
-		err = f.ledger.CloseFile(ctx, imp.ID, file.Index, err.Error())
+		err = f.closeFile(ctx, imp, file, err.Error())
 	}
 	if err == nil && locator.Spool != "" {
 		f.removeSpooled(string(locator.Spool))
 	}
 	return err
+}
+
+// closeFile states that a file was read to its end, or, with a reason, that it failed.
+func (f *fetcher) closeFile(ctx context.Context, imp fhirmsg.Import, file ledger.File, reason string) error {
+	s := fhirmsg.FileStatement{File: file.Index, State: "closed", Reason: reason, Size: file.Size}
+	if reason != "" {
+		s.State = "failed"
+	}
+	if err := f.journal.File(ctx, imp, s); err != nil {
+		return err
+	}
+	return f.ledger.CloseFile(ctx, imp.ID, file.Index, reason)
 }
 
 // fileError is about a file's content or its source, which fails the file and nothing else.
@@ -110,7 +138,8 @@ func (f *fetcher) readFile(ctx context.Context, imp fhirmsg.Import, file ledger.
 	if err := f.ledger.OpenFile(ctx, imp.ID, file.Index, state, r.State.Validator.Size); err != nil {
 		return err
 	}
-	p := newPublisher(ctx, f, imp, file.Index, c)
+	file.Reading = state
+	p := newPublisher(ctx, f, imp, file, c)
 	readErr := f.readPieces(ctx, imp, file, r, p)
 	now, err := p.finish(ctx, r.Read())
 	switch {
@@ -122,6 +151,14 @@ func (f *fetcher) readFile(ctx context.Context, imp fhirmsg.Import, file ledger.
 		return errHalted
 	}
 	return nil
+}
+
+// asOf is what the file's chunks carry of its transaction time: nothing where it does not count.
+func asOf(imp fhirmsg.Import, file ledger.File) *int64 {
+	if imp.Mode != fhirmsg.ModeSync || imp.AsOf != nil {
+		return nil
+	}
+	return file.AsOf
 }
 
 func (f *fetcher) readPieces(ctx context.Context, imp fhirmsg.Import, file ledger.File, r *reading.Reading, p *publisher) error {
@@ -140,6 +177,7 @@ func (f *fetcher) readPieces(ctx context.Context, imp fhirmsg.Import, file ledge
 			ChunkHeader: fhirmsg.ChunkHeader{
 				Import: imp, Place: fhirmsg.Place{File: file.Index, Offset: piece.Offset, Length: piece.Length},
 				FirstLine: piece.FirstLine, Lines: piece.Lines, Type: file.Type, Document: piece.Document, TooLong: piece.TooLong,
+				Outcome: file.Kind == ledger.KindOutcome, AsOf: asOf(imp, file),
 			},
 			Body: piece.Body,
 		}

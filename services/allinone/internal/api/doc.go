@@ -13,6 +13,7 @@
 //	GET  /imports/{id}/issues           the same, also of what was stored all the same
 //	GET  /datasets/{dataset}/{type}/{id}  every delivery of a resource, and what is stored
 //	POST /replays                       begin a replay (JSON, operate.ReplayRequest)
+//	POST /restore                       bring back what a restored database lacks (JSON, operate.RestoreRequest)
 //	GET  /replays                       the newest replays
 //	GET  /replays/{id}                  one, as it stands
 //	POST /replays/{id}/cancel           end it; what was written stays

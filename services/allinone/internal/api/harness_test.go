@@ -15,6 +15,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/journal"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/natstest"
 	"github.com/stoker-fhir/stoker/pkg/pgtest"
@@ -51,7 +52,7 @@ func newFixture(t *testing.T, auth Auth) *fixture {
 	check(t, b.Apply(t.Context(), []string{"Patient"}, nil))
 	l := ledger.New(pool)
 	s := &Server{
-		Bus: b, Ledger: l, Store: &writer.Reader{Pool: pool}, Operator: &operate.Operator{Bus: b, Ledger: l, Pool: pool},
+		Bus: b, Ledger: l, Journal: journal.Journal{Bus: b, Ledger: l}, Store: &writer.Reader{Pool: pool}, Operator: &operate.Operator{Bus: b, Ledger: l, Pool: pool},
 		SpoolDir: t.TempDir(), Auth: auth, Log: zerolog.Nop(),
 	}
 	health := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })

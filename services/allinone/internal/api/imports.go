@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
@@ -175,7 +176,21 @@ func (s *Server) move(w http.ResponseWriter, r *http.Request, change func(contex
 		s.failLedger(w, err)
 		return
 	}
+	s.keep(r.Context(), id)
 	s.status(w, r)
+}
+
+// keepFor is how long an answer waits for a change to be in the journal.
+const keepFor = 5 * time.Second
+
+// keep publishes a change of an import in the journal before it is answered, so that a restore of the
+// database brings it back. If that fails, a writer does so later.
+func (s *Server) keep(ctx context.Context, id fhirmsg.ImportID) {
+	ctx, cancel := context.WithTimeout(ctx, keepFor)
+	defer cancel()
+	if err := s.Journal.Import(ctx, id); err != nil {
+		s.Log.Warn().Err(err).Stringer("import", id).Msg("a change of an import is not in the journal yet; a writer publishes it")
+	}
 }
 
 func (s *Server) cancel(w http.ResponseWriter, r *http.Request) { s.move(w, r, s.Ledger.Cancel) }
@@ -188,6 +203,9 @@ func (s *Server) resume(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	req, publish, err := s.Ledger.Resume(r.Context(), id)
+	if err == nil {
+		s.keep(r.Context(), id)
+	}
 	if err == nil && publish {
 		err = s.publish(r, req)
 	}

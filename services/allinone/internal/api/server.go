@@ -13,6 +13,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/journal"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/services/writer"
 	"github.com/stoker-fhir/stoker/services/writer/operate"
@@ -22,6 +23,7 @@ import (
 type Server struct {
 	Bus      *bus.Bus
 	Ledger   *ledger.Ledger
+	Journal  journal.Journal
 	Store    *writer.Reader
 	Operator *operate.Operator
 	SpoolDir string
@@ -82,6 +84,7 @@ func (s *Server) routes() []route {
 		{pattern: "GET /replays", handle: s.replays},
 		{pattern: "GET /replays/{id}", handle: s.replayStatus},
 		{pattern: "POST /replays/{id}/cancel", handle: s.cancelReplay},
+		{pattern: "POST /restore", handle: s.restore},
 		{pattern: "GET /streams", handle: s.streams},
 		{pattern: "GET /pressure", handle: s.pressure},
 		{pattern: "POST /types/{type}/pause", handle: s.pauseType},

@@ -84,6 +84,28 @@ func children(pid int) (pids []int) {
 	return pids
 }
 
+// diskBytes are those that a process had read from and written to disks, with the children it has
+// waited for, and those that live.
+func diskBytes(pid int) (read, written int64) {
+	for _, p := range append(children(pid), pid) {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", p))
+		if err != nil {
+			continue // it has ended, or is another user's
+		}
+		for line := range strings.Lines(string(b)) {
+			name, rest, _ := strings.Cut(line, ":")
+			n, _ := strconv.ParseInt(strings.TrimSpace(rest), 10, 64) // the kernel writes numbers
+			switch name {
+			case "read_bytes":
+				read += n
+			case "write_bytes":
+				written += n
+			}
+		}
+	}
+	return read, written
+}
+
 // peak is the greatest resident size that a process had, in bytes.
 func peak(pid int) int64 {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

@@ -65,23 +65,23 @@ func (b *bench) measure(ctx context.Context, s scenario) (measurement, error) {
 
 // settleDown lets no scenario pay for the one before.
 func (b *bench) settleDown(ctx context.Context) error {
-	_, err := b.pool.Exec(ctx, `CHECKPOINT`)
+	_, err := b.Pool.Exec(ctx, `CHECKPOINT`)
 	return err
 }
 
 func (b *bench) emptyDataset(ctx context.Context) error {
-	if _, err := b.pool.Exec(ctx, `DROP SCHEMA IF EXISTS fhir CASCADE; DROP TABLE IF EXISTS public.ceiling`); err != nil {
+	if _, err := b.Pool.Exec(ctx, `DROP SCHEMA IF EXISTS fhir CASCADE; DROP TABLE IF EXISTS public.ceiling`); err != nil {
 		return err
 	}
 	// What is replayed is what this round imports.
-	if err := b.bus.Purge(ctx, fhirmsg.StreamResources); err != nil {
+	if err := b.Bus.Purge(ctx, fhirmsg.StreamResources); err != nil {
 		return err
 	}
 	return b.settleDown(ctx)
 }
 
 func (b *bench) emptyCeiling(ctx context.Context) error {
-	if _, err := b.pool.Exec(ctx, `DROP TABLE IF EXISTS public.ceiling; CREATE TABLE public.ceiling (resource jsonb COMPRESSION lz4)`); err != nil {
+	if _, err := b.Pool.Exec(ctx, `DROP TABLE IF EXISTS public.ceiling; CREATE TABLE public.ceiling (resource jsonb COMPRESSION lz4)`); err != nil {
 		return err
 	}
 	return b.settleDown(ctx)
@@ -106,7 +106,7 @@ func (b *bench) ceiling(ctx context.Context) error {
 	})
 	for range 2 {
 		group.Go(func() error {
-			conn, err := b.pool.Acquire(ctx)
+			conn, err := b.Pool.Acquire(ctx)
 			if err != nil {
 				return err
 			}
@@ -168,11 +168,11 @@ func encodeBlocks(w io.Writer, blocks <-chan []byte) error {
 // replay has the writers read the stream of resources from its beginning.
 func (b *bench) replay(ctx context.Context) error {
 	types := fhirdef.ResourceTypes(fhirmsg.FHIRVersionR4)
-	if err := b.bus.Rewind(ctx, types); err != nil {
+	if err := b.Bus.Rewind(ctx, types); err != nil {
 		return err
 	}
-	return b.wait(ctx, func() (bool, error) {
-		left, err := b.bus.Backlog(ctx, fhirmsg.StreamResources)
+	return wait(ctx, func() (bool, error) {
+		left, err := b.Bus.Backlog(ctx, fhirmsg.StreamResources)
 		if err != nil {
 			return false, fmt.Errorf("backlog: %w", err)
 		}

@@ -20,6 +20,7 @@ import (
 type importFlags struct {
 	dataset, supplier, mode, asOf, resume string
 	validation, maxRejects                string
+	manifests, headers                    []string
 	chunkSize                             int
 	endFlags
 }
@@ -56,6 +57,7 @@ Exit codes: 0 complete (rejected lines allowed), 1 failed, 2 wrong usage,
 		Example: `  stoker import data/
   stoker import Patient.ndjson.gz https://example.org/Observation.ndjson
   zcat dump.gz | stoker import - --dataset research
+  stoker import --manifest https://example.org/bulk/manifest.json --mode sync --header @token
   stoker import data/ --validation strict --max-rejects 2.5%`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runImport(cmd.Context(), f, args) },
 	}
@@ -70,6 +72,8 @@ Exit codes: 0 complete (rejected lines allowed), 1 failed, 2 wrong usage,
 	flags.StringVar(&f.maxRejects, "max-rejects", fhirmsg.DefaultMaxRejects,
 		"pause when more is rejected: a number, a share, which counts from 1,000 lines on, or off")
 	f.add(cmd)
+	flags.StringArrayVar(&f.manifests, "manifest", nil, "URL of a manifest, as a bulk export ends with; its files are imported. May be repeated")
+	flags.StringArrayVar(&f.headers, "header", nil, `header of requests for URLs and manifests, as in "X-Key: value"; @FILE has one on each line. May be repeated`)
 	flags.StringVar(&f.resume, "resume", "", "go on with a paused or interrupted import, by its id")
 	return cmd
 }
@@ -84,6 +88,9 @@ func (a *app) runImport(ctx context.Context, f importFlags, args []string) error
 	}
 	paths, err := a.sources(args)
 	if err != nil {
+		return err
+	}
+	if paths, err = f.remote(paths); err != nil {
 		return err
 	}
 	return a.follow(ctx, f.endFlags, func(ctx context.Context, conn *connection) (fhirmsg.ImportID, error) {
@@ -121,9 +128,9 @@ func (a *app) follow(ctx context.Context, f endFlags, begin func(context.Context
 
 func (f importFlags) check(args []string) error {
 	switch {
-	case f.resume == "" && len(args) == 0:
+	case f.resume == "" && len(args)+len(f.manifests) == 0:
 		return usage("name at least one file, folder, URL or - for standard input\nsee: stoker import --help")
-	case f.resume != "" && len(args) > 0:
+	case f.resume != "" && len(args)+len(f.manifests) > 0:
 		return usage("--resume goes on with what the import named; name no sources")
 	}
 	return nil
@@ -194,7 +201,7 @@ func (a *app) begin(ctx context.Context, conn *connection, f importFlags, req fh
 	}
 	req.Sources = sources
 	for i, s := range sources {
-		if s != (fhirmsg.Source{}) {
+		if s.String() != "" {
 			continue
 		}
 		if req.Sources[i].Spool, err = conn.Spool(ctx, a.io.In); err != nil {

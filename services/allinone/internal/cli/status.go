@@ -91,9 +91,6 @@ func row(w io.Writer, cells ...string) {
 	_, _ = fmt.Fprintln(w)
 }
 
-// maxFiles is how many files a status shows besides those that failed.
-const maxFiles = 20
-
 // printStatus prints an import's account.
 func (a *app) printStatus(s ledger.Status) {
 	a.printf("import %s  %s in %.1f s\n", s.Import, s.State, s.Seconds)
@@ -140,32 +137,6 @@ func countsRow(w io.Writer, name string, c ledger.Counts) {
 		thousands(c.Deleted), thousands(c.Skipped), thousands(c.Rejected), thousands(c.Discarded+c.Cancelled))
 }
 
-func (a *app) printFiles(s ledger.Status) {
-	t := a.table()
-	row(t, "FILE", "STATE", "LINES", "BYTES", "")
-	shown := 0
-	for _, f := range s.Files {
-		if f.State != "failed" {
-			if shown++; shown > maxFiles {
-				continue
-			}
-		}
-		row(t, f.Name, f.State, thousands(f.Lines), thousands(f.Bytes), f.Reason)
-	}
-	_ = t.Flush()
-	if shown > maxFiles {
-		a.printf("… and %d more files (all of them with --json)\n", shown-maxFiles)
-	}
-	for i, f := range s.Skipped {
-		if i == maxFiles {
-			a.printf("… and %d more skipped (all of them with --json)\n", len(s.Skipped)-maxFiles)
-			break
-		}
-		a.printf("skipped %s: %s\n", f.Name, f.Reason)
-	}
-	a.printf("\n")
-}
-
 // printRemarks prints what deserves a second look.
 func (a *app) printRemarks(s ledger.Status) {
 	if n := s.Resources.Clamped; n > 0 {
@@ -177,6 +148,7 @@ func (a *app) printRemarks(s ledger.Status) {
 	if s.Divergent > 0 {
 		a.printf("\n%s statements contradict earlier ones about the same data (two versions of a parser?)\n", thousands(s.Divergent))
 	}
+	a.printManifestRemarks(s)
 	if n := s.Lines.Rejected + s.Resources.Rejected; n > 0 {
 		a.printf("\n%s rejected; see why with: stoker rejects %s\n", thousands(n), s.Import)
 		if s.Validation == fhirmsg.ValidationStrict && s.State.Ended() {

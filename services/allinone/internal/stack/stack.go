@@ -15,6 +15,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/database"
+	"github.com/stoker-fhir/stoker/pkg/journal"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/natsd"
 	"github.com/stoker-fhir/stoker/pkg/pgd"
@@ -221,7 +222,7 @@ func (s *Stack) spoolDir() string { return filepath.Join(s.opts.DataDir, "spool"
 func (s *Stack) serve(b *bus.Bus, pool *pgxpool.Pool, registry *prometheus.Registry) error {
 	l := ledger.New(pool)
 	server := &api.Server{
-		Bus: b, Ledger: l, Store: &writer.Reader{Pool: pool}, Operator: &operate.Operator{Bus: b, Ledger: l, Pool: pool},
+		Bus: b, Ledger: l, Journal: journal.Journal{Bus: b, Ledger: l}, Store: &writer.Reader{Pool: pool}, Operator: &operate.Operator{Bus: b, Ledger: l, Pool: pool},
 		SpoolDir: s.spoolDir(), Auth: s.opts.Auth, Log: s.log,
 	}
 	ready := func(ctx context.Context) error { return errors.Join(b.Ready(ctx), l.Ready(ctx)) }

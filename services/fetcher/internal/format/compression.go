@@ -29,10 +29,19 @@ const bufferSize = 64 << 10
 // asks for is mostly far less.
 const maxZstdWindow = 128 << 20
 
+// maxRatio is how many times its compressed size content may have, once it has more than
+// ratioFrom bytes. gzip reaches 1,032 with nothing but zeros and zstd far more; ndjson that is
+// worth storing stays below 100.
+const (
+	maxRatio  = 500
+	ratioFrom = 64 << 20
+)
+
 // Errors of content that cannot be decompressed to its end.
 var (
 	ErrDamaged   = errors.New("the compressed content is damaged")
 	ErrTruncated = errors.New("the compressed content is cut short")
+	ErrRatio     = fmt.Errorf("the content is more than %d times its compressed size, as nothing but a decompression bomb is", maxRatio)
 )
 
 // Input is the bytes of a file as they are at its source. It is for one goroutine.
@@ -64,7 +73,7 @@ func (in *Input) Detect() Compression {
 	}
 }
 
-// Decompress returns the content. Reading it gives [ErrDamaged], [ErrTruncated] or the errors
+// Decompress returns the content. Reading it gives [ErrDamaged], [ErrTruncated], [ErrRatio] or the errors
 // of the source as they came, each after what could be decoded. Closing it frees the
 // decoder's memory and leaves the source alone.
 func (in *Input) Decompress(c Compression) (io.ReadCloser, error) {
@@ -103,6 +112,7 @@ type decompressor struct {
 	in   *Input
 	open func(io.Reader) (io.ReadCloser, error)
 	dec  io.ReadCloser
+	out  int64 // bytes decoded
 	err  error
 }
 
@@ -117,6 +127,10 @@ func (d *decompressor) Read(p []byte) (n int, err error) {
 	}
 	if err == nil {
 		n, err = d.dec.Read(p)
+	}
+	if d.out += int64(n); d.out > ratioFrom && d.out > maxRatio*d.in.src.read {
+		d.err = ErrRatio
+		return 0, d.err
 	}
 	switch {
 	case err == nil || err == io.EOF: //nolint:errorlint // a reader's end is io.EOF itself
@@ -141,12 +155,14 @@ func (d *decompressor) Close() error {
 
 // source remembers the error that reading ended with; io.EOF is none.
 type source struct {
-	r   io.Reader
-	err error
+	r    io.Reader
+	read int64 // bytes
+	err  error
 }
 
 func (s *source) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
+	s.read += int64(n)
 	if err != nil && err != io.EOF {
 		s.err = err
 	}

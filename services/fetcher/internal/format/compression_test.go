@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"testing/iotest"
 
@@ -223,4 +224,33 @@ func FuzzDecompress(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// TestBomb: content out of all proportion is given up early; what is only very regular is not.
+func TestBomb(t *testing.T) {
+	t.Parallel()
+	zeros := make([]byte, 1<<20)
+	var regular []byte
+	for i := 0; len(regular) < 1<<20; i++ {
+		regular = fmt.Appendf(regular, "{\"resourceType\":\"Patient\",\"id\":\"%d\",\"text\":\"%s\"}\n", i, strings.Repeat("the same again ", 30))
+	}
+	for _, tt := range []struct {
+		name string
+		part []byte // of 1 MiB
+		want error
+	}{
+		{"gzip", gzipped(t, zeros), format.ErrRatio}, {"zstd", zstded(t, zeros), format.ErrRatio},
+		{"regular, gzip", gzipped(t, regular), nil}, {"regular, zstd", zstded(t, regular), nil},
+	} {
+		const parts = 80
+		in := format.NewInput(bytes.NewReader(bytes.Repeat(tt.part, parts)))
+		content, err := in.Decompress(in.Detect())
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := io.Copy(io.Discard, content)
+		if !errors.Is(err, tt.want) || (n < parts<<20) != (tt.want != nil) {
+			t.Errorf("%s: got %d MiB, %v; want %v", tt.name, n>>20, err, tt.want)
+		}
+	}
 }

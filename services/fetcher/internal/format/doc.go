@@ -4,7 +4,7 @@
 // Compression is none, gzip (RFC 1952) or zstd (RFC 8878), of one layer, in one or more
 // members or frames. What can be decoded is delivered before the error that says what is
 // wrong; content that is damaged or cut short is never taken as whole, nor is anything that
-// follows the last member ignored.
+// follows the last member ignored. Content that grows beyond all proportion is given up.
 //
 // Whether a file is a document is a judgement on its beginning, of at most [Window] bytes: it
 // is one if its first JSON value goes on over several lines. In doubt a file holds lines, where

@@ -119,7 +119,7 @@ func newReading(state State, src origin, dec io.ReadCloser, content io.Reader, o
 }
 
 // passing tells errors of the source from those of the content, which is the same at the next
-// reading, and so are the pieces before its end.
+// reading, and so are the pieces before its end. Where a bomb is noticed depends on how it is read.
 func passing(err error) bool {
 	return !errors.Is(err, format.ErrDamaged) && !errors.Is(err, format.ErrTruncated)
 }

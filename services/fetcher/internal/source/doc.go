@@ -1,5 +1,5 @@
 // Package source finds and opens what an import names: files, the files of folders, content
-// that was handed in, and http(s) URLs. What it gives is bytes as they are at the source; that
+// that was handed in, http(s) URLs, and the files that manifests list. What it gives is bytes as they are at the source; that
 // they may be compressed is not its concern.
 //
 // What it guarantees:
@@ -13,6 +13,10 @@
 //     or fails with [ErrCut]; it is never taken for whole.
 //   - What changes while it is read, or between two readings, fails with [ErrChanged]; the
 //     bytes of two states are never joined.
+//   - Nothing is asked for over HTTP but what the policy of the configuration allows, and
+//     credentials go where they belong; see package outbound.
+//   - Manifests that follow each other come to an end: their number, that of their files, and the time for
+//     all of them have limits. A file's URL that expired is renewed from its manifest, if that is still the same.
 //   - Reading ends promptly with its context. Every wait for a server has a limit; how long
 //     a transfer takes as a whole has none.
 //   - Names and error texts hold no credentials: of a URL neither user, query nor fragment, and
@@ -20,6 +24,6 @@
 //
 // What it does not guarantee: that a change is seen which leaves a local file's size, time
 // and inode as they were, or which a server denies by an equal strong validator (RFC 9110,
-// section 8.8). A [Locator] holds a URL whole, with its credentials, since it must be opened
-// again.
+// section 8.8). A [Locator] holds a URL whole, with its credentials and headers, since it must be
+// opened again.
 package source

@@ -8,30 +8,55 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/stoker-fhir/stoker/pkg/outbound"
 )
 
 // httpStream reads a URL's content, over several answers if it must.
 type httpStream struct {
 	ctx context.Context // of the one who opened it: a Read has no other way to end with it
 	cfg Config
-	web *http.Transport
-	url *url.URL
+	at  Locator
+	access
+	url *url.URL // of at, or where its manifest says that it is now
+
+	accept    string
+	maxBody   int64    // of an answer in bytes; 0: no limit
+	anonymous bool     // no credential is to be sent
+	renewed   bool     // the manifest was read again
+	answered  *url.URL // where the last answer came from
 
 	v        Validator
-	known    bool  // v is of an earlier answer, or of an earlier reading
-	size     int64 // of the whole content, -1 unknown
-	offset   int64 // of the next byte to deliver
-	body     *body // nil: none under way
+	known    bool          // v is of an earlier answer, or of an earlier reading
+	size     int64         // of the whole content, -1 unknown
+	offset   int64         // of the next byte to deliver
+	body     io.ReadCloser // nil: none under way
 	ended    bool
 	failures int // requests in a row that brought nothing new
 }
 
-func openHTTP(ctx context.Context, rawURL string, cfg Config, want *Validator, offset int64) (stream, error) {
-	u, err := parseURL(rawURL)
+// acceptFiles is what is asked for where files are expected.
+const acceptFiles = "application/fhir+ndjson, application/ndjson, application/fhir+json;q=0.9, */*;q=0.8"
+
+// newHTTPStream is a stream that nothing was asked for yet.
+func newHTTPStream(ctx context.Context, l Locator, cfg Config) (*httpStream, error) {
+	u, err := outbound.ParseURL(l.URL)
 	if err != nil {
 		return nil, err
 	}
-	s := &httpStream{ctx: ctx, cfg: cfg, web: newTransport(cfg), url: u, size: -1, offset: offset}
+	how, err := l.access(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &httpStream{ctx: ctx, cfg: cfg, at: l, access: how, url: u, accept: acceptFiles, anonymous: l.Anonymous, size: -1}, nil
+}
+
+func openHTTP(ctx context.Context, l Locator, cfg Config, want *Validator, offset int64) (stream, error) {
+	s, err := newHTTPStream(ctx, l, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.offset = offset
 	if want != nil {
 		s.v, s.known, s.size = *want, true, want.Size
 		if offset > 0 && !want.Strong {
@@ -50,13 +75,13 @@ func (s *httpStream) check() error         { return nil }
 
 func (s *httpStream) Close() error {
 	s.hangUp()
-	s.web.CloseIdleConnections()
+	s.web.Close()
 	return nil
 }
 
 func (s *httpStream) hangUp() {
 	if s.body != nil {
-		s.body.close()
+		_ = s.body.Close() // the request was cancelled; there is nothing to learn
 		s.body = nil
 	}
 }
@@ -88,7 +113,7 @@ func (s *httpStream) Read(p []byte) (int, error) {
 		if s.ended {
 			continue
 		}
-		if err := s.goOn(&failure{err: brokenOff(err)}); err != nil {
+		if err := s.goOn(brokenOff(err)); err != nil {
 			return 0, err
 		}
 	}
@@ -159,7 +184,7 @@ func (s *httpStream) ask() error {
 	if err != nil {
 		return err
 	}
-	s.body = resp.body
+	s.body, s.answered = resp.Body, resp.Request.URL
 	switch resp.StatusCode {
 	case http.StatusOK, http.StatusPartialContent:
 		if !readable(resp.Header.Get("Content-Encoding")) {
@@ -172,17 +197,17 @@ func (s *httpStream) ask() error {
 	case http.StatusRequestedRangeNotSatisfiable:
 		return s.fromTheEnd(resp)
 	default:
-		return refusal(resp.Response, s.cfg.Now())
+		return s.refused(resp)
 	}
 }
 
 // fromTheStart takes an answer with the whole content. What was delivered of it before is
 // passed over, if it is certain to be the same.
-func (s *httpStream) fromTheStart(resp *response) error {
+func (s *httpStream) fromTheStart(resp *http.Response) error {
 	if resp.ContentLength < 0 && resp.ProtoMajor == 1 && len(resp.TransferEncoding) == 0 {
 		return errors.New("the server does not tell where the content ends, so that a cut would go unseen")
 	}
-	v := httpValidator(resp.Response, s.cfg.Now())
+	v := httpValidator(resp, s.cfg.Now())
 	switch {
 	case !s.known:
 		s.v, s.known, s.size = v, true, v.Size
@@ -198,11 +223,14 @@ func (s *httpStream) fromTheStart(resp *response) error {
 	if errors.Is(err, io.EOF) { // ended properly, and yet is shorter
 		return ErrChanged
 	}
-	return &failure{err: fmt.Errorf("after passing over %d of %d bytes: %w", n, s.offset, brokenOff(err))}
+	if err = brokenOff(err); errors.As(err, new(*failure)) {
+		return &failure{err: fmt.Errorf("after passing over %d of %d bytes: %w", n, s.offset, err)}
+	}
+	return err
 }
 
 // fromOffset takes an answer with the part that was asked for.
-func (s *httpStream) fromOffset(resp *response) error {
+func (s *httpStream) fromOffset(resp *http.Response) error {
 	first, size, ok := contentRange(resp.Header.Get("Content-Range"))
 	if !ok || first != s.offset || s.offset == 0 || size < 0 && s.size < 0 {
 		return fmt.Errorf("%w: the server sent another part than asked for, or does not tell which", ErrCut)
@@ -220,7 +248,7 @@ func (s *httpStream) fromOffset(resp *response) error {
 }
 
 // fromTheEnd takes an answer that nothing is left: the last one broke off in its end.
-func (s *httpStream) fromTheEnd(resp *response) error {
+func (s *httpStream) fromTheEnd(resp *http.Response) error {
 	_, size, ok := contentRange(resp.Header.Get("Content-Range"))
 	if !ok || s.offset == 0 || size != s.offset || s.size >= 0 && s.size != size {
 		return ErrChanged

@@ -364,14 +364,14 @@ func TestIdle(t *testing.T) {
 		return true
 	}
 	cfg := quick()
-	cfg.IdleTimeout = 100 * time.Millisecond
+	cfg.HTTP.IdleTimeout = 100 * time.Millisecond
 	got, err := download(t, serve(t, s), cfg)
 	if err != nil || !bytes.Equal(got, s.content) || s.asked() != 2 {
 		t.Errorf("got %d bytes after %d requests, %v; want all after 2", len(got), s.asked(), err)
 	}
 
 	silent := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
-	cfg.HeaderTimeout, cfg.Attempts = 50*time.Millisecond, 3
+	cfg.HTTP.HeaderTimeout, cfg.Attempts = 50*time.Millisecond, 3
 	if _, err := download(t, silent, cfg); err == nil {
 		t.Error("no answer: got no error")
 	}

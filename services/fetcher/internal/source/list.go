@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/outbound"
 )
 
 // Why something in a folder is passed over.
@@ -23,8 +24,8 @@ const (
 )
 
 // List lists the files of a source. A file is itself, whatever its name; a folder is walked,
-// its files in order of their paths' bytes; a URL is one file, which is not asked for yet. In
-// a folder, endings .ndjson, .jsonl and .json are taken, also with .gz or .zst after them, in
+// its files in order of their paths' bytes; a URL is one file, which is not asked for yet; a
+// manifest is read, with those that follow it. In a folder, endings .ndjson, .jsonl and .json are taken, also with .gz or .zst after them, in
 // any case of letters.
 //
 // A folder within a folder that cannot be read is listed as a file, so that the failure to
@@ -32,11 +33,13 @@ const (
 func List(ctx context.Context, s fhirmsg.Source, cfg Config) ([]File, []Skipped, error) {
 	switch {
 	case s.URL != "":
-		u, err := parseURL(s.URL)
+		u, err := outbound.ParseURL(s.URL)
 		if err != nil {
 			return nil, nil, err
 		}
-		return []File{{Name: urlName(u), Locator: Locator{URL: s.URL}, Type: s.Type, Size: -1}}, nil, nil
+		return []File{{Name: urlName(u), Locator: Locator{URL: s.URL, Headers: s.Headers}, Type: s.Type, Size: -1}}, nil, nil
+	case s.Manifest != "":
+		return listManifest(ctx, s, cfg)
 	case s.Spool != "":
 		return listOne(s, Locator{Spool: RawPath(s.Spool)}, cfg)
 	}

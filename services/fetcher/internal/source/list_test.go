@@ -112,7 +112,7 @@ func TestListFolder(t *testing.T) {
 		if err := json.Unmarshal(stored, &again.Locator); err != nil {
 			t.Fatal(err)
 		}
-		if again.Locator != f.Locator {
+		if !cmp.Equal(again.Locator, f.Locator) {
 			t.Errorf("%s: locator %+v, want %+v", f.Name, again.Locator, f.Locator)
 		}
 		r, err := source.Open(t.Context(), again, cfg)
@@ -264,7 +264,7 @@ func TestLocatorOfAnyName(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := json.Unmarshal(stored, &again); err != nil || again != l {
+		if err := json.Unmarshal(stored, &again); err != nil || !cmp.Equal(again, l) {
 			t.Errorf("%q: stored as %s, read as %+v, %v", path, stored, again, err)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/outbound"
+	"github.com/stoker-fhir/stoker/services/fetcher/internal/manifest"
 )
 
 // File is one file of a source.
@@ -16,6 +18,13 @@ type File struct {
 	Locator Locator
 	Type    string // declared resource type; "" is unknown
 	Size    int64  // bytes when it was listed, -1 unknown
+
+	Problem string // why it cannot be opened; "": nothing known
+
+	// As a manifest says.
+	Kind  manifest.Kind
+	Count *int64 // of resources; nil is unknown
+	AsOf  *int64 // its transaction time, microseconds since 1970; nil is unknown
 }
 
 // Skipped is something in a folder that was passed over.
@@ -25,12 +34,17 @@ type Skipped struct {
 }
 
 // Locator is what is needed to open a file again after a restart. It is stored as JSON and may
-// hold credentials, in a URL.
+// hold credentials, in a URL and in headers.
 type Locator struct {
 	Folder RawPath `json:"folder,omitempty"` // absolute; the folder that was walked
 	Path   RawPath `json:"path,omitempty"`   // within the folder, or absolute
 	Spool  RawPath `json:"spool,omitempty"`  // within the spool's folder
 	URL    string  `json:"url,omitempty"`
+
+	Headers   []fhirmsg.Header `json:"headers,omitempty"`   // of requests
+	Home      string           `json:"home,omitempty"`      // the origin that the headers were given for; "": the URL's
+	Anonymous bool             `json:"anonymous,omitempty"` // the manifest says that no token is to be sent
+	Listed    *Listed          `json:"listed,omitempty"`    // where; nil: in no manifest
 }
 
 // RawPath is a path of the operating system, where names are bytes. JSON has only text, so
@@ -65,10 +79,10 @@ func (p *RawPath) UnmarshalText(text []byte) error {
 
 // Name is a source's name for people, without credentials.
 func Name(s fhirmsg.Source) string {
-	if s.URL == "" {
+	if s.URL == "" && s.Manifest == "" {
 		return printable(s.String())
 	}
-	u, err := parseURL(s.URL)
+	u, err := outbound.ParseURL(s.String())
 	if err != nil {
 		return "a URL that cannot be read"
 	}
@@ -80,8 +94,14 @@ func urlName(u *url.URL) string {
 	return printable((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String())
 }
 
+// maxName is how much of a name is shown, in bytes: a database's index takes no more than a few times that.
+const maxName = 1000
+
 // printable replaces what a terminal or a database would not take.
 func printable(s string) string {
+	if len(s) > maxName {
+		s = s[:maxName/2] + "…" + s[len(s)-maxName/2:]
+	}
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return '\uFFFD'

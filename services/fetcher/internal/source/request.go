@@ -1,22 +1,16 @@
 package source
 
 import (
-	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/stoker-fhir/stoker/pkg/outbound"
 )
-
-const maxRedirects = 5
-
-var errIdle = errors.New("nothing came for too long")
 
 // StatusError is a server's answer that is no content, such as 404.
 type StatusError struct {
@@ -27,86 +21,24 @@ func (e StatusError) Error() string {
 	return strings.TrimSpace(fmt.Sprintf("the server answered %d %s", e.Code, http.StatusText(e.Code)))
 }
 
-// parseURL reads an http or https URL. The error does not repeat it.
-func parseURL(raw string) (*url.URL, error) {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return nil, errors.New("not a URL")
+// get makes a request for what is to be read from the offset.
+func (s *httpStream) get() (*http.Response, error) {
+	resp, err := s.web.Do(s.ctx, s.request())
+	var unanswered *outbound.Unanswered
+	if errors.As(err, &unanswered) {
+		return nil, &failure{err: err}
 	}
-	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return nil, errors.New("not an http or https URL")
-	}
-	return u, nil
+	return resp, err
 }
 
-// newTransport connects without compression of its own, so that bytes are as they are stored,
-// and without overall limit, as a transfer may take hours.
-func newTransport(cfg Config) *http.Transport {
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: cfg.ConnectTimeout}).DialContext,
-		TLSHandshakeTimeout:    cfg.ConnectTimeout,
-		ResponseHeaderTimeout:  cfg.HeaderTimeout,
-		ForceAttemptHTTP2:      true,
-		DisableCompression:     true,
-		MaxIdleConnsPerHost:    1,
-		MaxResponseHeaderBytes: 1 << 20,
-	}
-}
-
-// response is an answer whose body is watched.
-type response struct {
-	*http.Response
-	body *body
-}
-
-// get makes a request for what is to be read from the offset, and follows redirects. They are
-// followed here, not by http.Client, whose errors and Referer header repeat URLs.
-func (s *httpStream) get() (*response, error) {
-	ctx, cancel := context.WithCancelCause(s.ctx)
-	target := s.url
-	for range maxRedirects + 1 {
-		resp, err := s.web.RoundTrip(s.request(ctx, target))
-		if err != nil {
-			cancel(nil)
-			return nil, noAnswer(err)
-		}
-		if !redirects(resp.StatusCode) {
-			return &response{Response: resp, body: newBody(ctx, cancel, resp.Body, s.cfg.IdleTimeout)}, nil
-		}
-		_ = resp.Body.Close() // of a redirect
-		if target, err = redirected(target, resp.Header.Get("Location")); err != nil {
-			cancel(nil)
-			return nil, err
-		}
-	}
-	cancel(nil)
-	return nil, fmt.Errorf("more than %d redirects", maxRedirects)
-}
-
-func (s *httpStream) request(ctx context.Context, u *url.URL) *http.Request {
-	req := (&http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: http.Header{}}).WithContext(ctx)
-	req.Header.Set("User-Agent", "stoker")
-	req.Header.Set("Accept", "application/fhir+ndjson, application/ndjson, application/fhir+json;q=0.9, */*;q=0.8")
-	req.Header.Set("Accept-Encoding", "identity")
-	if u.User != nil {
-		password, _ := u.User.Password()
-		req.SetBasicAuth(u.User.Username(), password)
-	}
+func (s *httpStream) request() outbound.Request {
+	header := http.Header{}
+	header.Set("Accept", s.accept)
 	if condition := s.v.condition(); s.offset > 0 && condition != "" {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", s.offset))
-		req.Header.Set("If-Range", condition)
+		header.Set("Range", fmt.Sprintf("bytes=%d-", s.offset))
+		header.Set("If-Range", condition)
 	}
-	return req
-}
-
-func redirects(status int) bool {
-	switch status {
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		return true
-	default:
-		return false
-	}
+	return outbound.Request{URL: s.url, Header: header, Secret: s.headers(s.url), Anonymous: s.anonymous, MaxBody: s.maxBody}
 }
 
 // readable reports whether content encoded so can be read: what is compressed is told by its
@@ -118,24 +50,6 @@ func readable(encoding string) bool {
 	default:
 		return false
 	}
-}
-
-// redirected is where a redirect leads. Errors do not repeat it: it may hold a secret.
-func redirected(from *url.URL, location string) (*url.URL, error) {
-	to, err := from.Parse(location)
-	if err != nil || location == "" {
-		return nil, errors.New("a redirect that leads nowhere")
-	}
-	if to, err = parseURL(to.String()); err != nil {
-		return nil, fmt.Errorf("a redirect to what is %w", err)
-	}
-	if from.Scheme == "https" && to.Scheme != "https" {
-		return nil, errors.New("a redirect from https to http")
-	}
-	if to.User == nil && to.Host == from.Host {
-		to.User = from.User
-	}
-	return to, nil
 }
 
 // refusal is the error for an answer without content.
@@ -184,39 +98,16 @@ func contentRange(value string) (first, size int64, ok bool) {
 	return first, size, true
 }
 
-// quiet is an error without the text of another, which may hold what a server sent.
-type quiet struct {
-	text string
-	err  error
-}
-
-func (q quiet) Error() string { return q.text }
-func (q quiet) Unwrap() error { return q.err }
-
-// noAnswer is the error for a request without an answer. All but a certificate that is not
-// to be trusted may be better next time.
-func noAnswer(err error) error {
-	var network *net.OpError
-	var certificate *tls.CertificateVerificationError
-	var timeout interface{ Timeout() bool }
-	switch {
-	case errors.As(err, &certificate):
-		return fmt.Errorf("connect: %w", certificate)
-	case errors.As(err, &network):
-		return &failure{err: fmt.Errorf("connect: %w", network)}
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return &failure{err: quiet{"no answer in time", err}}
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return &failure{err: quiet{"the connection was closed without an answer", err}}
-	default:
-		return &failure{err: quiet{"no answer that is HTTP", err}}
-	}
-}
-
-// brokenOff is the error for an answer that began well.
+// brokenOff is the error for an answer that began well. What broke off, went silent, or ended
+// before the content did, may go on.
 func brokenOff(err error) error {
-	if errors.Is(err, errIdle) {
-		return errIdle
+	var unanswered *outbound.Unanswered
+	switch {
+	case errors.Is(err, io.EOF):
+		return &failure{err: errors.New("the answer ended before the content")}
+	case errors.Is(err, outbound.ErrIdle), errors.As(err, &unanswered):
+		return &failure{err: err}
+	default:
+		return err
 	}
-	return quiet{"the connection broke off", err}
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"github.com/stoker-fhir/stoker/pkg/outbound"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/source"
 )
 
@@ -306,5 +307,69 @@ func TestHijackedCut(t *testing.T) {
 		if err != nil || !bytes.Equal(got, content) {
 			t.Errorf("cut at %d: got %d bytes after %d requests, %v", cut, len(got), asked.Load(), err)
 		}
+	}
+}
+
+// TestPolicy: a file that the policy does not allow fails at once, in words that say why; redirects
+// and ranges pass it too.
+func TestPolicy(t *testing.T) {
+	t.Parallel()
+	other := serve(t, &site{content: noise(10)})
+	s := &site{traits: traits{etag: `"a"`, ranges: true}, content: noise(10_000), cut: func(int) int { return 4000 }}
+	s.before = func(n int, w http.ResponseWriter, r *http.Request) bool {
+		if n > 0 && r.URL.Path == "/moved" {
+			http.Redirect(w, r, other+"/secret", http.StatusFound)
+			return true
+		}
+		return false
+	}
+	base := serve(t, s)
+	allowed := &outbound.Policy{Prefixes: []string{base}, InternalHosts: []string{"127.0.0.1"}}
+	tests := []struct {
+		name   string
+		url    string
+		policy *outbound.Policy
+		want   string // of the error
+	}{
+		{"allowed", base + "/file", allowed, ""},
+		{"no prefix", base + "/file", &outbound.Policy{InternalHosts: []string{"127.0.0.1"}}, "none of the allowed URL prefixes"},
+		{"internal", base + "/file", &outbound.Policy{Prefixes: []string{base}}, "loopback"},
+		{"moved in the middle", base + "/moved", allowed, "none of the allowed URL prefixes"},
+	}
+	for _, tt := range tests {
+		var w waits
+		_, err := download(t, tt.url, source.Config{Policy: tt.policy, Sleep: w.sleep})
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want) || len(w.all) != 0) {
+			t.Errorf("%s: got %v after %d waits, want %q", tt.name, err, len(w.all), tt.want)
+		}
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: tells where it was to lead: %v", tt.name, err)
+		}
+	}
+}
+
+// TestSlowServer: slowness is no reason to ask again.
+func TestSlowServer(t *testing.T) {
+	t.Parallel()
+	s := &site{content: noise(1000), before: func(_ int, w http.ResponseWriter, r *http.Request) bool {
+		w.Header().Set("ETag", `"a"`)
+		w.Header().Set("Content-Length", "1000")
+		ticker := time.NewTicker(20 * time.Millisecond)
+		defer ticker.Stop()
+		for range 1000 {
+			_, _ = w.Write([]byte("x"))
+			_ = http.NewResponseController(w).Flush()
+			select {
+			case <-r.Context().Done():
+				return true
+			case <-ticker.C:
+			}
+		}
+		return true
+	}}
+	cfg := quick()
+	cfg.HTTP = outbound.Config{IdleTimeout: 4 * time.Second, MinRate: 1 << 20}
+	if _, err := download(t, serve(t, s), cfg); !errors.Is(err, outbound.ErrSlow) || s.asked() != 1 {
+		t.Errorf("got %v after %d requests, want %v after 1", err, s.asked(), outbound.ErrSlow)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/stoker-fhir/stoker/pkg/outbound"
 )
 
 // Errors that a caller tells apart. A server's refusal is a [StatusError].
@@ -15,27 +17,27 @@ var (
 	ErrForbidden = errors.New("outside the folders that may be read")
 )
 
-// Config says what may be read, and how. Limits of HTTP that are 0 get their defaults.
+// Config says what may be read, and how. What is 0 gets its default.
 type Config struct {
 	Roots    []string // folders that named files and folders must lie in; none: all are refused
 	SpoolDir string   // folder of content that was handed in; empty: such sources are refused
 
-	ConnectTimeout time.Duration // for a connection, and again for its encryption; 10 s
-	HeaderTimeout  time.Duration // for the beginning of an answer; 60 s
-	IdleTimeout    time.Duration // without a byte while one is waited for; 60 s
-	Attempts       int           // requests in a row that bring nothing new; 8
-	MaxWait        time.Duration // between them, also when the server asks for more; 2 min
+	HTTP        outbound.Config
+	Policy      *outbound.Policy      // which URLs may be asked for; nil: all
+	Credentials []outbound.Credential // for them
+
+	Attempts int           // requests in a row that bring nothing new; 8
+	MaxWait  time.Duration // between them, also when the server asks for more; 2 min
+	ListTime time.Duration // for a manifest and those that follow it; 15 min
 
 	Sleep func(context.Context, time.Duration) error // nil: by the clock; ends with the context
 	Now   func() time.Time                           // nil: the clock
 }
 
 func (c Config) withDefaults() Config {
-	defaultTo(&c.ConnectTimeout, 10*time.Second)
-	defaultTo(&c.HeaderTimeout, time.Minute)
-	defaultTo(&c.IdleTimeout, time.Minute)
 	defaultTo(&c.Attempts, 8)
 	defaultTo(&c.MaxWait, 2*time.Minute)
+	defaultTo(&c.ListTime, 15*time.Minute)
 	if c.Sleep == nil {
 		c.Sleep = sleep
 	}
@@ -97,7 +99,7 @@ func open(ctx context.Context, f File, cfg Config, want *Validator, offset int64
 	var s stream
 	var err error
 	if f.Locator.URL != "" {
-		s, err = openHTTP(ctx, f.Locator.URL, cfg, want, offset)
+		s, err = openHTTP(ctx, f.Locator, cfg, want, offset)
 	} else {
 		s, err = openLocal(ctx, f.Locator, cfg, want, offset)
 	}

@@ -56,6 +56,10 @@ func (p *Parser) line(l line) {
 		p.statement.Blank++
 		return
 	}
+	if p.chunk.Outcome {
+		p.statement.Control++
+		return
+	}
 	d, err := p.reader.Read(l.text, p.checks)
 	if err != nil {
 		p.problems.set(l, nil)
@@ -222,8 +226,7 @@ func (p *Parser) store(l line, resourceType []byte, f found) {
 	if known {
 		lastUpdated = &changed
 	}
-	imp := &p.chunk.Import
-	stamp, clamped := fhirmsg.Stamp(imp.Mode, lastUpdated, imp.AsOf, imp.Issued)
+	stamp, clamped := p.chunk.StampOf(lastUpdated)
 	if clamped {
 		p.statement.Clamped++
 	}
@@ -296,6 +299,10 @@ func (p *Parser) rejectLine(l line, d *resource.Document, problem *fhirmsg.Issue
 // tooLong rejects a line of which there is only the beginning.
 func (p *Parser) tooLong(l line) {
 	p.statement.Lines++
+	if p.chunk.Outcome {
+		p.statement.Control++
+		return
+	}
 	p.statement.Rejected++
 	p.reject(fhirmsg.Reject{
 		Line: l.number, Offset: l.offset, Raw: l.text, Cut: true,

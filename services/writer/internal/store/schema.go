@@ -129,7 +129,8 @@ const versionColumns = `
 	written   timestamptz NOT NULL DEFAULT now(),
 	changed   xid8 NOT NULL DEFAULT pg_current_xact_id()`
 
-// ddl is what makes a table, its dataset and the dataset's tombstones.
+// ddl is what makes a table, its dataset and the dataset's tombstones. The fill factor leaves room in
+// a page for later versions of its rows (ADR 0010).
 func ddl(dataset, table string) string {
 	name := quoted(dataset, table)
 	return `CREATE SCHEMA IF NOT EXISTS ` + pgx.Identifier{dataset}.Sanitize() + `;
@@ -143,7 +144,7 @@ CREATE TABLE IF NOT EXISTS ` + name + ` (
 	resource  jsonb COMPRESSION lz4 NOT NULL,` + versionColumns + `,
 	subsetted boolean NOT NULL DEFAULT false,
 	hash      uuid
-);
+) WITH (fillfactor = 80);
 CREATE OR REPLACE TRIGGER forget_hash BEFORE UPDATE OF resource ON ` + name + ` FOR EACH ROW
 	WHEN (current_setting('stoker.writer', true) IS DISTINCT FROM 'on')
 	EXECUTE FUNCTION stoker.forget_hash();`

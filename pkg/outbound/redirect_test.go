@@ -1,4 +1,4 @@
-package source
+package outbound
 
 import (
 	"net/url"

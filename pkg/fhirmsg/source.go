@@ -1,0 +1,81 @@
+package fhirmsg
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Source is where files come from. Exactly one of Path, URL, Manifest and Spool is set.
+type Source struct {
+	Path     string   `json:"path,omitempty"`     // a file or a folder, as the fetcher sees it
+	URL      string   `json:"url,omitempty"`      // http or https
+	Manifest string   `json:"manifest,omitempty"` // http or https, of a list of files, such as $export ends with
+	Spool    string   `json:"spool,omitempty"`    // a file that was handed in, such as standard input
+	Type     string   `json:"type,omitempty"`     // declared type of every resource in it; "" is unknown
+	Headers  []Header `json:"headers,omitempty"`  // of requests for URL, or for the manifest and its files
+}
+
+// Header is a header of HTTP that a server wants. Its value may be a secret.
+type Header struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// String is the source for people.
+func (s Source) String() string {
+	switch {
+	case s.Path != "":
+		return s.Path
+	case s.URL != "":
+		return s.URL
+	case s.Manifest != "":
+		return s.Manifest
+	default:
+		return s.Spool
+	}
+}
+
+func (s Source) check() error {
+	set := 0
+	for _, v := range []string{s.Path, s.URL, s.Manifest, s.Spool} {
+		if v != "" {
+			set++
+		}
+	}
+	if set != 1 {
+		return errors.New("set exactly one of path, url, manifest, spool")
+	}
+	if len(s.Headers) > 0 && s.URL == "" && s.Manifest == "" {
+		return errors.New("headers: only with url or manifest")
+	}
+	for i, h := range s.Headers {
+		if err := h.Check(); err != nil {
+			return fmt.Errorf("headers[%d]: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// Check reports why a header cannot be sent. The error does not repeat its value.
+func (h Header) Check() error {
+	const separators = `()<>@,;:\"/[]?={} `
+	for _, c := range h.Name { // RFC 9110, section 5.6.2
+		if c <= ' ' || c > '~' || strings.ContainsRune(separators, c) {
+			return errors.New("the name must be a token of HTTP")
+		}
+	}
+	switch strings.ToLower(h.Name) {
+	case "":
+		return errors.New("the name is missing")
+	case "host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "keep-alive", "proxy-authorization",
+		"accept-encoding", "range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since":
+		return fmt.Errorf("%s is not for others to set", h.Name)
+	}
+	for _, c := range []byte(h.Value) { // section 5.5
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return fmt.Errorf("the value of %s has control characters", h.Name)
+		}
+	}
+	return nil
+}

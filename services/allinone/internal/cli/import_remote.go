@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+)
+
+// remote adds the manifests to the sources, and the headers to all that is asked for over HTTP.
+func (f importFlags) remote(sources []fhirmsg.Source) ([]fhirmsg.Source, error) {
+	headers, err := readHeaders(f.headers)
+	if err != nil {
+		return nil, usage("--header: %w", err)
+	}
+	for _, m := range f.manifests {
+		if !strings.HasPrefix(m, "http://") && !strings.HasPrefix(m, "https://") {
+			return nil, usage("--manifest: want a URL that begins with http:// or https://")
+		}
+		sources = append(sources, fhirmsg.Source{Manifest: m})
+	}
+	used := false
+	for i := range sources {
+		if sources[i].URL != "" || sources[i].Manifest != "" {
+			sources[i].Headers, used = headers, true
+		}
+	}
+	if len(headers) > 0 && !used {
+		return nil, usage("--header: is for URLs and manifests, and none is named")
+	}
+	return sources, nil
+}
+
+// readHeaders reads "Name: value", or files of such lines. Errors hold no value, which may be a secret.
+func readHeaders(args []string) ([]fhirmsg.Header, error) {
+	var headers []fhirmsg.Header
+	for _, arg := range args {
+		lines := []string{arg}
+		if name, ok := strings.CutPrefix(arg, "@"); ok {
+			content, err := os.ReadFile(name)
+			if err != nil {
+				return nil, err
+			}
+			lines = strings.Split(string(content), "\n")
+		}
+		for i, line := range lines {
+			if line = strings.TrimSpace(line); line == "" {
+				continue
+			}
+			name, value, ok := strings.Cut(line, ":")
+			if !ok {
+				return nil, fmt.Errorf("line %d: want \"Name: value\"", i+1)
+			}
+			h := fhirmsg.Header{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)}
+			if err := h.Check(); err != nil {
+				return nil, fmt.Errorf("line %d: %w", i+1, err)
+			}
+			headers = append(headers, h)
+		}
+	}
+	return headers, nil
+}

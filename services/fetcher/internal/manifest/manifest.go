@@ -1,0 +1,44 @@
+package manifest
+
+import (
+	"net/url"
+	"time"
+)
+
+// Limits of a manifest.
+const (
+	MaxSize  = 32 << 20 // bytes, decompressed
+	MaxFiles = 100_000  // also of all manifests of a chain
+	MaxURL   = 16 << 10 // bytes
+)
+
+// Kind is what a file holds.
+type Kind string
+
+// The kinds. Their values are stored.
+const (
+	Resources Kind = ""        // output, input
+	Deleted   Kind = "deleted" // Bundles of DELETE requests
+	Outcome   Kind = "outcome" // the supplier's own OperationOutcomes: outcome, error
+)
+
+// Manifest is one page of a list of files.
+type Manifest struct {
+	TransactionTime time.Time // zero: none that can be read
+	Anonymous       bool      // requiresAccessToken is false: a token must not be sent for files
+	Files           []File    // those of output, then of deleted, then of outcome
+	Next            *url.URL  // the next page; nil: none
+	Pending         bool      // the next page does not exist yet ($bulk-publish, "#pending")
+	Closed          bool      // the chain ended and begins anew elsewhere ($bulk-publish, "#closed")
+}
+
+// File is one entry of a manifest.
+type File struct {
+	Kind    Kind
+	Place   string   // in the manifest, for people: output[3]
+	Type    string   // declared type of its resources; "" is unknown
+	URL     *url.URL // absolute, without fragment; nil where there is a Problem
+	Count   int64    // of resources, as the manifest says; -1 unknown
+	Size    int64    // in bytes, as the manifest says; -1 unknown
+	Problem string   // why it cannot be fetched
+}

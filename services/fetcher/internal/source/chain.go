@@ -1,0 +1,151 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/outbound"
+	"github.com/stoker-fhir/stoker/services/fetcher/internal/manifest"
+)
+
+// maxPages is how many manifests a chain may have.
+const maxPages = 1000
+
+// Why a file of a manifest is passed over.
+const reasonTwice = "the manifest lists it a second time"
+
+// Listed is a file's place in a manifest, by which it is found there again.
+type Listed struct {
+	Manifest string        `json:"manifest"` // URL of the page
+	Time     int64         `json:"time"`     // the page's transaction time in microseconds since 1970; 0 is unknown
+	Kind     manifest.Kind `json:"kind,omitempty"`
+	Place    string        `json:"place"`
+	Type     string        `json:"type,omitempty"`
+	Count    int64         `json:"count"`
+	Size     int64         `json:"size"`
+}
+
+func listed(page *url.URL, m manifest.Manifest, f manifest.File) Listed {
+	l := Listed{Manifest: page.String(), Kind: f.Kind, Place: f.Place, Type: f.Type, Count: f.Count, Size: f.Size}
+	if !m.TransactionTime.IsZero() {
+		l.Time = m.TransactionTime.UnixMicro()
+	}
+	return l
+}
+
+// chain is a manifest with those that follow it.
+type chain struct {
+	source  fhirmsg.Source
+	home    string // origin of the first
+	headers []fhirmsg.Header
+	pages   map[string]bool
+	urls    map[string]bool // of files, with their kinds
+	files   []File
+	skipped []Skipped
+}
+
+// listManifest lists the files of a manifest and of those that follow it, in order. What cannot be
+// read of it is a file with a problem, so that the failure is accounted for.
+func listManifest(ctx context.Context, s fhirmsg.Source, cfg Config) ([]File, []Skipped, error) {
+	first, err := outbound.ParseURL(s.Manifest)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := chain{source: s, home: outbound.Origin(first), pages: map[string]bool{}, urls: map[string]bool{}}
+	first, c.headers = withoutUser(first, s.Headers)
+	first.Fragment, first.RawFragment = "", ""
+	cfg = cfg.withDefaults()
+	inTime, cancel := context.WithTimeout(ctx, cfg.ListTime)
+	defer cancel()
+	for page := first; page != nil; {
+		next, err := c.follow(inTime, page, cfg)
+		switch {
+		case ctx.Err() != nil:
+			return nil, nil, ctx.Err()
+		case inTime.Err() != nil && err != nil:
+			err = fmt.Errorf("the manifests were not read within %s", cfg.ListTime)
+		}
+		if err != nil {
+			c.files = append(c.files, File{Name: urlName(page), Size: -1, Problem: err.Error()})
+		}
+		page = next
+	}
+	return c.files, c.skipped, nil
+}
+
+// follow takes the files of one page and returns the next.
+func (c *chain) follow(ctx context.Context, page *url.URL, cfg Config) (next *url.URL, err error) {
+	switch {
+	case c.pages[page.String()]:
+		return nil, errors.New("the manifests that follow each other lead back to this one")
+	case len(c.pages) == maxPages:
+		return nil, fmt.Errorf("more than %d manifests follow each other", maxPages)
+	}
+	c.pages[page.String()] = true
+	m, err := readPage(ctx, Locator{URL: page.String(), Home: c.home, Headers: c.headers}, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.files)+len(m.Files) > manifest.MaxFiles {
+		return nil, fmt.Errorf("more than %d files in the manifests that follow each other", manifest.MaxFiles)
+	}
+	for _, f := range m.Files {
+		c.take(page, m, f)
+	}
+	if m.Closed {
+		c.skipped = append(c.skipped, Skipped{Name: urlName(page), Reason: "the manifests end here; their supplier begins anew elsewhere"})
+	}
+	return m.Next, nil
+}
+
+// take takes one file of a page.
+func (c *chain) take(page *url.URL, m manifest.Manifest, f manifest.File) {
+	file := File{Kind: f.Kind, Type: f.Type, Size: f.Size, Problem: f.Problem}
+	if f.Kind != manifest.Resources {
+		file.Type = "" // of the Bundles that hold deletions, which are not to be stored
+	} else if file.Type == "" {
+		file.Type = c.source.Type
+	}
+	if f.Count >= 0 {
+		file.Count = &f.Count
+	}
+	place := listed(page, m, f)
+	if place.Time != 0 {
+		file.AsOf = &place.Time
+	}
+	if f.Problem != "" {
+		file.Name = urlName(page)
+		c.files = append(c.files, file)
+		return
+	}
+	file.Name = urlName(f.URL)
+	key := string(f.Kind) + " " + f.URL.String()
+	if c.urls[key] {
+		c.skipped = append(c.skipped, Skipped{Name: file.Name, Reason: reasonTwice})
+		return
+	}
+	c.urls[key] = true
+	file.Locator = Locator{URL: f.URL.String(), Headers: c.headers, Home: c.home, Anonymous: m.Anonymous, Listed: &place}
+	c.files = append(c.files, file)
+}
+
+// renewed is where a manifest says that a file is now. It must be the same manifest otherwise.
+func (l Locator) renewed(ctx context.Context, cfg Config) (*url.URL, error) {
+	page, err := outbound.ParseURL(l.Listed.Manifest)
+	if err != nil {
+		return nil, err
+	}
+	m, err := readPage(ctx, Locator{URL: page.String(), Home: l.Home, Headers: l.Headers}, cfg)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range m.Files {
+		if listed(page, m, f) == *l.Listed && f.URL != nil {
+			return f.URL, nil
+		}
+	}
+	return nil, errors.New("it does not list the file any more as it did")
+}
