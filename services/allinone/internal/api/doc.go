@@ -24,6 +24,12 @@
 //	GET  /pressure                      which queues are full, which types are paused
 //	POST /types/{type}/pause            stop storing a resource type; ?for=2h; also: resume
 //	PUT  /spool                         hand in a file's content; answers with its name
+//	PUT  /suppliers/{name}/files/{file} upload a file; ?delivery= as one of several
+//	GET  /suppliers/{name}/deliveries/{delivery}  what of a delivery is there; also DELETE
+//	POST /suppliers/{name}/deliveries/{delivery}/complete  all of it is there
+//	POST /suppliers/{name}/uploads      announce a resumable upload (tus 1.0.0); also OPTIONS
+//	PATCH /suppliers/{name}/uploads/{upload}  a part of it; also HEAD, DELETE
+//	POST /fhir/{dataset}                one resource or Bundle; ?supplier= by an operator
 //	POST /suppliers                     declare a supplier (JSON, supplier.Supplier); ?replace=1: anew
 //	GET  /suppliers                     all that were declared
 //	GET  /suppliers/{name}              one
@@ -31,7 +37,7 @@
 //	POST /suppliers/{name}/tokens       make a bearer token; it is shown this once
 //
 // Who sends a bearer token is a supplier or an operator; who sends none is an operator if it asks from
-// this machine, unless [Auth] demands tokens. A supplier may use what is about imports and /spool,
+// this machine, unless [Auth] demands tokens. A supplier may use what is about imports, uploads and /spool,
 // and sees its own only: what is others' is not there. All else is for operators. Requests that browsers send on behalf
 // of other sites are refused.
 //

@@ -20,6 +20,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/natstest"
 	"github.com/stoker-fhir/stoker/pkg/pgtest"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/inbox"
 	"github.com/stoker-fhir/stoker/services/writer"
 	"github.com/stoker-fhir/stoker/services/writer/operate"
 )
@@ -30,6 +31,9 @@ type fixture struct {
 	t   *testing.T
 	url string
 }
+
+// uploads are the settings of uploads, which the disk of a test does not limit.
+var uploads = inbox.Config{Open: 4, Expiry: time.Hour, Idle: time.Minute, MinRate: 1, Posted: 1 << 20}
 
 func check(t *testing.T, err error) {
 	t.Helper()
@@ -50,10 +54,10 @@ func newFixture(t *testing.T, auth Auth) *fixture {
 	b, err := bus.New(nc, zerolog.Nop())
 	check(t, err)
 	check(t, b.Apply(t.Context(), []string{"Patient"}, nil))
-	l := ledger.New(pool)
+	l, spool := ledger.New(pool), t.TempDir()
 	s := &Server{
 		Bus: b, Ledger: l, Journal: journal.Journal{Bus: b, Ledger: l}, Store: &writer.Reader{Pool: pool}, Operator: &operate.Operator{Bus: b, Ledger: l, Pool: pool},
-		SpoolDir: t.TempDir(), Auth: auth, Log: zerolog.Nop(),
+		SpoolDir: spool, Inbox: &inbox.Inbox{Spool: spool, Config: uploads}, Auth: auth, Log: zerolog.Nop(),
 	}
 	health := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
 	server := httptest.NewServer(s.Handler(health))

@@ -80,7 +80,7 @@ func (c caller) check(req fhirmsg.ImportRequest) error {
 		if source.Path != "" {
 			return fmt.Errorf("sources[%d].path: files of this server are its operator's; hand content in with PUT /spool", i)
 		}
-		if source.Spool != "" && !strings.HasPrefix(source.Spool, spoolPrefix(c)) {
+		if source.Spool != "" && (!strings.HasPrefix(source.Spool, spoolPrefix(c)) || strings.Contains(source.Spool, "/")) {
 			return fmt.Errorf("sources[%d].spool: was not handed in by supplier %s", i, c.name())
 		}
 	}
@@ -129,11 +129,15 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, c caller, req fhi
 const retryImports = 10
 
 func (s *Server) publish(r *http.Request, req fhirmsg.ImportRequest) error {
+	return s.publishTo(r.Context(), req)
+}
+
+func (s *Server) publishTo(ctx context.Context, req fhirmsg.ImportRequest) error {
 	msg, err := req.Encode()
 	if err != nil {
 		return err
 	}
-	return s.Bus.Publish(r.Context(), fhirmsg.FetchSubject(req.Supplier), req.MessageID(), msg)
+	return s.Bus.Publish(ctx, fhirmsg.FetchSubject(req.Supplier), req.MessageID(), msg)
 }
 
 // listed is how many imports a list shows.

@@ -25,13 +25,8 @@ const maxKey = 255
 // still being answered with 409. Answers that say to try again are not kept.
 func (s *Server) keyed(handle http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		key := r.Header.Get(headerKey)
-		if key == "" {
+		if r.Header.Get(headerKey) == "" {
 			handle(w, r)
-			return
-		}
-		if len(key) > maxKey {
-			fail(w, http.StatusBadRequest, fmt.Errorf("%s: of at most %d bytes", headerKey, maxKey))
 			return
 		}
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
@@ -40,21 +35,35 @@ func (s *Server) keyed(handle http.HandlerFunc) http.HandlerFunc {
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		named := ledger.Request{Caller: callerOf(r).name(), Key: key, Asked: asked(r, body)}
-		answer, err := s.Ledger.BeginRequest(r.Context(), named)
-		switch {
-		case errors.Is(err, ledger.ErrKeyUsed):
-			fail(w, http.StatusUnprocessableEntity, fmt.Errorf("%s: it was used for another request; use a new one for each", headerKey))
-		case errors.Is(err, ledger.ErrKeyInHand):
-			w.Header().Set("Retry-After", "1")
-			fail(w, http.StatusConflict, fmt.Errorf("%s: its request is being answered; try again", headerKey))
-		case err != nil:
-			s.failLedger(w, err)
-		case answer != nil:
-			replayAnswer(w, *answer)
-		default:
-			s.answer(w, r, named, handle)
-		}
+		s.once(w, r, asked(r, body), handle)
+	}
+}
+
+// once is keyed for a request whose body was read.
+func (s *Server) once(w http.ResponseWriter, r *http.Request, asked fhirmsg.Hash, handle http.HandlerFunc) {
+	key := r.Header.Get(headerKey)
+	if key == "" {
+		handle(w, r)
+		return
+	}
+	if len(key) > maxKey {
+		fail(w, http.StatusBadRequest, fmt.Errorf("%s: of at most %d bytes", headerKey, maxKey))
+		return
+	}
+	named := ledger.Request{Caller: callerOf(r).name(), Key: key, Asked: asked}
+	answer, err := s.Ledger.BeginRequest(r.Context(), named)
+	switch {
+	case errors.Is(err, ledger.ErrKeyUsed):
+		fail(w, http.StatusUnprocessableEntity, fmt.Errorf("%s: it was used for another request; use a new one for each", headerKey))
+	case errors.Is(err, ledger.ErrKeyInHand):
+		w.Header().Set("Retry-After", "1")
+		fail(w, http.StatusConflict, fmt.Errorf("%s: its request is being answered; try again", headerKey))
+	case err != nil:
+		s.failLedger(w, err)
+	case answer != nil:
+		replayAnswer(w, *answer)
+	default:
+		s.answer(w, r, named, handle)
 	}
 }
 

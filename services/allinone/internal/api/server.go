@@ -15,6 +15,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/journal"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/inbox"
 	"github.com/stoker-fhir/stoker/services/writer"
 	"github.com/stoker-fhir/stoker/services/writer/operate"
 )
@@ -27,10 +28,12 @@ type Server struct {
 	Store    *writer.Reader
 	Operator *operate.Operator
 	SpoolDir string
+	Inbox    *inbox.Inbox
 	Auth     Auth
 	Log      zerolog.Logger
 
 	rates *rates
+	tus   holders
 }
 
 // Handler returns the interface, to be mounted at the root; other is what serves the paths
@@ -75,6 +78,17 @@ func (s *Server) routes() []route {
 		{pattern: "GET /suppliers/{name}", who: anyone, handle: s.supplier},
 		{pattern: "DELETE /suppliers/{name}", handle: s.removeSupplier},
 		{pattern: "POST /suppliers/{name}/tokens", handle: s.addToken, unkeyed: true},
+		{pattern: "PUT /suppliers/{name}/files/{file}", who: anyone, handle: s.putFile},
+		{pattern: "GET /suppliers/{name}/deliveries/{delivery}", who: anyone, handle: s.delivery},
+		{pattern: "DELETE /suppliers/{name}/deliveries/{delivery}", who: anyone, handle: s.removeDelivery},
+		{pattern: "POST /suppliers/{name}/deliveries/{delivery}/complete", who: anyone, handle: s.completeDelivery},
+		{pattern: "OPTIONS /suppliers/{name}/uploads", who: anyone, handle: s.tusOptions},
+		{pattern: "POST /suppliers/{name}/uploads", who: anyone, handle: s.tusCreate},
+		{pattern: "HEAD /suppliers/{name}/uploads/{upload}", who: anyone, handle: s.tusHead},
+		{pattern: "PATCH /suppliers/{name}/uploads/{upload}", who: anyone, handle: s.tusPatch},
+		{pattern: "DELETE /suppliers/{name}/uploads/{upload}", who: anyone, handle: s.tusDelete},
+		{pattern: "POST /suppliers/{name}/uploads/{upload}", who: anyone, handle: s.tusOverride, unkeyed: true},
+		{pattern: "POST /fhir/{dataset}", who: anyone, handle: s.postResource, unkeyed: true}, // keyed by itself: bodies may be larger
 		{pattern: "GET /datasets", handle: s.datasets},
 		{pattern: "DELETE /datasets/{dataset}", handle: s.drop},
 		{pattern: "POST /datasets/{dataset}/swap", handle: s.swap},

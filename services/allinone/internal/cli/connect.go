@@ -48,7 +48,7 @@ func (a *app) stackOptions() stack.Options {
 	opts := stack.Options{
 		Suppliers: s.Suppliers, Auth: api.Auth{TokensOnly: s.Auth == authToken},
 		DataDir: s.DataDir, NATSURL: s.NATSURL.Reveal(), DatabaseURL: s.DatabaseURL.Reveal(), Listen: s.Listen,
-		Fetcher: s.Fetcher, Parser: s.Parser, Writer: s.Writer, Log: a.log,
+		Fetcher: s.Fetcher, Parser: s.Parser, Writer: s.Writer, Uploads: s.Uploads, Log: a.log,
 	}
 	if token := s.Operator.Reveal(); token != "" {
 		opts.Auth.OperatorToken = supplier.HashOf(token)

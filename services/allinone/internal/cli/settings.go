@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/stoker-fhir/stoker/pkg/config"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/inbox"
 	"github.com/stoker-fhir/stoker/services/fetcher"
 	"github.com/stoker-fhir/stoker/services/parser"
 	"github.com/stoker-fhir/stoker/services/writer"
@@ -25,6 +26,7 @@ type Settings struct {
 	Token       config.Secret  `env:"STOKER_TOKEN" doc:"bearer token that commands send; empty: the operators', if it is set"`
 	LogLevel    string         `env:"STOKER_LOG_LEVEL" envDefault:"warn" doc:"debug, info, warn or error"`
 	LogFormat   string         `env:"STOKER_LOG_FORMAT" envDefault:"console" doc:"console or json"`
+	Uploads     inbox.Config   `envPrefix:"STOKER_UPLOAD_"`
 	Fetcher     fetcher.Config `envPrefix:"STOKER_FETCHER_"`
 	Parser      parser.Config  `envPrefix:"STOKER_PARSER_"`
 	Writer      writer.Config  `envPrefix:"STOKER_WRITER_"`

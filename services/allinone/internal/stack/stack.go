@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go"
@@ -22,6 +23,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/supplier"
 	"github.com/stoker-fhir/stoker/pkg/telemetry"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/api"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/inbox"
 	"github.com/stoker-fhir/stoker/services/fetcher"
 	"github.com/stoker-fhir/stoker/services/parser"
 	"github.com/stoker-fhir/stoker/services/writer"
@@ -44,6 +46,7 @@ type Options struct {
 	Fetcher     fetcher.Config
 	Parser      parser.Config
 	Writer      writer.Config
+	Uploads     inbox.Config
 	Log         zerolog.Logger
 }
 
@@ -223,7 +226,10 @@ func (s *Stack) serve(b *bus.Bus, pool *pgxpool.Pool, registry *prometheus.Regis
 	l := ledger.New(pool)
 	server := &api.Server{
 		Bus: b, Ledger: l, Journal: journal.Journal{Bus: b, Ledger: l}, Store: &writer.Reader{Pool: pool}, Operator: &operate.Operator{Bus: b, Ledger: l, Pool: pool},
-		SpoolDir: s.spoolDir(), Auth: s.opts.Auth, Log: s.log,
+		SpoolDir: s.spoolDir(), Inbox: &inbox.Inbox{Spool: s.spoolDir(), Config: s.opts.Uploads}, Auth: s.opts.Auth, Log: s.log,
+	}
+	if err := server.Recover(); err != nil {
+		return fmt.Errorf("see to what was being uploaded: %w", err)
 	}
 	ready := func(ctx context.Context) error { return errors.Join(b.Ready(ctx), l.Ready(ctx)) }
 	listener, err := listen(s.opts.Listen)
@@ -232,14 +238,14 @@ func (s *Stack) serve(b *bus.Bus, pool *pgxpool.Pool, registry *prometheus.Regis
 	}
 	s.URL = "http://" + listener.Addr().String()
 	serving, stop := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	var running sync.WaitGroup
+	running.Go(func() { server.Run(serving) })
+	running.Go(func() {
 		if err := telemetry.Serve(serving, listener, server.Handler(telemetry.Handler(registry, ready))); err != nil {
 			s.log.Error().Err(err).Msg("the HTTP interface ended")
 		}
-	}()
-	s.onClose(func(context.Context) { stop(); <-done })
+	})
+	s.onClose(func(context.Context) { stop(); running.Wait() })
 	note := Note{URL: s.URL, DatabaseURL: s.DatabaseURL, PID: os.Getpid(), Services: s.opts.Services}
 	if err := note.write(s.opts.DataDir); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/url"
+	"path"
 	"strings"
 	"unicode"
 
@@ -77,8 +78,11 @@ func (p *RawPath) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Name is a source's name for people, without credentials.
+// Name is a source's name for people, without credentials. What was handed in is named as its supplier did.
 func Name(s fhirmsg.Source) string {
+	if s.Spool != "" {
+		return printable(path.Base(s.Spool))
+	}
 	if s.URL == "" && s.Manifest == "" {
 		return printable(s.String())
 	}

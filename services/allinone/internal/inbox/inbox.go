@@ -1,0 +1,179 @@
+package inbox
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Config is what users set. Every setting works when absent.
+type Config struct {
+	Open    int           `env:"OPEN" envDefault:"16" doc:"uploads and deliveries of a supplier that may be open at once"`
+	MinFree int64         `env:"MIN_FREE" envDefault:"1073741824" doc:"bytes of the disk that uploads leave free"`
+	Expiry  time.Duration `env:"EXPIRY" envDefault:"24h" doc:"after how long without a change an open upload or delivery is removed"`
+	Idle    time.Duration `env:"IDLE_TIMEOUT" envDefault:"60s" doc:"longest wait for the next bytes of an upload"`
+	MinRate int64         `env:"MIN_RATE" envDefault:"512" doc:"least bytes a second of an upload, on average over the idle timeout"`
+	Posted  int64         `env:"RESOURCE_BYTES" envDefault:"16777216" doc:"bytes that a resource or Bundle sent to /fhir may have"`
+}
+
+// Validate reports settings that cannot be.
+func (c Config) Validate() error {
+	if c.Open < 1 || c.Expiry <= 0 || c.Idle <= 0 || c.Posted < 1 {
+		return errors.New("open, expiry, idle timeout and resource bytes must be more than 0")
+	}
+	if c.MinFree < 0 || c.MinRate < 0 {
+		return errors.New("min free and min rate must not be negative")
+	}
+	return nil
+}
+
+// What can be wrong with what is handed in.
+var (
+	ErrTooMany  = errors.New("as many uploads and deliveries are open as may be at once; complete one or remove it")
+	ErrNotFound = errors.New("no such upload or delivery is open")
+	ErrExists   = errors.New("the upload is there already")
+	ErrTooLarge = errors.New("more than there may be")
+	ErrNoSpace  = errors.New("not enough disk space is left for it; try again later, or ask the operator")
+)
+
+// Inbox is what was uploaded. Its methods may be called at the same time.
+type Inbox struct {
+	Spool string // the spool's folder, an absolute path
+	Config
+
+	mu sync.Mutex // what counts, makes and moves deliveries
+}
+
+// maxName is the greatest length of a name in bytes.
+const maxName = 200
+
+// CheckName reports whether a file or a delivery can be named so. The error does not repeat the name, which may be a patient's.
+func CheckName(name string) error {
+	switch {
+	case name == "" || len(name) > maxName:
+		return fmt.Errorf("a name must have 1 to %d bytes", maxName)
+	case name[0] == '.' || strings.ContainsAny(name, `/\`):
+		return errors.New(`a name must be one of a file, without a path, and not begin with "."`)
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(c rune) bool { return !unicode.IsPrint(c) }):
+		return errors.New("a name must be of printable characters in UTF-8")
+	}
+	return nil
+}
+
+// Parts of the tree.
+const (
+	uploadsDir  = "uploads"
+	openDir     = "open"
+	readyDir    = "ready"
+	filesDir    = "files"
+	requestFile = "request.json"
+	uploadFile  = "upload.json"
+)
+
+func (b *Inbox) dir(supplier string, below ...string) string {
+	return filepath.Join(append([]string{b.Spool, uploadsDir, supplier}, below...)...)
+}
+
+// begin makes an open delivery; [ErrTooMany], and [fs.ErrExist] if it is there.
+func (b *Inbox) begin(supplier, name string) (*Delivery, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.Room(0); err != nil {
+		return nil, err
+	}
+	open := b.dir(supplier, openDir)
+	if err := os.MkdirAll(open, 0o700); err != nil {
+		return nil, err
+	}
+	there, err := os.ReadDir(open)
+	if err != nil {
+		return nil, err
+	}
+	d := &Delivery{inbox: b, supplier: supplier, name: name}
+	if _, err := os.Stat(d.path()); err == nil {
+		return d, fs.ErrExist
+	}
+	if len(there) >= b.Open {
+		return nil, ErrTooMany
+	}
+	return d, os.MkdirAll(d.path(filesDir), 0o700)
+}
+
+// each calls for every folder of all suppliers in open or ready.
+func (b *Inbox) each(which string, do func(d *Delivery) error) error {
+	suppliers, err := readDir(b.dir(""))
+	if err != nil {
+		return err
+	}
+	for _, s := range suppliers {
+		folders, err := readDir(b.dir(s.Name(), which))
+		if err != nil {
+			return err
+		}
+		for _, f := range folders {
+			d := &Delivery{inbox: b, supplier: s.Name(), name: f.Name(), ready: which == readyDir}
+			if err := do(d); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// readDir is os.ReadDir, where a folder that is not there is empty.
+func readDir(dir string) ([]fs.DirEntry, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return entries, err
+}
+
+// Recover removes what a process that ended was receiving in one request, which nobody can go on with. It is
+// for the start.
+func (b *Inbox) Recover() error {
+	return b.each(openDir, func(d *Delivery) error {
+		if strings.HasPrefix(d.name, onceKind) {
+			return d.Remove()
+		}
+		return nil
+	})
+}
+
+// Tidy removes what was given up: open deliveries that did not change for long, and empty folders of imports
+// that have been fetched.
+func (b *Inbox) Tidy(now time.Time) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	err := b.each(openDir, func(d *Delivery) error {
+		changed, err := d.changed()
+		if err == nil && now.Sub(changed) > b.Expiry {
+			return d.Remove()
+		}
+		return err
+	})
+	return cmp.Or(err, b.each(readyDir, func(d *Delivery) error {
+		entries, err := os.ReadDir(d.path(filesDir))
+		if err != nil || len(entries) > 0 || exists(d.path(requestFile)) {
+			return err
+		}
+		changed, err := d.changed()
+		if err == nil && (now.Sub(changed) > b.Expiry || !exists(d.path(uploadFile))) {
+			return d.Remove()
+		}
+		return err
+	}))
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
