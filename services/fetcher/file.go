@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
@@ -199,6 +200,9 @@ func (f *fetcher) removeSpooled(name string) {
 	root, err := os.OpenRoot(f.cfg.SpoolDir)
 	if err == nil {
 		err = errors.Join(root.Remove(name), root.Close())
+	}
+	if pathErr := (*fs.PathError)(nil); errors.As(err, &pathErr) {
+		err = pathErr.Err // names of files may say who a patient is (invariant 8)
 	}
 	if err != nil {
 		f.deps.Log.Warn().Err(err).Msg("spooled content was not removed")

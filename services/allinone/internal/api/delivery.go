@@ -42,7 +42,10 @@ func (s *Server) roomIn(w http.ResponseWriter, supplier, delivery, file string, 
 			left -= f.Bytes
 		}
 	}
-	if err == nil && limit > 0 && left <= 0 {
+	switch {
+	case limit == 0:
+		left = 0
+	case err == nil && left <= 0:
 		err = inbox.ErrTooLarge
 	}
 	if err != nil {
@@ -110,7 +113,9 @@ func (s *Server) removeDelivery(w http.ResponseWriter, r *http.Request) {
 
 // completeDelivery makes a delivery an import. With a key it may be sent again until it is answered.
 func (s *Server) completeDelivery(w http.ResponseWriter, r *http.Request) {
-	if id, ok := s.handedBefore(r); ok {
+	if req, _, ok := s.uploadRequest(w, r); !ok {
+		return
+	} else if id, ok := s.handedBefore(r, req.Supplier); ok {
 		accepted(w, id)
 		return
 	}
@@ -124,7 +129,7 @@ func (s *Server) completeDelivery(w http.ResponseWriter, r *http.Request) {
 }
 
 // handedBefore finds the import of a request with a key whose answer was lost.
-func (s *Server) handedBefore(r *http.Request) (id fhirmsg.ImportID, ok bool) {
+func (s *Server) handedBefore(r *http.Request, supplier string) (id fhirmsg.ImportID, ok bool) {
 	if r.Header.Get(headerKey) == "" {
 		return id, false
 	}
@@ -132,9 +137,9 @@ func (s *Server) handedBefore(r *http.Request) (id fhirmsg.ImportID, ok bool) {
 	if err != nil {
 		return id, false
 	}
-	if s.Inbox.IsHanded(r.PathValue("name"), id) {
+	if s.Inbox.IsHanded(supplier, id) {
 		return id, true
 	}
 	name, err := s.Ledger.SupplierOf(context.WithoutCancel(r.Context()), id)
-	return id, err == nil && name == r.PathValue("name")
+	return id, err == nil && name == supplier
 }

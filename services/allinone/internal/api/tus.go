@@ -145,8 +145,33 @@ func (s *Server) tusHead(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	if at, err := u.Offset(); err == nil && at == u.Length && !u.IsHanded() { // its process ended before it was
+		release, held := s.hold(w, r, &u, func() {})
+		if !held {
+			return
+		}
+		defer release()
+	}
 	w.Header().Set("Upload-Length", strconv.FormatInt(u.Length, 10))
 	s.tusAnswer(w, r, u, http.StatusOK)
+}
+
+// hold makes this the one request that changes an upload, and reads again how the upload is then. Ok is false
+// when there is nothing more to do.
+func (s *Server) hold(w http.ResponseWriter, r *http.Request, u **inbox.Upload, stop func()) (release func(), ok bool) {
+	req := (*u).Request
+	release, ok = s.tus.hold(r.Context(), req.ID.String(), stop)
+	if !ok {
+		return nil, false // the client went away
+	}
+	now, err := s.Inbox.Upload(req.Supplier, req.ID)
+	if err != nil {
+		release()
+		s.failUpload(w, req.Supplier, 0, err)
+		return nil, false
+	}
+	*u = now
+	return release, true
 }
 
 // tusPatch takes the next part of an upload. What of it arrives is kept; with the last byte the upload is handed over.
@@ -156,21 +181,25 @@ func (s *Server) tusPatch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	offset, err := strconv.ParseInt(r.Header.Get("Upload-Offset"), 10, 64)
-	sum, digestErr := digest(r, headerContentDigest)
-	if err != nil || digestErr != nil {
-		fail(w, http.StatusBadRequest, errors.Join(errors.New("Upload-Offset must be a number"), digestErr))
+	if err != nil {
+		fail(w, http.StatusBadRequest, errors.New("Upload-Offset: must be a number of bytes"))
 		return
 	}
-	content := s.pace(w, r)
-	release, ok := s.tus.hold(r.Context(), r.PathValue("name")+"/"+r.PathValue("upload"), content.stop)
-	if !ok {
-		return // the client went away
+	sum, err := digest(r, headerContentDigest)
+	if err != nil {
+		fail(w, http.StatusBadRequest, err)
+		return
 	}
-	defer release()
 	u, ok := s.upload(w, r)
 	if !ok {
 		return
 	}
+	content := s.pace(w, r)
+	release, ok := s.hold(w, r, &u, content.stop)
+	if !ok {
+		return
+	}
+	defer release()
 	if err := u.Append(content, offset, sum); err != nil {
 		s.failUpload(w, u.Request.Supplier, 0, err)
 		return
@@ -245,15 +274,15 @@ func ignoreDigest(err error) error {
 
 // tusDelete removes an upload that was not handed over.
 func (s *Server) tusDelete(w http.ResponseWriter, r *http.Request) {
-	release, ok := s.tus.hold(r.Context(), r.PathValue("name")+"/"+r.PathValue("upload"), func() {})
-	if !ok {
-		return // the client went away
-	}
-	defer release()
 	u, ok := s.upload(w, r)
 	if !ok {
 		return
 	}
+	release, ok := s.hold(w, r, &u, func() {})
+	if !ok {
+		return
+	}
+	defer release()
 	if u.IsHanded() {
 		fail(w, http.StatusConflict, errors.New("it was received whole, and has become an import or part of a delivery; cancel or remove that"))
 		return

@@ -142,3 +142,23 @@ func TestAnnounce(t *testing.T) {
 		t.Errorf("options: %d %v", got.status, got.header)
 	}
 }
+
+// TestResumedBeforeTheCutIsKnown: a part that hangs gives way to the next one of its upload, with what arrived of it kept.
+func TestResumedBeforeTheCutIsKnown(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Auth{})
+	created := f.tusDo("POST", "/suppliers/local/uploads", "", "", "Upload-Length", strconv.Itoa(len(line)), "Upload-Metadata", metadata("filename", "x"))
+	path := created.header.Get("Location")
+	conn, err := net.Dial("tcp", strings.TrimPrefix(f.url, "http://"))
+	check(t, err)
+	defer conn.Close() //nolint:errcheck // it hangs
+	_, err = fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nContent-Type: %s\r\nUpload-Offset: 0\r\nContent-Length: %d\r\n\r\n%s",
+		path, tusContent, len(line), line[:5])
+	check(t, err)
+	for f.tusDo("HEAD", path, "", "").header.Get("Upload-Offset") != "5" { // the test's own time is the limit
+	}
+	last := f.tusDo("PATCH", path, "", line[5:], "Upload-Offset", "5")
+	if last.status != 204 || last.header.Get("Location") == "" || f.requests() != 1 {
+		t.Errorf("%d %s, %d requests", last.status, last.body, f.requests())
+	}
+}

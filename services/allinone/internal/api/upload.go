@@ -100,7 +100,7 @@ func (s *Server) admitUpload(w http.ResponseWriter, r *http.Request, req fhirmsg
 func (s *Server) receive(w http.ResponseWriter, r *http.Request, supplier, file string, limit int64) (d *inbox.Delivery, sum []byte, ok bool) {
 	want, err := digest(r, headerContentDigest)
 	wantRepr, reprErr := digest(r, headerReprDigest)
-	if err := errors.Join(err, reprErr); err != nil {
+	if err != nil || reprErr != nil {
 		fail(w, http.StatusBadRequest, errNoDigest)
 		return nil, nil, false
 	}
@@ -137,7 +137,7 @@ func (s *Server) remove(d *inbox.Delivery) {
 		return
 	}
 	if err := d.Remove(); err != nil {
-		s.Log.Warn().Err(err).Msg("what is left of an upload was not removed")
+		s.Log.Warn().Err(withoutPath(err)).Msg("what is left of an upload was not removed")
 	}
 }
 
@@ -193,7 +193,7 @@ func accepted(w http.ResponseWriter, id fhirmsg.ImportID) {
 func (s *Server) failUpload(w http.ResponseWriter, supplier string, limit int64, err error) {
 	switch {
 	case errors.Is(err, inbox.ErrTooLarge) && limit > 0:
-		fail(w, http.StatusRequestEntityTooLarge, fmt.Errorf("more than the %d bytes that an import of supplier %s may have", limit, supplier))
+		fail(w, http.StatusRequestEntityTooLarge, fmt.Errorf("more than the %d bytes that the policy of supplier %s leaves for it", limit, supplier))
 	case errors.Is(err, inbox.ErrTooLarge):
 		fail(w, http.StatusRequestEntityTooLarge, err)
 	case errors.Is(err, inbox.ErrTooMany):
@@ -238,7 +238,10 @@ func (s *Server) Run(ctx context.Context) {
 	defer ticker.Stop()
 	for {
 		err := s.Inbox.Waiting(func(req fhirmsg.ImportRequest) error { return s.publishTo(ctx, req) })
-		if err = errors.Join(err, s.Inbox.Tidy(time.Now())); err != nil && ctx.Err() == nil {
+		if err = errors.Join(err, s.Inbox.Tidy(time.Now(), func(id fhirmsg.ImportID) bool {
+			status, err := s.Ledger.Progress(ctx, id)
+			return err == nil && status.State.Ended()
+		})); err != nil && ctx.Err() == nil {
 			s.Log.Error().Err(withoutPath(err)).Msg("what was uploaded cannot be seen to")
 		}
 		select {

@@ -179,7 +179,7 @@ func TestUploadLimits(t *testing.T) {
 	if got := f.do(http.MethodPut, "/suppliers/local/files/x", "", line); got.status != http.StatusInsufficientStorage {
 		t.Errorf("no space: %d %s", got.status, got.body)
 	}
-	check(t, f.Inbox.Tidy(time.Now().Add(2*uploads.Expiry)))
+	check(t, f.Inbox.Tidy(time.Now().Add(2*uploads.Expiry), func(fhirmsg.ImportID) bool { return false }))
 	if n := f.openFolders("local"); n != 0 {
 		t.Errorf("%d are open after their time", n)
 	}
@@ -250,5 +250,17 @@ func TestHandedIsQueued(t *testing.T) {
 	}
 	if f.requests() != 1 || f.openFolders("local") != 0 || len(f.handed("local", fhirmsg.ImportIDFromKey("", "k"))) != 1 {
 		t.Errorf("%d requests, %d open", f.requests(), f.openFolders("local"))
+	}
+}
+
+// TestTidy: files of an import that has ended without them are removed, and those of others are not.
+func TestTidy(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Auth{})
+	ended := f.do(http.MethodPut, "/suppliers/local/files/x", "", line).imported(t)
+	waits := f.do(http.MethodPut, "/suppliers/local/files/x", "", line).imported(t)
+	check(t, f.Inbox.Tidy(time.Now().Add(2*uploads.Expiry), func(id fhirmsg.ImportID) bool { return id == ended }))
+	if f.Inbox.IsHanded("local", ended) || f.handed("local", waits)["x"] != line {
+		t.Errorf("of the import that ended: %v; of the other: %v", f.Inbox.IsHanded("local", ended), f.handed("local", waits))
 	}
 }

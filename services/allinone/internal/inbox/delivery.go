@@ -108,7 +108,7 @@ func (d *Delivery) Move(name string, to *Delivery) error {
 		return notFound(err)
 	}
 	now := time.Now() // of the folder, whose files may all be old
-	return errors.Join(syncDir(to.path(filesDir)), syncDir(to.path()), syncDir(filepath.Dir(to.path())), os.Chtimes(to.path(), now, now))
+	return errors.Join(d.inbox.syncUp(to.path(filesDir)), os.Chtimes(to.path(), now, now))
 }
 
 // Hand makes the delivery an import: from its return on it is whole, and its request waits for the queue
@@ -131,7 +131,7 @@ func (d *Delivery) Hand(req fhirmsg.ImportRequest) (fhirmsg.ImportRequest, error
 	if err := writeJSON(d.path(requestFile), req); err != nil {
 		return req, err
 	}
-	if err := errors.Join(syncDir(d.path(filesDir)), syncDir(d.path())); err != nil {
+	if err := d.inbox.syncUp(d.path(filesDir)); err != nil {
 		return req, err
 	}
 	return req, d.rename(req.ID.String())
@@ -150,7 +150,7 @@ func (d *Delivery) rename(name string) error {
 		return err
 	}
 	*d = *to
-	return errors.Join(syncDir(filepath.Dir(d.path())), syncDir(d.inbox.dir(d.supplier)))
+	return d.inbox.syncUp(filepath.Dir(d.path()))
 }
 
 // Published says that the delivery's request is in the queue.
@@ -219,6 +219,14 @@ func readJSON(name string, v any) error {
 		return err
 	}
 	return json.Unmarshal(b, v)
+}
+
+// syncUp brings the entries of a folder, and of those above it, to disk.
+func (b *Inbox) syncUp(dir string) (err error) {
+	for ; err == nil && len(dir) >= len(b.Spool); dir = filepath.Dir(dir) {
+		err = syncDir(dir)
+	}
+	return err
 }
 
 // syncDir brings a folder's entries to disk.

@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 )
 
 // Config is what users set. Every setting works when absent.
@@ -107,8 +109,9 @@ func (b *Inbox) begin(supplier, name string) (*Delivery, error) {
 	return d, os.MkdirAll(d.path(filesDir), 0o700)
 }
 
-// each calls for every folder of all suppliers in open or ready.
+// each calls for every folder of all suppliers in open or ready. An error of one does not keep it from the others.
 func (b *Inbox) each(which string, do func(d *Delivery) error) error {
+	var errs []error
 	suppliers, err := readDir(b.dir(""))
 	if err != nil {
 		return err
@@ -121,11 +124,11 @@ func (b *Inbox) each(which string, do func(d *Delivery) error) error {
 		for _, f := range folders {
 			d := &Delivery{inbox: b, supplier: s.Name(), name: f.Name(), ready: which == readyDir}
 			if err := do(d); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
+				errs = append(errs, err)
 			}
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // readDir is os.ReadDir, where a folder that is not there is empty.
@@ -148,29 +151,40 @@ func (b *Inbox) Recover() error {
 	})
 }
 
-// Tidy removes what was given up: open deliveries that did not change for long, and empty folders of imports
-// that have been fetched.
-func (b *Inbox) Tidy(now time.Time) error {
+// Tidy removes what was given up: open deliveries that did not change for long, and what is left of
+// imports that have been fetched, or have ended without.
+func (b *Inbox) Tidy(now time.Time, ended func(fhirmsg.ImportID) bool) error {
+	err := b.each(readyDir, func(d *Delivery) error { return d.tidy(now, ended) })
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	err := b.each(openDir, func(d *Delivery) error {
+	return cmp.Or(err, b.each(openDir, func(d *Delivery) error {
 		changed, err := d.changed()
 		if err == nil && now.Sub(changed) > b.Expiry {
 			return d.Remove()
 		}
 		return err
-	})
-	return cmp.Or(err, b.each(readyDir, func(d *Delivery) error {
-		entries, err := os.ReadDir(d.path(filesDir))
-		if err != nil || len(entries) > 0 || exists(d.path(requestFile)) {
-			return err
-		}
-		changed, err := d.changed()
-		if err == nil && (now.Sub(changed) > b.Expiry || !exists(d.path(uploadFile))) {
-			return d.Remove()
-		}
-		return err
 	}))
+}
+
+// tidy removes a delivery that was handed over when nobody needs it any more. That of an upload answers for
+// a while how it ended.
+func (d *Delivery) tidy(now time.Time, ended func(fhirmsg.ImportID) bool) error {
+	files, err := os.ReadDir(d.path(filesDir))
+	if err != nil || exists(d.path(requestFile)) {
+		return err
+	}
+	id, err := fhirmsg.ParseImportID(d.name)
+	if err != nil || len(files) > 0 && !ended(id) {
+		return err
+	}
+	changed, err := d.changed()
+	if err == nil && (!exists(d.path(uploadFile)) || now.Sub(changed) > d.inbox.Expiry) {
+		return d.Remove()
+	}
+	for _, f := range files {
+		err = cmp.Or(err, os.Remove(d.path(filesDir, f.Name())))
+	}
+	return err
 }
 
 func exists(path string) bool {

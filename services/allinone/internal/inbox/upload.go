@@ -2,6 +2,7 @@ package inbox
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"hash"
@@ -55,7 +56,7 @@ func (b *Inbox) Announce(info UploadInfo) error {
 	if err == nil {
 		err = writeJSON(d.path(uploadFile), info)
 	}
-	return errors.Join(err, syncDir(d.path(filesDir)), syncDir(d.path()))
+	return cmp.Or(err, b.syncUp(d.path(filesDir)))
 }
 
 // Upload returns an upload, also one that was handed over a while ago. Errors: [ErrNotFound].
