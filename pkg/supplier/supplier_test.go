@@ -95,7 +95,7 @@ func TestFileErrors(t *testing.T) {
 			"several", "suppliers:\n  a:\n    mode: up\n    keys: hash\n    validation: some\n    base: nowhere\n  b:\n    max_line: 1\n    max_bytes: -1\n",
 			[]string{"f.yaml:3: a.mode", "f.yaml:4: a.keys", "f.yaml:5: a.validation", "f.yaml:6: a.base", "f.yaml:8: b.max_line", "f.yaml:9: b.max_bytes: must not be negative"},
 		},
-		{"item", "suppliers:\n  a:\n    url_prefixes:\n      - https://a.example/\n      - ftp://a.example/\n", []string{"f.yaml:4: a.url_prefixes[1]: must be a URL"}},
+		{"item", "suppliers:\n  a:\n    url_prefixes:\n      - https://a.example/\n      - ftp://a.example/\n", []string{"f.yaml:4: a.url_prefixes[1]: URL prefix: not an http or https URL"}},
 		{"hash", "suppliers:\n  a:\n    token_hashes: [hunter2]\n", []string{"f.yaml:3: a.token_hashes[0]: must be sha256:"}},
 		{"client without keys", "suppliers:\n  a:\n    client_id: a\n", []string{"f.yaml:3: a.client_id: needs its public keys"}},
 		{"keys without client", "suppliers:\n  a:\n    jwks_url: https://a.example/jwks\n", []string{"a.client_id: must be set"}},
