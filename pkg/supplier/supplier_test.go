@@ -2,9 +2,11 @@ package supplier
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -193,5 +195,49 @@ func TestFill(t *testing.T) {
 		if tt.refusal == "" && (refusal != "" || !reflect.DeepEqual(got, tt.want)) || !strings.Contains(refusal, tt.refusal) {
 			t.Errorf("%s: got %+v, %q; want %+v, %q", tt.name, got, refusal, tt.want, tt.refusal)
 		}
+	}
+}
+
+// TestSchema: the JSON Schema has the fields that there are.
+func TestSchema(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile(filepath.Join("..", "..", "docs", "suppliers.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema struct {
+		Properties struct {
+			Suppliers struct {
+				AdditionalProperties struct {
+					Properties map[string]any `json:"properties"`
+				} `json:"additionalProperties"`
+			} `json:"suppliers"`
+		} `json:"properties"`
+	}
+	if err := json.Unmarshal(content, &schema); err != nil {
+		t.Fatal(err)
+	}
+	got := slices.Sorted(maps.Keys(schema.Properties.Suppliers.AdditionalProperties.Properties))
+	if diff := cmp.Diff(slices.Sorted(slices.Values(Fields())), got); diff != "" {
+		t.Errorf("fields of docs/suppliers.schema.json (-want +got):\n%s", diff)
+	}
+}
+
+// TestDocumented: docs/suppliers.md names every field, and its example can be read.
+func TestDocumented(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile(filepath.Join("..", "..", "docs", "suppliers.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range Fields() {
+		if !strings.Contains(string(content), "`"+field+"`") {
+			t.Errorf("docs/suppliers.md lacks the field %s", field)
+		}
+	}
+	_, rest, _ := strings.Cut(string(content), "```yaml\n")
+	example, _, _ := strings.Cut(rest, "```")
+	if list, err := parse("docs/suppliers.md", []byte(example)); err != nil || len(list) != 3 {
+		t.Errorf("the example has %d suppliers, %v", len(list), err)
 	}
 }
