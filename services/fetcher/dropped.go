@@ -14,9 +14,9 @@ type dropped struct {
 	bus *bus.Bus
 }
 
-// Request implements drop.Imports.
+// Request implements drop.Imports. What it leaves open, the supplier's policy fills in.
 func (d dropped) Request(ctx context.Context, req fhirmsg.ImportRequest) error {
-	if err := req.CheckOpen(); err != nil { // the rest is the supplier's policy to say
+	if err := req.CheckOpen(); err != nil {
 		return err
 	}
 	msg, err := req.Encode()
