@@ -17,8 +17,11 @@ func insert(ctx context.Context, tx pgx.Tx, g *group, rows []*row, o ledger.Outc
 	if len(rows) == 0 {
 		return nil
 	}
-	sql := `COPY ` + quoted(g.dataset, g.table) + ` (id, resource, stamp, issued, file, line, entry, supplier, import, subsetted, hash)
-		FROM STDIN (FORMAT binary)`
+	columns := `id, resource, stamp, issued, file, line, entry, supplier, import, subsetted, hash`
+	if g.scoped {
+		columns += `, original_id`
+	}
+	sql := `COPY ` + quoted(g.dataset, g.table) + ` (` + columns + `) FROM STDIN (FORMAT binary)`
 	if _, err := tx.Conn().PgConn().CopyFrom(ctx, &copyReader{g: g, rows: rows}, sql); err != nil {
 		return fmt.Errorf("copy into %s: %w", g.table, err)
 	}
@@ -68,7 +71,11 @@ func (c *copyReader) fill() {
 
 func (g *group) appendRow(b []byte, r *row) []byte {
 	imp := g.importOf(r)
-	b = copybin.Row(b, 11)
+	columns := 11
+	if g.scoped {
+		columns++
+	}
+	b = copybin.Row(b, columns)
 	b = copybin.Text(b, r.ID)
 	b = copybin.JSONB(b, r.Body)
 	b = copybin.Time(b, r.version.Stamp)
@@ -79,7 +86,11 @@ func (g *group) appendRow(b []byte, r *row) []byte {
 	b = copybin.Text(b, imp.Supplier)
 	b = copybin.UUID(b, imp.ID)
 	b = copybin.Bool(b, r.Subsetted)
-	return copybin.UUID(b, r.Hash)
+	b = copybin.UUID(b, r.Hash)
+	if g.scoped {
+		b = copybin.TextOrNull(b, r.OriginalID)
+	}
+	return b
 }
 
 // isOlder is the version rule: t, what is there, ranks below u, what comes.
@@ -106,7 +117,7 @@ func move(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row,
 	return g.settleReturned(rows, done, ledger.Unchanged), nil
 }
 
-// update replaces older rows. Rows that changed since they were asked for are returned.
+// update replaces older rows. A key's original id stays: it is what the key is made of. Rows that changed since they were asked for are returned.
 func update(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row, err error) {
 	return inPieces(ctx, tx, g, rows, updateWhere(isOlder))
 }
