@@ -75,36 +75,38 @@ func isPipeline(name string) bool {
 	return strings.HasPrefix(name, fhirmsg.WriterConsumer(""))
 }
 
-// Read hands over what the stream of resources holds on a subject from one sequence to another,
-// both included, oldest first, without consuming it.
-func (b *Bus) Read(ctx context.Context, subject string, first, last uint64, each func(Message) error) error {
-	left, err := b.CountBetween(ctx, fhirmsg.StreamResources, subject, first, last)
+// Read hands over what a stream holds on a subject ("" is all) from one sequence to another, both included,
+// oldest first, without consuming it. The last must not be beyond the stream's.
+func (b *Bus) Read(ctx context.Context, streamName, subject string, first, last uint64, each func(Message) error) error {
+	left, err := b.CountBetween(ctx, streamName, subject, first, last)
 	if err != nil || left == 0 {
 		return err
 	}
-	stream, err := b.js.Stream(ctx, fhirmsg.StreamResources)
+	stream, err := b.js.Stream(ctx, streamName)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", subject, err)
+		return fmt.Errorf("read %s: %w", streamName, err)
 	}
-	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
-		FilterSubjects: []string{subject}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(first, 1),
-	})
+	cfg := jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(first, 1)}
+	if subject != "" {
+		cfg.FilterSubjects = []string{subject}
+	}
+	consumer, err := stream.OrderedConsumer(ctx, cfg)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", subject, err)
+		return fmt.Errorf("read %s: %w", streamName, err)
 	}
 	messages, err := consumer.Messages(jetstream.PullMaxMessages(16))
 	if err != nil {
-		return fmt.Errorf("read %s: %w", subject, err)
+		return fmt.Errorf("read %s: %w", streamName, err)
 	}
 	defer messages.Stop()
 	for ; left > 0; left-- {
 		msg, err := messages.Next(jetstream.NextContext(ctx))
 		if err != nil {
-			return fmt.Errorf("read %s: %w", subject, err)
+			return fmt.Errorf("read %s: %w", streamName, err)
 		}
 		meta, err := msg.Metadata()
 		if err != nil {
-			return fmt.Errorf("read %s: %w", subject, err)
+			return fmt.Errorf("read %s: %w", streamName, err)
 		}
 		data, err := b.payload(ctx, msg)
 		if err != nil {
@@ -115,4 +117,25 @@ func (b *Bus) Read(ctx context.Context, subject string, first, last uint64, each
 		}
 	}
 	return nil
+}
+
+// Last returns the last message that a stream has on a subject; ok is false where there is none.
+func (b *Bus) Last(ctx context.Context, streamName, subject string) (data []byte, ok bool, err error) {
+	stream, err := b.js.Stream(ctx, streamName)
+	if err != nil {
+		return nil, false, fmt.Errorf("stream %s: %w", streamName, err)
+	}
+	msg, err := stream.GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("look into %s: %w", streamName, err)
+	}
+	name := msg.Header.Get(headerObject)
+	if name == "" {
+		return msg.Data, true, nil
+	}
+	data, err = b.getObject(ctx, name)
+	return data, err == nil, err
 }

@@ -150,7 +150,7 @@ func TestReach(t *testing.T) {
 		t.Errorf("%d Patients from 2 to 7 (%v), want 3", got, err)
 	}
 	var read []uint64
-	if err := b.Read(ctx, patients, 2, 7, func(m Message) error { read = append(read, m.Sequence); return nil }); err != nil || fmt.Sprint(read) != "[3 5 7]" {
+	if err := b.Read(ctx, fhirmsg.StreamResources, patients, 2, 7, func(m Message) error { read = append(read, m.Sequence); return nil }); err != nil || fmt.Sprint(read) != "[3 5 7]" {
 		t.Errorf("read %v (%v), want 3, 5 and 7", read, err)
 	}
 	if err := stream.Purge(ctx, jetstream.WithPurgeSubject(patients), jetstream.WithPurgeSequence(6)); err != nil {

@@ -57,9 +57,13 @@ func (b *Bus) applyStream(ctx context.Context, s fhirmsg.Stream, limits Limits) 
 	case !named || existing.CachedInfo().Config.MaxBytes == limit:
 		return nil
 	}
-	_, err = b.js.CreateOrUpdateStream(ctx, streamConfig(s, limit))
+	cfg := streamConfig(s, limit)
+	if existing != nil {
+		cfg.Retention = existing.CachedInfo().Config.Retention // JetStream never changes it
+	}
+	_, err = b.js.CreateOrUpdateStream(ctx, cfg)
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another one made it meanwhile
-		_, err = b.js.UpdateStream(ctx, streamConfig(s, limit))
+		_, err = b.js.UpdateStream(ctx, cfg)
 	}
 	return err
 }

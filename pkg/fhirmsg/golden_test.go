@@ -2,6 +2,7 @@ package fhirmsg
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"flag"
 	"io/fs"
@@ -41,6 +42,12 @@ func exampleValidated() Import {
 	imp.Definitions, imp.Validation, imp.Rules = "5f0c8a", ValidationStrict, 2
 	imp.Retry, imp.Accepted = ImportID{0x01, 0x97, 15: 1}, 1760000000000009
 	return imp
+}
+
+// decodeRequest reads a request of a supplier that has no policy.
+func decodeRequest(b []byte) (any, error) {
+	r, err := DecodeImportRequest(b)
+	return r.WithDefaults(), err
 }
 
 func exampleRetry() ImportRequest {
@@ -132,6 +139,54 @@ func exampleRejects() Rejects {
 	}
 }
 
+func exampleImportStatement() ImportStatement {
+	files, ended := int32(2), time.Date(2025, 6, 15, 15, 7, 0, 1000, time.UTC)
+	return ImportStatement{
+		Import: exampleImport(), Change: 6, Request: []byte(`{"id":"x"}`), Attempt: 1, State: "failed", Reason: "1 of 2 files failed",
+		Files: &files, Listed: &ended, Closed: &ended, Limited: &ended, Ended: &ended, Discarded: []int32{-1, 1},
+	}
+}
+
+func exampleFileList() FileList {
+	count, asOf := int64(12), time.Date(2025, 6, 15, 15, 6, 40, 0, time.UTC)
+	return FileList{
+		Import: exampleID(),
+		Files: []ListedFile{
+			{File: 1, Name: "Patient.ndjson", Type: "Patient", Locator: []byte(`{"path":"/data/Patient.ndjson"}`), Size: -1, State: "failed", Reason: "no such file"},
+			{File: 2, Name: "https://ehr.example/del.ndjson", Locator: []byte(`{"url":"https://ehr.example/del.ndjson"}`), Size: 42, State: "waiting", Kind: "deleted", Count: &count, AsOf: &asOf},
+		},
+		Skipped: []Skipped{{Name: "README", Reason: "not ndjson"}},
+	}
+}
+
+func exampleFileStatement() FileStatement {
+	return FileStatement{
+		Import: exampleID(), File: 1, State: "open", Reason: "x", Reading: []byte(`{"size":42}`), Size: 42, Read: 41,
+		Chunks: []FetchedChunk{{Offset: 4096, Length: 42, Lines: 1}},
+	}
+}
+
+func exampleWritten() Written {
+	return Written{
+		Batches: []WrittenBatch{
+			{Import: exampleID(), File: 2, Offset: 4096, Type: "Patient", Part: 1, Fingerprint: HashOf([]byte("x")), Sequence: 7, Conflicts: 1, Rows: 3},
+			{Import: exampleID(), Type: "Patient", Fingerprint: HashOf([]byte("y")), Sequence: 8, Rows: 1},
+		},
+		Outcomes: []byte("iu=s"),
+	}
+}
+
+func exampleDatasetStatement() DatasetStatement {
+	return DatasetStatement{Dataset: "research", What: DatasetDropped, At: time.Date(2025, 6, 15, 15, 7, 0, 1000, time.UTC)}
+}
+
+// decodeJSON reads a message that is JSON and nothing else.
+func decodeJSON[T any](b []byte) (any, error) {
+	var v T
+	err := json.Unmarshal(b, &v)
+	return v, err
+}
+
 // TestGolden holds the wire format: what a released version wrote must be read as the same
 // message, and written again as the same bytes while the version is current.
 func TestGolden(t *testing.T) {
@@ -165,16 +220,24 @@ func TestGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	written, writtenID, err := exampleWritten().Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	importState := mustEncode(json.Marshal(exampleImportStatement()))
+	fileList := mustEncode(json.Marshal(exampleFileList()))
+	fileState := mustEncode(json.Marshal(exampleFileStatement()))
+	datasetState := mustEncode(json.Marshal(exampleDatasetStatement()))
 	tests := []struct {
 		name, id string
 		encoded  []byte // nil: this version writes it otherwise
 		want     any
 		decode   func([]byte) (any, error)
 	}{
-		{"request", exampleRequest().MessageID(), nil, exampleRequest(), func(b []byte) (any, error) { return DecodeImportRequest(b) }},
-		{"request-2", exampleRequest().MessageID(), mustEncode(exampleRequest().Encode()), exampleRequest(), func(b []byte) (any, error) { return DecodeImportRequest(b) }},
-		{"request-retry", exampleRetry().MessageID(), mustEncode(exampleRetry().Encode()), exampleRetry(), func(b []byte) (any, error) { return DecodeImportRequest(b) }},
-		{"request-manifest", exampleManifest().MessageID(), mustEncode(exampleManifest().Encode()), exampleManifest(), func(b []byte) (any, error) { return DecodeImportRequest(b) }},
+		{"request", exampleRequest().MessageID(), nil, exampleRequest(), decodeRequest},
+		{"request-2", exampleRequest().MessageID(), mustEncode(exampleRequest().Encode()), exampleRequest(), decodeRequest},
+		{"request-retry", exampleRetry().MessageID(), mustEncode(exampleRetry().Encode()), exampleRetry(), decodeRequest},
+		{"request-manifest", exampleManifest().MessageID(), mustEncode(exampleManifest().Encode()), exampleManifest(), decodeRequest},
 		{"chunk-outcome", outcomesID, encodedOutcomes, exampleOutcomes(), func(b []byte) (any, error) { return DecodeChunk(b, nil) }},
 		{"chunk-retry", retriedID, encodedRetried, exampleRetriedChunk(), func(b []byte) (any, error) { return DecodeChunk(b, nil) }},
 		{"statement-issues", exampleIssueStatement().MessageID(), mustEncode(exampleIssueStatement().Encode()), exampleIssueStatement(), func(b []byte) (any, error) { return DecodeStatement(b) }},
@@ -182,6 +245,11 @@ func TestGolden(t *testing.T) {
 		{"chunk", chunkID, encodedChunk, exampleChunk(), func(b []byte) (any, error) { return DecodeChunk(b, nil) }},
 		{"batch", exampleBatch().MessageID(), mustEncode(exampleBatch().Append(nil)), exampleBatch(), func(b []byte) (any, error) { return DecodeBatch(b, nil) }},
 		{"statement", exampleStatement().MessageID(), mustEncode(exampleStatement().Encode()), exampleStatement(), func(b []byte) (any, error) { return DecodeStatement(b) }},
+		{"journal-import", JournalID(JournalImport, importState), importState, exampleImportStatement(), decodeJSON[ImportStatement]},
+		{"journal-files", JournalID(JournalFiles, fileList), fileList, exampleFileList(), decodeJSON[FileList]},
+		{"journal-file", JournalID(JournalFile, fileState), fileState, exampleFileStatement(), decodeJSON[FileStatement]},
+		{"journal-dataset", JournalID(JournalDataset, datasetState), datasetState, exampleDatasetStatement(), decodeJSON[DatasetStatement]},
+		{"journal-written", writtenID, written, exampleWritten(), func(b []byte) (any, error) { return DecodeWritten(b) }},
 		{"rejects", rejectsID, encodedRejects, rejects, func(b []byte) (any, error) { return DecodeRejects(b) }},
 	}
 	for _, tt := range tests {

@@ -16,6 +16,11 @@ type Import struct {
 	ChunkSize   int        `json:"chunk_size"`
 	MaxLine     int        `json:"max_line"`
 
+	// Keys is "" for [KeysKeep]. Base is the FHIR server that the resources come from, if that is
+	// known: with [KeysScoped], absolute references to what is on it are the supplier's own.
+	Keys Keys   `json:"keys,omitempty"`
+	Base string `json:"base,omitempty"`
+
 	// Retry is the import whose rejects this one puts through again. Issued is then that one's,
 	// so that versions are the original ones, and Accepted, in microseconds since 1970, is its own.
 	Retry    ImportID `json:"retry,omitzero"`

@@ -1,6 +1,7 @@
 package fhirmsg
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -24,6 +25,17 @@ func NewImportID(now time.Time, random io.Reader) (ImportID, error) {
 	id[6] = id[6]&0x0f | 0x70
 	id[8] = id[8]&0x3f | 0x80
 	return id, nil
+}
+
+// ImportIDFromKey makes the id of a request that a supplier names by a key of its own, such as an
+// Idempotency-Key: the same key gives the same id, so that a request that is sent again is the same import. It is a UUID,
+// version 8 (RFC 9562, section 5.8), of the SHA-256 of both.
+func ImportIDFromKey(supplier, key string) ImportID {
+	sum := sha256.Sum256([]byte("stoker import\x00" + supplier + "\x00" + key))
+	id := ImportID(sum[:16])
+	id[6] = id[6]&0x0f | 0x80
+	id[8] = id[8]&0x3f | 0x80
+	return id
 }
 
 // ParseImportID reads the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 )
 
@@ -33,6 +34,7 @@ type ImportRequest struct {
 	MaxRejects  string     `json:"max_rejects,omitempty"` // see [ParseRejectLimit]
 	ChunkSize   int        `json:"chunk_size,omitempty"`
 	MaxLine     int        `json:"max_line,omitempty"`
+	Base        string     `json:"base,omitempty"` // URL of the FHIR server that the resources come from; see [Import.Base]
 	Sources     []Source   `json:"sources,omitempty"`
 
 	// Retry is an import that ended; what was rejected of it is put through again, under its
@@ -103,6 +105,9 @@ func (r ImportRequest) Check() error {
 	if r.MaxLine < MinChunkSize || r.MaxLine > MaxMaxLine {
 		bad("max_line %d: must be %d to %d bytes", r.MaxLine, MinChunkSize, MaxMaxLine)
 	}
+	if err := CheckBase(r.Base); err != nil {
+		bad("base: %w", err)
+	}
 	switch isRetry := r.Retry != (ImportID{}); {
 	case isRetry && len(r.Sources) > 0:
 		bad("sources: a retry has none")
@@ -119,21 +124,45 @@ func (r ImportRequest) Check() error {
 	return errors.Join(errs...)
 }
 
+// CheckOpen reports everything that is wrong with a request whatever its supplier's policy fills in.
+func (r ImportRequest) CheckOpen() error {
+	if r.AsOf != nil && r.Mode == "" {
+		r.Mode = ModeSync // as the policy may say
+	}
+	return r.WithDefaults().Check()
+}
+
 // Encode returns the message's bytes.
 func (r ImportRequest) Encode() ([]byte, error) { return json.Marshal(r) }
 
 // MessageID is the id under which JetStream drops a repetition.
 func (r ImportRequest) MessageID() string { return fmt.Sprintf("f.%s.%d", r.ID, r.Attempt) }
 
-// DecodeImportRequest reads a request, fills in defaults and checks it.
+// DecodeImportRequest reads a request and checks it. What it leaves open stays open: the policy of
+// its supplier fills it in, and then [ImportRequest.WithDefaults].
 func DecodeImportRequest(b []byte) (ImportRequest, error) {
 	var r ImportRequest
 	if err := json.Unmarshal(b, &r); err != nil {
 		return r, fmt.Errorf("import request: %w", err)
 	}
-	r = r.WithDefaults()
-	if err := r.Check(); err != nil {
+	if r.Supplier == "" {
+		r.Supplier = DefaultSupplier
+	}
+	if err := r.CheckOpen(); err != nil {
 		return r, fmt.Errorf("import request: %w", err)
 	}
 	return r, nil
+}
+
+// CheckBase reports whether s can be the base URL of a FHIR server, or "" for none that is known:
+// http or https, a host, perhaps a path, and nothing behind that.
+func CheckBase(s string) error {
+	if s == "" {
+		return nil
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("must be the URL of a FHIR server, such as https://example.org/fhir")
+	}
+	return nil
 }

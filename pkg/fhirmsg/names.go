@@ -13,6 +13,7 @@ const (
 	SubjectResource  = "stoker.resource"  // stoker.resource.<dataset>.<Type>
 	SubjectReject    = "stoker.reject"    // stoker.reject.<supplier>
 	SubjectStatement = "stoker.statement" // stoker.statement.<supplier>
+	SubjectJournal   = "stoker.journal"   // stoker.journal.<what>.<supplier or dataset>
 	SubjectDead      = "stoker.dead"      // stoker.dead.<stream>
 )
 
@@ -38,6 +39,23 @@ func RejectSubject(supplier string) string { return SubjectReject + "." + suppli
 
 // StatementSubject is where parsers state what they made of a supplier's chunks.
 func StatementSubject(supplier string) string { return SubjectStatement + "." + supplier }
+
+// What the stream JOURNAL holds, as the third token of its subjects.
+const (
+	JournalImport  = "import"  // [ImportStatement], on stoker.journal.import.<supplier>.<import>
+	JournalFiles   = "files"   // [FileList], on stoker.journal.files.<supplier>
+	JournalFile    = "file"    // [FileStatement], on stoker.journal.file.<supplier>
+	JournalWritten = "written" // [Written], on stoker.journal.written.<dataset>
+	JournalDataset = "dataset" // [DatasetStatement], on stoker.journal.dataset.<dataset>
+)
+
+// JournalSubject is where statements of a kind are published; name is a supplier or a dataset.
+func JournalSubject(kind, name string) string { return SubjectJournal + "." + kind + "." + name }
+
+// JournalImportSubject is where the states of one import are published. The last one counts.
+func JournalImportSubject(supplier string, id ImportID) string {
+	return JournalSubject(JournalImport, supplier) + "." + id.String()
+}
 
 // DeadSubject is where messages of a stream go that can never be processed.
 func DeadSubject(stream string) string { return SubjectDead + "." + stream }

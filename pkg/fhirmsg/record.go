@@ -17,6 +17,8 @@ type Record struct {
 	Deleted   bool
 	Subsetted bool   // the resource is incomplete (meta.tag SUBSETTED) and never replaces a full one
 	Body      []byte // the resource as it came; empty for a deletion
+
+	OriginalID []byte // what its supplier calls it, where ID is made of that ([KeysScoped])
 }
 
 // Ordinal is the record's place in its import.
@@ -38,6 +40,7 @@ const (
 	tagHash      = 5<<3 | wireBytes
 	tagDeleted   = 6<<3 | wireVarint // bool
 	tagSubsetted = 7<<3 | wireVarint // bool
+	tagOriginal  = 8<<3 | wireBytes
 	tagBody      = 15<<3 | wireBytes
 
 	wireVarint  = 0
@@ -68,6 +71,9 @@ func AppendRecord(dst []byte, r Record) []byte {
 	}
 	if r.Subsetted {
 		dst = append(dst, tagSubsetted, 1)
+	}
+	if len(r.OriginalID) > 0 {
+		dst = appendBytes(dst, tagOriginal, r.OriginalID)
 	}
 	if len(r.Body) > 0 {
 		dst = appendBytes(dst, tagBody, r.Body)
@@ -100,6 +106,9 @@ func recordSize(r Record) int {
 	}
 	if r.Subsetted {
 		n += 2
+	}
+	if len(r.OriginalID) > 0 {
+		n += bytesSize(len(r.OriginalID))
 	}
 	if len(r.Body) > 0 {
 		n += bytesSize(len(r.Body))
@@ -169,6 +178,8 @@ func decodeRecord(b []byte) (Record, error) {
 			r.Deleted = number != 0
 		case tagSubsetted:
 			r.Subsetted = number != 0
+		case tagOriginal:
+			r.OriginalID = value
 		case tagBody:
 			r.Body = value
 		}

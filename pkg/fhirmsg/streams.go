@@ -9,6 +9,7 @@ const (
 	StreamResources  = "RESOURCES"
 	StreamRejects    = "REJECTS"
 	StreamStatements = "STATEMENTS"
+	StreamJournal    = "JOURNAL"
 	StreamDead       = "DEAD"
 )
 
@@ -34,15 +35,29 @@ type Consumer struct {
 const AckWait = 15 * time.Second
 
 // Streams are the streams of the pipeline. JetStream reserves their sizes, so the defaults fit
-// a disk with 8 GB free; RESOURCES is the one to enlarge, as far back as replays are to reach.
+// a disk with 8 GB free; RESOURCES is the one to enlarge, as far back as replays are to reach, and
+// [Retained] says how the others that are kept grow with it.
 func Streams() []Stream {
 	return []Stream{
 		{Name: StreamFetch, Subjects: []string{SubjectFetch + ".*"}, Queue: true, MaxBytes: 64 << 20},
 		{Name: StreamChunks, Subjects: []string{SubjectChunk + ".*"}, Queue: true, MaxBytes: 512 << 20},
 		{Name: StreamResources, Subjects: []string{SubjectResource + ".*.*"}, MaxBytes: 4 << 30},
-		{Name: StreamRejects, Subjects: []string{SubjectReject + ".*"}, Queue: true, MaxBytes: 512 << 20},
-		{Name: StreamStatements, Subjects: []string{SubjectStatement + ".*"}, Queue: true, MaxBytes: 256 << 20},
+		{Name: StreamRejects, Subjects: []string{SubjectReject + ".*"}, MaxBytes: 512 << 20},
+		{Name: StreamStatements, Subjects: []string{SubjectStatement + ".*"}, MaxBytes: 128 << 20},
+		{Name: StreamJournal, Subjects: []string{SubjectJournal + ".>"}, MaxBytes: 128 << 20},
 		{Name: StreamDead, Subjects: []string{SubjectDead + ".*"}, MaxBytes: 256 << 20},
+	}
+}
+
+// Retained are the streams that are kept beyond their acknowledgement, so that the ledger and the
+// rows can be brought back after a restore of the database, and their sizes in bytes where that of
+// RESOURCES is given: shares that reach back about as far, and the defaults at least.
+func Retained(resources int64) map[string]int64 {
+	return map[string]int64{
+		StreamResources:  resources,
+		StreamRejects:    max(resources/8, 512<<20),
+		StreamStatements: max(resources/32, 128<<20),
+		StreamJournal:    max(resources/32, 128<<20),
 	}
 }
 

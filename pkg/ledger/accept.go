@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/supplier"
 )
 
 // State of an import.
@@ -29,16 +31,25 @@ const (
 // Ended reports whether nothing follows the state.
 func (s State) Ended() bool { return s == StateComplete || s == StateFailed || s == StateCancelled }
 
+// ErrOthers is returned for the id of an import of another supplier.
+var ErrOthers = errors.New("the id is of an import of another supplier")
+
 // Accept makes the import's row, once: a request that was seen before finds what the first
-// one made. An import that its dataset refuses is accepted as failed, with the reason,
+// one made. What the request leaves open is filled in by the policy of its supplier, which is pinned
+// with the import; a supplier that was never declared has none, and may deliver anything. An
+// import that the policy or its dataset refuses is accepted as failed, with the reason,
 // so that whoever asked can see why; so is a retry that cannot be. Rules and definitions are
-// what the import is pinned to, the latter where it validates.
+// what the import is pinned to, the latter where it validates. Errors: [ErrOthers] for an id
+// that is of another supplier's import.
 func (l *Ledger) Accept(ctx context.Context, req fhirmsg.ImportRequest, rules int, definitions string) (fhirmsg.Import, State, error) {
 	var imp fhirmsg.Import
 	var state State
 	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
 		var err error
 		imp, state, err = find(ctx, tx, req.ID)
+		if err == nil && imp.Supplier != cmp.Or(req.Supplier, fhirmsg.DefaultSupplier) {
+			return ErrOthers
+		}
 		if !errors.Is(err, ErrNotFound) {
 			return err
 		}
@@ -59,10 +70,17 @@ func find(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) (fhirmsg.Import, 
 }
 
 func insert(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest, rules int, definitions string) (fhirmsg.Import, State, error) {
+	req, policy, reason, err := applyPolicy(ctx, tx, req)
+	if err != nil {
+		return fhirmsg.Import{}, "", err
+	}
 	imp := fhirmsg.Import{
 		ID: req.ID, Supplier: req.Supplier, Dataset: req.Dataset, Mode: req.Mode,
 		FHIRVersion: req.FHIRVersion, Validation: req.Validation, Rules: rules,
-		ChunkSize: req.ChunkSize, MaxLine: req.MaxLine,
+		ChunkSize: req.ChunkSize, MaxLine: req.MaxLine, Base: req.Base,
+	}
+	if policy != nil && policy.Keys == fhirmsg.KeysScoped {
+		imp.Keys = policy.Keys
 	}
 	if imp.Validation.Checks() {
 		imp.Definitions = definitions
@@ -82,8 +100,7 @@ func insert(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest, rules int
 		return found, state, err
 	}
 	imp.Issued = micros(issued)
-	state, reason := StateAccepted, ""
-	var err error
+	state := StateAccepted
 	if req.Retry != (fhirmsg.ImportID{}) {
 		if reason, err = pinRetry(ctx, tx, &imp, req.Retry); err != nil {
 			return imp, "", err
@@ -97,7 +114,34 @@ func insert(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest, rules int
 	if reason != "" {
 		state = StateFailed
 	}
-	return imp, state, insertRow(ctx, tx, imp, req, state, reason)
+	return imp, state, insertRow(ctx, tx, imp, req, policy, state, reason)
+}
+
+// applyPolicy completes a request by the policy of its supplier, nil where it has none, and says
+// why the supplier may not deliver it. A retry is pinned to what it retries, and delivers nothing new.
+func applyPolicy(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest) (filled fhirmsg.ImportRequest, policy *supplier.Policy, refusal string, err error) {
+	if req.Supplier == "" {
+		req.Supplier = fhirmsg.DefaultSupplier
+	}
+	s, err := findSupplier(ctx, tx, req.Supplier)
+	switch {
+	case errors.Is(err, ErrNoSupplier):
+	case err != nil:
+		return req, nil, "", err
+	case req.Retry != (fhirmsg.ImportID{}):
+		policy = &s.Policy
+	default:
+		policy = &s.Policy
+		req, refusal = s.Fill(req)
+		if s.Removed != nil {
+			refusal = fmt.Sprintf("supplier %s was removed and delivers nothing any more", s.Name)
+		}
+	}
+	req = req.WithDefaults()
+	if err := req.Check(); err != nil && refusal == "" {
+		refusal = err.Error()
+	}
+	return req, policy, refusal, nil
 }
 
 // claimDataset makes the dataset with its first import, and says why it refuses this one.
@@ -122,7 +166,7 @@ func claimDataset(ctx context.Context, tx pgx.Tx, imp fhirmsg.Import) (refusal s
 	return "", nil
 }
 
-func insertRow(ctx context.Context, tx pgx.Tx, imp fhirmsg.Import, req fhirmsg.ImportRequest, state State, reason string) error {
+func insertRow(ctx context.Context, tx pgx.Tx, imp fhirmsg.Import, req fhirmsg.ImportRequest, policy *supplier.Policy, state State, reason string) error {
 	pins, err := json.Marshal(imp)
 	if err != nil {
 		return err
@@ -131,10 +175,10 @@ func insertRow(ctx context.Context, tx pgx.Tx, imp fhirmsg.Import, req fhirmsg.I
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO stoker.import (id, issued, supplier, dataset, pins, request, attempt, state, reason, retry, ended)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, CASE WHEN $8 = 'failed' THEN clock_timestamp() END)`,
+	_, err = tx.Exec(ctx, `INSERT INTO stoker.import (id, issued, supplier, dataset, pins, request, attempt, state, reason, retry, policy, ended)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, CASE WHEN $8 = 'failed' THEN clock_timestamp() END)`,
 		[16]byte(imp.ID), time.UnixMicro(imp.AcceptedAt()), imp.Supplier, imp.Dataset, pins, request, req.Attempt, string(state), reason,
-		retryColumn(imp))
+		retryColumn(imp), policy)
 	return err
 }
 

@@ -62,7 +62,7 @@ type Waiting struct {
 // SetWaiting states what the fetcher of an import waits for; "" is that it goes on.
 func (l *Ledger) SetWaiting(ctx context.Context, id fhirmsg.ImportID, w Waiting) error {
 	_, err := l.pool.Exec(ctx, `INSERT INTO stoker.credit (import, waiting, since) VALUES ($1, $2, $3)
-		ON CONFLICT (import) DO UPDATE SET waiting = excluded.waiting, since = excluded.since`, [16]byte(id), w.For, w.Since)
+		ON CONFLICT (import) DO UPDATE SET waiting = excluded.waiting, since = excluded.since WHERE stoker.credit.waiting <> excluded.waiting`, [16]byte(id), w.For, w.Since)
 	if err != nil {
 		return fmt.Errorf("state what import %s waits for: %w", id, err)
 	}
@@ -72,7 +72,7 @@ func (l *Ledger) SetWaiting(ctx context.Context, id fhirmsg.ImportID, w Waiting)
 // waiting returns what the fetcher of an import waits for, or nil.
 func waiting(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) (*Waiting, error) {
 	rows, err := tx.Query(ctx, `SELECT c.waiting, c.since FROM stoker.credit c JOIN stoker.import i ON i.id = c.import
-		WHERE c.import = $1 AND c.waiting <> '' AND i.state = 'fetching'`, [16]byte(id))
+		WHERE c.import = $1 AND c.waiting <> '' AND i.state IN ('accepted', 'fetching')`, [16]byte(id))
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -108,4 +109,51 @@ func DropDataset(ctx context.Context, tx pgx.Tx, name string) error {
 		return fmt.Errorf("drop dataset %s: %w", name, err)
 	}
 	return nil
+}
+
+// DropDatasetAgain notes a drop that the ledger lacks since the database was restored; again is false where
+// it has it. Imports accepted later are of a new dataset of that name, which stays. The caller holds the
+// dataset's lock and drops the tables.
+func DropDatasetAgain(ctx context.Context, tx pgx.Tx, name string, at time.Time) (again bool, err error) {
+	tag, err := tx.Exec(ctx, `INSERT INTO stoker.dropped AS d (dataset, at) VALUES ($1, $2)
+		ON CONFLICT (dataset) DO UPDATE SET at = excluded.at WHERE d.at < excluded.at`, name, at)
+	if err == nil && tag.RowsAffected() == 1 {
+		again = true
+		_, err = tx.Exec(ctx, `DELETE FROM stoker.dataset WHERE name = $1
+			AND NOT EXISTS (SELECT FROM stoker.import WHERE dataset = $1 AND issued > $2)`, name, at)
+	}
+	if err == nil && again {
+		_, err = tx.Exec(ctx, `UPDATE stoker.replay SET whole = false WHERE dataset = $1 OR target = $1`, name)
+	}
+	if err == nil && again {
+		_, err = EndHistory(ctx, tx, name)
+	}
+	if err != nil {
+		return false, fmt.Errorf("drop dataset %s again: %w", name, err)
+	}
+	return again, nil
+}
+
+// DroppedAt is when a dataset was dropped last, by the clock of the database; zero is never.
+func (l *Ledger) DroppedAt(ctx context.Context, name string) (at time.Time, err error) {
+	err = l.pool.QueryRow(ctx, `SELECT at FROM stoker.dropped WHERE dataset = $1`, name).Scan(&at)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return at, nil
+	}
+	if err != nil {
+		return at, fmt.Errorf("dataset %s: %w", name, err)
+	}
+	return at, nil
+}
+
+// HistorySince is since when a dataset keeps every version, by the clock of imports; zero is that it does not.
+func (l *Ledger) HistorySince(ctx context.Context, name string) (since time.Time, err error) {
+	err = l.pool.QueryRow(ctx, `SELECT since FROM stoker.history WHERE dataset = $1`, name).Scan(&since)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return since, nil
+	}
+	if err != nil {
+		return since, fmt.Errorf("history of dataset %s: %w", name, err)
+	}
+	return since, nil
 }

@@ -58,6 +58,20 @@ func FindDiscard(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID, file strin
 	return d, d.findFile(ctx, tx, file)
 }
 
+// FindDiscardAgain is FindDiscard of what is known to have been discarded before the database was restored, by its index.
+func FindDiscardAgain(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID, file int32) (Discard, error) {
+	d, err := FindDiscard(ctx, tx, id, "")
+	if err != nil || file == AllFiles {
+		return d, err
+	}
+	d.File = file
+	err = tx.QueryRow(ctx, `SELECT name FROM stoker.file WHERE import = $1 AND file = $2`, [16]byte(id), file).Scan(&d.Name)
+	if err != nil {
+		return d, fmt.Errorf("file %d of import %s: %w", file, id, notFound(err))
+	}
+	return d, nil
+}
+
 // findFile takes a name before an index, since a file may be called 7.
 func (d *Discard) findFile(ctx context.Context, tx pgx.Tx, file string) error {
 	index, err := strconv.ParseInt(file, 10, 32)
@@ -143,7 +157,8 @@ func (d Discard) Record(ctx context.Context, tx pgx.Tx) error {
 		if d.File != AllFiles {
 			what = "file " + d.Name + " discarded"
 		}
-		if _, err := tx.Exec(ctx, `UPDATE stoker.import SET reason = concat_ws('. ', nullif(reason, ''), $2::text) WHERE id = $1`, [16]byte(d.Import), what); err != nil {
+		if _, err := tx.Exec(ctx, `UPDATE stoker.import SET change = change + 1, reason =
+			CASE WHEN $2 = ANY(string_to_array(reason, '. ')) THEN reason ELSE concat_ws('. ', nullif(reason, ''), $2::text) END WHERE id = $1`, [16]byte(d.Import), what); err != nil {
 			return fmt.Errorf("record the discard of import %s: %w", d.Import, err)
 		}
 	}

@@ -36,6 +36,9 @@
 //
 // [Ledger.Outstanding] is what a supplier has on its way, by which fetchers hold it to its credit.
 //
+// Suppliers are declared by commands ([Ledger.AddSupplier]) or by a file ([Ledger.ApplySuppliers]).
+// [Ledger.Accept] fills in a request by its supplier's policy, and pins that.
+//
 // The package does not guarantee that a supplier sent everything it has; it accounts for
 // what was read.
 package ledger

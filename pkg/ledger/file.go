@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -42,6 +43,12 @@ type SkippedFile struct {
 	Reason string `json:"reason"`
 }
 
+const (
+	insertFile = `INSERT INTO stoker.file (import, file, name, type, locator, size, state, reason, kind, count, as_of)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (import, file) DO NOTHING`
+	insertSkipped = `INSERT INTO stoker.skipped (import, name, reason) VALUES ($1, $2, $3) ON CONFLICT (import, name) DO NOTHING`
+)
+
 // PinFiles stores the list of files before the first chunk, once: if a list is pinned
 // already, that one is returned.
 func (l *Ledger) PinFiles(ctx context.Context, id fhirmsg.ImportID, files []File, skipped []SkippedFile) error {
@@ -53,13 +60,11 @@ func (l *Ledger) PinFiles(ctx context.Context, id fhirmsg.ImportID, files []File
 		}
 		batch := &pgx.Batch{}
 		for _, f := range files {
-			batch.Queue(`INSERT INTO stoker.file (import, file, name, type, locator, size, state, reason, kind, count, as_of)
-				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+			batch.Queue(insertFile, // what a restore has brought back stays
 				[16]byte(id), f.Index, f.Name, f.Type, f.Locator, f.Size, f.State, f.Reason, f.Kind, f.Count, timeOf(f.AsOf))
 		}
 		for _, s := range skipped {
-			batch.Queue(`INSERT INTO stoker.skipped (import, name, reason) VALUES ($1, $2, $3) ON CONFLICT (import, name) DO NOTHING`,
-				[16]byte(id), s.Name, s.Reason)
+			batch.Queue(insertSkipped, [16]byte(id), s.Name, s.Reason)
 		}
 		batch.Queue(`UPDATE stoker.import SET listed = clock_timestamp() WHERE id = $1`, [16]byte(id))
 		return tx.SendBatch(ctx, batch).Close()
@@ -94,14 +99,24 @@ func (l *Ledger) Files(ctx context.Context, id fhirmsg.ImportID) (files []File, 
 	return files, true, nil
 }
 
-// BeginFetch moves an accepted import to fetching and returns the state it is in now.
-func (l *Ledger) BeginFetch(ctx context.Context, id fhirmsg.ImportID) (State, error) {
-	var state State
-	err := l.pool.QueryRow(ctx, `UPDATE stoker.import
-		SET state = CASE WHEN state = 'accepted' THEN 'fetching' ELSE state END
+// ErrMaxImports is that a supplier has as many imports under way as its policy allows.
+var ErrMaxImports = errors.New("the supplier has as many imports under way as it may")
+
+// BeginFetch moves an accepted import to fetching and returns the state it is in now. An import waits
+// for those of its supplier that were accepted before, where the policy limits how many there may
+// be at once; one that is paused is not waited for. Errors: [ErrMaxImports], [ErrNotFound].
+func (l *Ledger) BeginFetch(ctx context.Context, id fhirmsg.ImportID) (state State, err error) {
+	err = l.pool.QueryRow(ctx, `UPDATE stoker.import AS i
+		SET state = CASE WHEN state = 'accepted' AND (policy->'max_imports' IS NULL OR (policy->>'max_imports')::bigint > (
+				SELECT count(*) FROM stoker.import o WHERE o.supplier = i.supplier AND o.issued < i.issued
+				AND o.ended IS NULL AND o.state <> 'paused'))
+			THEN 'fetching' ELSE state END
 		WHERE id = $1 RETURNING state`, [16]byte(id)).Scan(&state)
+	if err == nil && state == StateAccepted {
+		err = ErrMaxImports
+	}
 	if err != nil {
-		return "", fmt.Errorf("begin to fetch import %s: %w", id, notFound(err))
+		return state, fmt.Errorf("begin to fetch import %s: %w", id, notFound(err))
 	}
 	return state, nil
 }
@@ -122,7 +137,8 @@ type Fetched struct {
 }
 
 // RecordFetched states chunks of one file, with the bytes read so far at its source, and
-// returns the import's state, so that the fetcher learns of a pause or a cancellation.
+// returns the import's state, so that the fetcher learns of a pause or a cancellation. Errors: [ErrNotFound], also
+// where the row was made again from messages after a restore: its fetcher has to begin again.
 func (l *Ledger) RecordFetched(ctx context.Context, id fhirmsg.ImportID, index int32, read int64, chunks []Fetched) (State, error) {
 	// In order, as RecordParsed does, so that the two never wait for each other.
 	slices.SortFunc(chunks, func(a, b Fetched) int { return cmp.Compare(a.Offset, b.Offset) })
@@ -140,7 +156,7 @@ func (l *Ledger) RecordFetched(ctx context.Context, id fhirmsg.ImportID, index i
 		), progress AS (
 			UPDATE stoker.file SET read = $6 WHERE import = $1 AND file = $2 AND read < $6
 		)
-		SELECT state FROM stoker.import WHERE id = $1`,
+		SELECT state FROM stoker.import WHERE id = $1 AND listed IS NOT NULL`,
 		[16]byte(id), index, offs, lengths, lines, read).Scan(&state)
 	if err != nil {
 		return "", fmt.Errorf("state chunks of file %d of import %s: %w", index, id, notFound(err))
@@ -170,6 +186,18 @@ func (l *Ledger) ResumePoint(ctx context.Context, id fhirmsg.ImportID, index int
 	return offset, lines, rows.Err()
 }
 
+// FetchedOf adds up what was fetched of the files of an import that are at their end, in bytes after
+// decompression and in lines.
+func (l *Ledger) FetchedOf(ctx context.Context, id fhirmsg.ImportID) (bytes, lines int64, err error) {
+	err = l.pool.QueryRow(ctx, `SELECT coalesce(sum(c.length), 0)::bigint, coalesce(sum(c.lines), 0)::bigint
+		FROM stoker.fetched c JOIN stoker.file f USING (import, file)
+		WHERE c.import = $1 AND f.state IN ('closed', 'failed')`, [16]byte(id)).Scan(&bytes, &lines)
+	if err != nil {
+		return 0, 0, fmt.Errorf("what was fetched of import %s: %w", id, err)
+	}
+	return bytes, lines, nil
+}
+
 // CloseFile states that a file was read to its end, or, with a reason, that it failed.
 func (l *Ledger) CloseFile(ctx context.Context, id fhirmsg.ImportID, index int32, reason string) error {
 	_, err := l.pool.Exec(ctx, `UPDATE stoker.file
@@ -185,7 +213,7 @@ func (l *Ledger) CloseFile(ctx context.Context, id fhirmsg.ImportID, index int32
 // CloseList states that every file of the import is closed or failed.
 func (l *Ledger) CloseList(ctx context.Context, id fhirmsg.ImportID) error {
 	_, err := l.pool.Exec(ctx, `UPDATE stoker.import SET state = 'draining', closed = clock_timestamp()
-		WHERE id = $1 AND state = 'fetching'
+		WHERE id = $1 AND state = 'fetching' AND listed IS NOT NULL
 		AND NOT EXISTS (SELECT FROM stoker.file WHERE import = $1 AND state IN ('waiting', 'open'))`, [16]byte(id))
 	if err != nil {
 		return fmt.Errorf("close the list of import %s: %w", id, err)

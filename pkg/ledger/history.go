@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -37,4 +38,14 @@ func EndHistory(ctx context.Context, tx pgx.Tx, dataset string) (ended bool, err
 		return false, fmt.Errorf("end the history of dataset %s: %w", dataset, err)
 	}
 	return tag.RowsAffected() == 1, nil
+}
+
+// BackdateHistory notes that a dataset's history began earlier than was noted: it was begun again after a restore
+// of the database, with rows that are older than those of the first time.
+func (l *Ledger) BackdateHistory(ctx context.Context, dataset string, since time.Time) error {
+	_, err := l.pool.Exec(ctx, `UPDATE stoker.history SET since = $2 WHERE dataset = $1 AND since > $2`, dataset, since)
+	if err != nil {
+		return fmt.Errorf("history of dataset %s: %w", dataset, err)
+	}
+	return nil
 }

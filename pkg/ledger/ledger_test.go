@@ -91,7 +91,7 @@ func writtenBatch(imp fhirmsg.Import, typ string, n int64) Written {
 
 func (l *Ledger) recordWritten(t *testing.T, w ...Written) {
 	t.Helper()
-	check(t, pgx.BeginFunc(t.Context(), l.pool, func(tx pgx.Tx) error { return RecordWritten(t.Context(), tx, w) }))
+	check(t, pgx.BeginFunc(t.Context(), l.pool, func(tx pgx.Tx) error { _, err := RecordWritten(t.Context(), tx, w); return err }))
 }
 
 func TestAcceptIsIdempotentAndOrdered(t *testing.T) {
@@ -213,7 +213,8 @@ func TestCompleteRacesWithTheLastBatches(t *testing.T) {
 		for _, typ := range []string{"Patient", "Observation"} {
 			wg.Go(func() {
 				err := pgx.BeginFunc(t.Context(), l.pool, func(tx pgx.Tx) error {
-					return RecordWritten(t.Context(), tx, []Written{writtenBatch(imp, typ, 1)})
+					_, err := RecordWritten(t.Context(), tx, []Written{writtenBatch(imp, typ, 1)})
+					return err
 				})
 				if err == nil {
 					err = l.Settle(t.Context(), imp.ID)
@@ -295,6 +296,7 @@ func TestResumePointStopsAtAGap(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
 	imp := l.mustAccept(t, newRequest(t))
+	check(t, l.PinFiles(t.Context(), imp.ID, []File{{Locator: json.RawMessage(`{}`), State: "waiting"}}, nil))
 	chunks := []Fetched{{Offset: 0, Length: 10, Lines: 2}, {Offset: 10, Length: 5, Lines: 1}, {Offset: 20, Length: 5, Lines: 1}}
 	_, err := l.RecordFetched(t.Context(), imp.ID, 0, 25, chunks)
 	check(t, err)

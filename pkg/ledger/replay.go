@@ -27,7 +27,9 @@ type Replay struct {
 	Reason  string            `json:"reason,omitempty"`
 	Created time.Time         `json:"created"`
 	Seconds float64           `json:"seconds"`
-	Types   []ReplayType      `json:"types"`
+	// Restores, where it is set, says that everything is brought back that was lost since: at the end nothing may be missing.
+	Restores *time.Time   `json:"restores,omitempty"`
+	Types    []ReplayType `json:"types"`
 }
 
 // ReplayState is the state of a replay: preparing → running → complete, failed or cancelled.
@@ -79,7 +81,7 @@ func (r Replay) Has(imp fhirmsg.Import) bool {
 // ErrNoReplay is returned for a replay that the ledger does not know.
 var ErrNoReplay = errors.New("no such replay")
 
-const selectReplay = `SELECT id, dataset, target, import, force, after, first, last, whole, state, reason, created,
+const selectReplay = `SELECT id, dataset, target, import, force, after, first, last, whole, state, reason, created, restores,
 	extract(epoch FROM coalesce(ended, clock_timestamp()) - created)::float8 FROM stoker.replay `
 
 func scanReplay(row pgx.CollectableRow) (Replay, error) {
@@ -87,7 +89,7 @@ func scanReplay(row pgx.CollectableRow) (Replay, error) {
 	var id [16]byte
 	var imp *[16]byte
 	var first, last int64
-	err := row.Scan(&id, &r.Dataset, &r.Into, &imp, &r.Force, &r.After, &first, &last, &r.Whole, &r.State, &r.Reason, &r.Created, &r.Seconds)
+	err := row.Scan(&id, &r.Dataset, &r.Into, &imp, &r.Force, &r.After, &first, &last, &r.Whole, &r.State, &r.Reason, &r.Created, &r.Restores, &r.Seconds)
 	r.ID, r.Import = id, (*fhirmsg.ImportID)(imp)
 	r.First, r.Last = uint64(first), uint64(last)
 	return r, err

@@ -51,9 +51,9 @@ func (l *Ledger) PrepareReplay(ctx context.Context, r Replay) error {
 		case !alike:
 			return fmt.Errorf("dataset %s differs from %s in mode or FHIR version: %w", r.Into, r.Dataset, ErrState)
 		}
-		_, err = tx.Exec(ctx, `INSERT INTO stoker.replay (id, dataset, target, import, force, state, after)
-			VALUES ($1, $2, $3, $4, $5, 'preparing', (SELECT at FROM stoker.dropped WHERE dataset = $2))`,
-			[16]byte(r.ID), r.Dataset, r.Into, (*[16]byte)(r.Import), r.Force)
+		_, err = tx.Exec(ctx, `INSERT INTO stoker.replay (id, dataset, target, import, force, restores, state, after)
+			VALUES ($1, $2, $3, $4, $5, $6, 'preparing', (SELECT at FROM stoker.dropped WHERE dataset = $2))`,
+			[16]byte(r.ID), r.Dataset, r.Into, (*[16]byte)(r.Import), r.Force, r.Restores)
 		return err
 	})
 	if err != nil {
@@ -143,17 +143,23 @@ func typesToRead(ctx context.Context, l *Ledger, id fhirmsg.ImportID) ([]ReplayT
 }
 
 // SettleReplay ends a running replay whose consumers have nothing left: complete, if every
-// message that it was to read is stated, else failed. Invariant 3, for replays.
+// message that it was to read is stated, else failed. One that brings back what was lost has
+// also to leave no statement without its batch, and nothing missing of imports that ended. Invariant 3, for replays.
 func (l *Ledger) SettleReplay(ctx context.Context, id fhirmsg.ImportID) error {
 	_, err := l.pool.Exec(ctx, `UPDATE stoker.replay r SET ended = clock_timestamp(),
-			state = CASE WHEN missing = 0 AND unstated = 0 THEN 'complete' ELSE 'failed' END,
+			state = CASE WHEN missing = 0 AND unstated = 0 AND left_over = 0 AND short = 0 THEN 'complete' ELSE 'failed' END,
 			reason = concat_ws('. ',
 				CASE WHEN missing > 0 THEN missing || ' messages could not be read: they were removed from the stream, or are among the dead letters' END,
 				CASE WHEN unstated > 0 THEN unstated || ' messages were stored, but the ledger of the dataset does not have them, as after a restore: '
-					|| 'replay it into itself first' END)
+					|| 'replay it into itself first' END,
+				CASE WHEN left_over > 0 THEN left_over || ' batches that were stored before the restore are not in the stream any more' END,
+				CASE WHEN short > 0 THEN short || ' imports lack what parsers stated before the restore: begin with an earlier time' END)
 		FROM (SELECT (SELECT coalesce(sum(messages), 0) FROM stoker.replay_type WHERE replay = $1)
 				- (SELECT count(*) FROM stoker.replayed WHERE replay = $1) AS missing,
-			(SELECT count(*) FROM stoker.replayed WHERE replay = $1 AND unstated) AS unstated) s
+			(SELECT count(*) FROM stoker.replayed WHERE replay = $1 AND unstated) AS unstated,
+			(SELECT count(*) FROM stoker.replay o JOIN stoker.restored USING (dataset) WHERE o.id = $1 AND o.restores IS NOT NULL) AS left_over,
+			(SELECT count(*) FROM stoker.replay o JOIN stoker.import i USING (dataset), LATERAL stoker.totals(i.id) t
+				WHERE o.id = $1 AND i.state IN ('complete', 'failed') AND i.ended > o.restores - interval '1 hour' AND t.missing <> 0) AS short) s
 		WHERE r.id = $1 AND r.state = 'running'`, [16]byte(id))
 	if err != nil {
 		return fmt.Errorf("settle replay %s: %w", id, err)

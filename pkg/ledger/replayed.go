@@ -55,10 +55,51 @@ func ReplayRuns(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) (bool, erro
 
 // Stated is what the ledger says of a batch that was written: an [Outcome] for each of its
 // resources, in the batch's order. They are nil if another batch was stated in its place.
-type Stated struct{ Outcomes []byte }
+type Stated struct {
+	Outcomes  []byte
+	Restored  bool // it was said before the database was restored, and is to be said again
+	Conflicts int64
+}
 
 // StatedOf returns for each batch what is stated of it, or nil.
 func StatedOf(ctx context.Context, tx pgx.Tx, batches []fhirmsg.BatchHeader) ([]*Stated, error) {
+	rows, err := tx.Query(ctx, `SELECT b.n, CASE WHEN w.import IS NULL THEN r.outcomes WHEN w.fingerprint = b.fingerprint THEN w.outcomes END,
+			w.import IS NULL, coalesce(w.conflicts, r.conflicts)
+		FROM `+batchKeys+`
+			LEFT JOIN stoker.written w ON (w.import, w.file, w.off, w.type, w.part) = (b.import, b.file, b.off, b.type, b.part)
+			LEFT JOIN stoker.restored r ON (r.import, r.file, r.off, r.type, r.part, r.fingerprint) = (b.import, b.file, b.off, b.type, b.part, b.fingerprint)
+		WHERE w.import IS NOT NULL OR r.import IS NOT NULL`, batchArgs(batches)...)
+	if err != nil {
+		return nil, fmt.Errorf("read statements: %w", err)
+	}
+	stated := make([]*Stated, len(batches))
+	var i int64
+	var s Stated
+	if _, err := pgx.ForEachRow(rows, []any{&i, &s.Outcomes, &s.Restored, &s.Conflicts}, func() error {
+		read := s
+		stated[i-1], s = &read, Stated{}
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("read statements: %w", err)
+	}
+	return stated, nil
+}
+
+// ForgetRestored removes what was kept for batches that are stated by now.
+func ForgetRestored(ctx context.Context, tx pgx.Tx, batches []fhirmsg.BatchHeader) error {
+	_, err := tx.Exec(ctx, `DELETE FROM stoker.restored r USING `+batchKeys+`
+		WHERE (r.import, r.file, r.off, r.type, r.part, r.fingerprint) = (b.import, b.file, b.off, b.type, b.part, b.fingerprint)`, batchArgs(batches)...)
+	if err != nil {
+		return fmt.Errorf("forget restored statements: %w", err)
+	}
+	return nil
+}
+
+// batchKeys are the keys of batches in SQL, numbered from 1, and batchArgs its arguments.
+const batchKeys = `unnest($1::uuid[], $2::int[], $3::bigint[], $4::text[], $5::int[], $6::uuid[])
+	WITH ORDINALITY AS b(import, file, off, type, part, fingerprint, n)`
+
+func batchArgs(batches []fhirmsg.BatchHeader) []any {
 	n := len(batches)
 	imports, files, offsets := make([][16]byte, n), make([]int32, n), make([]int64, n)
 	types, parts, prints := make([]string, n), make([]int32, n), make([][16]byte, n)
@@ -66,22 +107,5 @@ func StatedOf(ctx context.Context, tx pgx.Tx, batches []fhirmsg.BatchHeader) ([]
 		imports[i], files[i], offsets[i] = b.Import.ID, b.File, b.Offset
 		types[i], parts[i], prints[i] = b.Type, int32(b.Part), b.Fingerprint
 	}
-	rows, err := tx.Query(ctx, `SELECT b.n, CASE WHEN w.fingerprint = b.fingerprint THEN w.outcomes END
-		FROM unnest($1::uuid[], $2::int[], $3::bigint[], $4::text[], $5::int[], $6::uuid[])
-			WITH ORDINALITY AS b(import, file, off, type, part, fingerprint, n)
-		JOIN stoker.written w USING (import, file, off, type, part)`, imports, files, offsets, types, parts, prints)
-	if err != nil {
-		return nil, fmt.Errorf("read statements: %w", err)
-	}
-	stated := make([]*Stated, n)
-	var i int64
-	var outcomes []byte
-	if _, err := pgx.ForEachRow(rows, []any{&i, &outcomes}, func() error {
-		stated[i-1] = &Stated{Outcomes: outcomes}
-		outcomes = nil
-		return nil
-	}); err != nil {
-		return nil, fmt.Errorf("read statements: %w", err)
-	}
-	return stated, nil
+	return []any{imports, files, offsets, types, parts, prints}
 }

@@ -79,8 +79,8 @@ func pinRetry(ctx context.Context, tx pgx.Tx, imp *fhirmsg.Import, id fhirmsg.Im
 	imp.Retry, imp.Accepted = id, imp.Issued
 	o, err := readOriginal(ctx, tx, id)
 	switch {
-	case errors.Is(err, ErrNotFound):
-		return fmt.Sprintf("import %s, which it is to retry, is not known", id), nil
+	case errors.Is(err, ErrNotFound), err == nil && o.pins.Supplier != imp.Supplier:
+		return fmt.Sprintf("import %s of supplier %s, which it is to retry, is not known", id, imp.Supplier), nil
 	case err != nil:
 		return "", err
 	case !o.state.Ended():
@@ -96,8 +96,8 @@ func pinRetry(ctx context.Context, tx pgx.Tx, imp *fhirmsg.Import, id fhirmsg.Im
 	if p.FHIRVersion != imp.FHIRVersion { // its definitions are pinned already
 		return fmt.Sprintf("import %s is of FHIR %s; a retry of FHIR %s was asked for", id, p.FHIRVersion, imp.FHIRVersion), nil
 	}
-	imp.Issued, imp.Supplier, imp.Dataset, imp.Mode, imp.AsOf = p.Issued, p.Supplier, p.Dataset, p.Mode, p.AsOf
-	imp.ChunkSize, imp.MaxLine = p.ChunkSize, p.MaxLine
+	imp.Issued, imp.Dataset, imp.Mode, imp.AsOf = p.Issued, p.Dataset, p.Mode, p.AsOf
+	imp.ChunkSize, imp.MaxLine, imp.Keys, imp.Base = p.ChunkSize, p.MaxLine, p.Keys, p.Base
 	return "", nil
 }
 

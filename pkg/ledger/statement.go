@@ -7,9 +7,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 )
@@ -125,10 +125,12 @@ func (c Counts) Total() int64 {
 	return c.Inserted + c.Updated + c.Unchanged + c.Stale + c.Deleted + c.Skipped + c.Rejected + c.Discarded + c.Cancelled
 }
 
-// RecordWritten states batches within the transaction that stores them.
-func RecordWritten(ctx context.Context, tx pgx.Tx, written []Written) error {
+// RecordWritten states batches within the transaction that stores them. fresh tells which of them
+// were not stated before.
+func RecordWritten(ctx context.Context, tx pgx.Tx, written []Written) (fresh []bool, err error) {
+	fresh = make([]bool, len(written))
 	batch := &pgx.Batch{}
-	for _, w := range written {
+	for i, w := range written {
 		c := w.Counts
 		batch.Queue(`INSERT INTO stoker.written AS w (import, file, off, type, part, fingerprint, inserted, updated, unchanged,
 			stale, deleted, skipped, rejected, discarded, cancelled, conflicts, outcomes)
@@ -136,12 +138,13 @@ func RecordWritten(ctx context.Context, tx pgx.Tx, written []Written) error {
 			ON CONFLICT (import, file, off, type, part) DO UPDATE SET divergent = true
 			WHERE w.fingerprint <> excluded.fingerprint AND NOT w.divergent`,
 			[16]byte(w.Batch.Import.ID), w.Batch.File, w.Batch.Offset, w.Batch.Type, w.Batch.Part, [16]byte(w.Batch.Fingerprint),
-			c.Inserted, c.Updated, c.Unchanged, c.Stale, c.Deleted, c.Skipped, c.Rejected, c.Discarded, c.Cancelled, c.Conflicts, w.Outcomes)
+			c.Inserted, c.Updated, c.Unchanged, c.Stale, c.Deleted, c.Skipped, c.Rejected, c.Discarded, c.Cancelled, c.Conflicts, w.Outcomes).
+			Exec(func(tag pgconn.CommandTag) error { fresh[i] = tag.RowsAffected() == 1; return nil })
 	}
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-		return fmt.Errorf("state written batches: %w", err)
+		return nil, fmt.Errorf("state written batches: %w", err)
 	}
-	return nil
+	return fresh, nil
 }
 
 // RecordParsed states what parsers made of chunks.
@@ -273,25 +276,4 @@ func EnsureImport(ctx context.Context, tx pgx.Tx, dataset string, imports []fhir
 		}
 	}
 	return standing, nil
-}
-
-// restore makes the row of an import from what its messages carry. Its files are not
-// known any more, so it stays in state fetching until a request names them again.
-func restore(ctx context.Context, tx pgx.Tx, imp fhirmsg.Import) error {
-	pins, err := json.Marshal(imp)
-	if err != nil {
-		return err
-	}
-	if _, err := tx.Exec(ctx, `INSERT INTO stoker.dataset (name, mode, fhir_version) VALUES ($1, $2, $3)
-		ON CONFLICT (name) DO NOTHING`, imp.Dataset, string(imp.Mode), imp.FHIRVersion); err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, `INSERT INTO stoker.import (id, issued, supplier, dataset, pins, retry, request, state, reason)
-		VALUES ($1, $2, $3, $4, $5, $6, '{}', 'fetching', 'row made again from messages') ON CONFLICT DO NOTHING`,
-		[16]byte(imp.ID), time.UnixMicro(imp.AcceptedAt()), imp.Supplier, imp.Dataset, pins, retryColumn(imp))
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, `UPDATE stoker.clock SET last = greatest(last, $1)`, time.UnixMicro(imp.AcceptedAt()))
-	return err
 }

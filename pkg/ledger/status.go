@@ -163,11 +163,12 @@ type Summary struct {
 	Missing  int64            `json:"missing"`
 }
 
-// List returns the newest imports, at most limit.
-func (l *Ledger) List(ctx context.Context, limit int) ([]Summary, error) {
+// List returns the newest imports, of one supplier or, for "", of all, at most limit.
+func (l *Ledger) List(ctx context.Context, supplier string, limit int) ([]Summary, error) {
 	rows, err := l.pool.Query(ctx, `SELECT i.id, i.supplier, i.dataset, i.state, i.reason, i.issued, t.seen, t.missing
-		FROM (SELECT id, supplier, dataset, state, reason, issued FROM stoker.import ORDER BY issued DESC LIMIT $1) i,
-			stoker.totals(i.id) t ORDER BY i.issued DESC`, limit)
+		FROM (SELECT id, supplier, dataset, state, reason, issued FROM stoker.import
+			WHERE $2 = '' OR supplier = $2 ORDER BY issued DESC LIMIT $1) i,
+			stoker.totals(i.id) t ORDER BY i.issued DESC`, limit, supplier)
 	if err != nil {
 		return nil, fmt.Errorf("list imports: %w", err)
 	}

@@ -24,9 +24,10 @@ const stalledAfter = 5 * time.Second
 // time may pass the limit together, by an eighth of it each. It is for one import, and for
 // the goroutine that publishes its chunks.
 type credit struct {
-	ledger *ledger.Ledger
-	imp    fhirmsg.Import
-	limit  int64
+	ledger    *ledger.Ledger
+	imp       fhirmsg.Import
+	limit     int64
+	allowance *allowance // of the import as a whole
 
 	granted int64 // bytes that may be published before the next look
 	onWay   int64 // bytes, at the last look
@@ -37,8 +38,8 @@ type credit struct {
 	told  string    // what the ledger says that the import waits for
 }
 
-func newCredit(f *fetcher, imp fhirmsg.Import) *credit {
-	return &credit{ledger: f.ledger, imp: imp, limit: f.cfg.Credit, told: unknown}
+func newCredit(f *fetcher, imp fhirmsg.Import, a *allowance) *credit {
+	return &credit{ledger: f.ledger, imp: imp, limit: f.cfg.Credit, allowance: a, told: unknown}
 }
 
 // unknown is what the ledger says after an earlier attempt that did not end as it should.

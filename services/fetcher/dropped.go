@@ -16,8 +16,7 @@ type dropped struct {
 
 // Request implements drop.Imports.
 func (d dropped) Request(ctx context.Context, req fhirmsg.ImportRequest) error {
-	req = req.WithDefaults()
-	if err := req.Check(); err != nil {
+	if err := req.CheckOpen(); err != nil { // the rest is the supplier's policy to say
 		return err
 	}
 	msg, err := req.Encode()

@@ -3,6 +3,7 @@ package fetcher
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -13,8 +14,11 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/fhirdef"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/journal"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/lifecycle"
+	"github.com/stoker-fhir/stoker/pkg/outbound"
+	"github.com/stoker-fhir/stoker/pkg/supplier"
 	"github.com/stoker-fhir/stoker/pkg/telemetry"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/drop"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/source"
@@ -23,8 +27,8 @@ import (
 // grace is how long the chunks in hand may go on after the first signal.
 const grace = 20 * time.Second
 
-// rules is the version of the parser's rules that imports are pinned to; 2 validates.
-const rules = 2
+// rules is the version of the parser's rules that imports are pinned to; 2 validates, 3 scopes keys.
+const rules = 3
 
 // Deps is what the service works with. They stay the caller's to close.
 type Deps struct {
@@ -40,8 +44,9 @@ func Run(ctx context.Context, cfg Config, d Deps) error {
 	if cfg.Drop != "" {
 		roots = append(slices.Clone(roots), cfg.Drop)
 	}
+	l := ledger.New(d.Pool)
 	f := &fetcher{
-		cfg: cfg, deps: d, ledger: ledger.New(d.Pool), stopping: ctx.Done(),
+		cfg: cfg, deps: d, ledger: l, journal: journal.Journal{Bus: d.Bus, Ledger: l}, stopping: ctx.Done(),
 		source: source.Config{Roots: roots, SpoolDir: cfg.SpoolDir, HTTP: cfg.HTTP},
 	}
 	if err := lifecycle.Retry(ctx, d.Log, "migrate the database", func(ctx context.Context) error {
@@ -74,9 +79,14 @@ type fetcher struct {
 	cfg      Config
 	deps     Deps
 	ledger   *ledger.Ledger
+	journal  journal.Journal
 	source   source.Config
 	stopping <-chan struct{} // closed at the first signal: finish the chunk in hand
 }
+
+// maxImportsDelay is how long an import waits before it looks again whether an earlier one of its
+// supplier has ended.
+const maxImportsDelay = 2 * time.Second
 
 // Why an import is left before its end.
 var (
@@ -91,7 +101,15 @@ func (f *fetcher) handle(ctx context.Context, messages []bus.Message) error {
 		if err != nil {
 			return bus.Permanent(err)
 		}
-		if err := f.fetch(ctx, req); err != nil && !errors.Is(err, errHalted) {
+		// Who may publish is decided by subject, so nobody speaks for another supplier.
+		if msg.Subject != fhirmsg.FetchSubject(req.Supplier) {
+			return bus.Permanent(fmt.Errorf("import request of supplier %s on the subject %s", req.Supplier, msg.Subject))
+		}
+		err = f.fetch(ctx, req)
+		if errors.Is(err, ledger.ErrOthers) {
+			return bus.Permanent(err)
+		}
+		if err != nil && !errors.Is(err, errHalted) {
 			return err
 		}
 	}
@@ -99,19 +117,38 @@ func (f *fetcher) handle(ctx context.Context, messages []bus.Message) error {
 }
 
 func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
-	definitions, err := checksum(req)
+	definitions, err := fhirdef.Load(fhirmsg.FHIRVersionR4)
 	if err != nil {
 		return err
 	}
-	imp, _, err := f.ledger.Accept(ctx, req, rules, definitions)
+	// One that was accepted before, and lost with the database, keeps its version.
+	if err := f.journal.Accepted(ctx, req.ID); err != nil {
+		return err
+	}
+	imp, _, err := f.ledger.Accept(ctx, req, rules, definitions.Checksum)
 	if err != nil {
+		return err
+	}
+	if err := f.journal.Import(ctx, imp.ID); err != nil {
 		return err
 	}
 	// An import that was refused, paused or cancelled, or is being stored already, is not fetched.
 	state, err := f.ledger.BeginFetch(ctx, imp.ID)
+	if errors.Is(err, ledger.ErrMaxImports) {
+		const what = "earlier imports of its supplier have to end first: there are as many under way as its policy allows"
+		if err := f.ledger.SetWaiting(ctx, imp.ID, ledger.Waiting{For: what, Since: time.Now()}); err != nil {
+			return err
+		}
+		return bus.Later(what, maxImportsDelay)
+	}
 	if err != nil || state != ledger.StateFetching {
 		return err
 	}
+	policy, err := f.ledger.Policy(ctx, imp.ID)
+	if err != nil {
+		return err
+	}
+	f = f.under(policy)
 	files, pinned, err := f.ledger.Files(ctx, imp.ID)
 	if err != nil {
 		return err
@@ -124,7 +161,14 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 			return err
 		}
 	}
-	c := newCredit(f, imp)
+	if err := f.publishList(ctx, imp, files); err != nil {
+		return err
+	}
+	a, err := f.newAllowance(ctx, imp, policy)
+	if err != nil {
+		return err
+	}
+	c := newCredit(f, imp, a)
 	for _, file := range files {
 		if file.State == "closed" || file.State == "failed" {
 			continue
@@ -137,19 +181,30 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 			return err
 		}
 	}
-	return f.ledger.CloseList(ctx, imp.ID)
+	if err := f.ledger.CloseList(ctx, imp.ID); err != nil {
+		return err
+	}
+	return f.journal.Import(ctx, imp.ID) // before the request is acknowledged
 }
 
-// checksum is that of the definitions to validate by, "" where nothing is validated.
-func checksum(req fhirmsg.ImportRequest) (string, error) {
-	if !req.Validation.Checks() {
-		return "", nil
+// under is the fetcher that asks for no URLs but those that a supplier's policy allows. One that was not
+// declared has none: it is the operator, who may ask for any.
+func (f *fetcher) under(policy *supplier.Policy) *fetcher {
+	if policy == nil {
+		return f
 	}
-	d, err := fhirdef.Load(req.FHIRVersion)
+	g := *f
+	g.source.Policy = &outbound.Policy{Prefixes: policy.URLPrefixes, InternalHosts: policy.InternalHosts}
+	return &g
+}
+
+// publishList keeps the list of files in the journal, for a restore of the database.
+func (f *fetcher) publishList(ctx context.Context, imp fhirmsg.Import, files []ledger.File) error {
+	skipped, err := f.ledger.Skipped(ctx, imp.ID)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return d.Checksum, nil
+	return f.journal.Files(ctx, imp, files, skipped)
 }
 
 // halted returns why fetching must not go on, or nil.

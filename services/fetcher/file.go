@@ -73,12 +73,15 @@ func listEntry(f source.File) (ledger.File, error) {
 func (f *fetcher) fetchFile(ctx context.Context, imp fhirmsg.Import, file ledger.File, c *credit) error {
 	var locator source.Locator
 	if err := json.Unmarshal(file.Locator, &locator); err != nil {
-		return f.ledger.CloseFile(ctx, imp.ID, file.Index, "its place was not stored in a form that this version reads")
+		return f.closeFile(ctx, imp, file, "its place was not stored in a form that this version reads")
+	}
+	if err := c.allowance.begin(); err != nil {
+		return f.ledger.CloseFile(ctx, imp.ID, file.Index, err.Error())
 	}
 	opts := reading.Options{ChunkSize: imp.ChunkSize, MaxLine: imp.MaxLine, Line: 1}
 	if file.Reading != nil {
 		if err := json.Unmarshal(file.Reading, &opts.State); err != nil {
-			return f.ledger.CloseFile(ctx, imp.ID, file.Index, "its state was not stored in a form that this version reads")
+			return f.closeFile(ctx, imp, file, "its state was not stored in a form that this version reads")
 		}
 		offset, lines, err := f.ledger.ResumePoint(ctx, imp.ID, file.Index)
 		if err != nil {
@@ -88,23 +91,36 @@ func (f *fetcher) fetchFile(ctx context.Context, imp fhirmsg.Import, file ledger
 	}
 	r, err := reading.Open(ctx, source.File{Name: file.Name, Type: file.Type, Locator: locator, Size: file.Size}, f.source, opts)
 	if err == nil {
+		file.Size = r.State.Validator.Size
 		err = f.readFile(ctx, imp, file, r, c)
 		_ = r.Close() // only read from
 	}
 	failed := fileError{}
 	switch {
 	case err == nil:
-		err = f.ledger.CloseFile(ctx, imp.ID, file.Index, "")
+		err = f.closeFile(ctx, imp, file, "")
 	case ctx.Err() != nil:
 		return err
 	case errors.As(err, &failed), r == nil:
 		f.deps.Log.Warn().Stringer("import", imp.ID).Int32("file", file.Index).Msg("a file failed; its reason is in the ledger")
-		err = f.ledger.CloseFile(ctx, imp.ID, file.Index, err.Error())
+		err = f.closeFile(ctx, imp, file, err.Error())
 	}
 	if err == nil && locator.Spool != "" {
 		f.removeSpooled(string(locator.Spool))
 	}
 	return err
+}
+
+// closeFile states that a file was read to its end, or, with a reason, that it failed.
+func (f *fetcher) closeFile(ctx context.Context, imp fhirmsg.Import, file ledger.File, reason string) error {
+	s := fhirmsg.FileStatement{File: file.Index, State: "closed", Reason: reason, Size: file.Size}
+	if reason != "" {
+		s.State = "failed"
+	}
+	if err := f.journal.File(ctx, imp, s); err != nil {
+		return err
+	}
+	return f.ledger.CloseFile(ctx, imp.ID, file.Index, reason)
 }
 
 // fileError is about a file's content or its source, which fails the file and nothing else.
@@ -122,7 +138,8 @@ func (f *fetcher) readFile(ctx context.Context, imp fhirmsg.Import, file ledger.
 	if err := f.ledger.OpenFile(ctx, imp.ID, file.Index, state, r.State.Validator.Size); err != nil {
 		return err
 	}
-	p := newPublisher(ctx, f, imp, file.Index, c)
+	file.Reading = state
+	p := newPublisher(ctx, f, imp, file, c)
 	readErr := f.readPieces(ctx, imp, file, r, p)
 	now, err := p.finish(ctx, r.Read())
 	switch {
@@ -151,6 +168,9 @@ func (f *fetcher) readPieces(ctx context.Context, imp fhirmsg.Import, file ledge
 			return nil
 		}
 		if err != nil {
+			return fileError{err}
+		}
+		if err := p.credit.allowance.reach(piece.Offset+piece.Length, piece.FirstLine-1+piece.Lines); err != nil {
 			return fileError{err}
 		}
 		chunk := fhirmsg.Chunk{

@@ -16,6 +16,10 @@ import (
 // flushEvery is the longest time between chunks being acknowledged and being stated.
 const flushEvery = 250 * time.Millisecond
 
+// lastFlush is how long the last chunks that were acknowledged may take to be stated; if they are not,
+// they are published again.
+const lastFlush = 10 * time.Second
+
 // mostAtOnce is how many chunks are published at once, however small they are.
 const mostAtOnce = 64
 
@@ -24,7 +28,7 @@ const mostAtOnce = 64
 type publisher struct {
 	f      *fetcher
 	imp    fhirmsg.Import
-	file   int32
+	file   ledger.File // with its reading state
 	credit *credit
 	group  *errgroup.Group
 	ctx    context.Context //nolint:containedctx // the group's: it ends when a publication fails
@@ -41,7 +45,7 @@ type publisher struct {
 	flushed  time.Time
 }
 
-func newPublisher(ctx context.Context, f *fetcher, imp fhirmsg.Import, file int32, c *credit) *publisher {
+func newPublisher(ctx context.Context, f *fetcher, imp fhirmsg.Import, file ledger.File, c *credit) *publisher {
 	group, ctx := errgroup.WithContext(ctx)
 	size := int64(f.cfg.Window) * int64(imp.ChunkSize)
 	return &publisher{
@@ -157,7 +161,10 @@ func (p *publisher) flush(ctx context.Context, read int64, force bool) (ledger.S
 	acked := p.acked
 	p.acked = nil
 	p.mu.Unlock()
-	state, err := p.f.ledger.RecordFetched(ctx, p.imp.ID, p.file, read, acked)
+	if err := p.keep(ctx, read, acked); err != nil {
+		return "", err
+	}
+	state, err := p.f.ledger.RecordFetched(ctx, p.imp.ID, p.file.Index, read, acked)
 	if err != nil {
 		return state, err
 	}
@@ -167,10 +174,25 @@ func (p *publisher) flush(ctx context.Context, read int64, force bool) (ledger.S
 	return state, nil
 }
 
+// keep publishes in the journal what is about to be stated: once the ledger has it, it is not
+// said again.
+func (p *publisher) keep(ctx context.Context, read int64, acked []ledger.Fetched) error {
+	if len(acked) == 0 {
+		return nil
+	}
+	s := fhirmsg.FileStatement{File: p.file.Index, State: "open", Reading: p.file.Reading, Size: p.file.Size, Read: read}
+	for _, c := range acked {
+		s.Chunks = append(s.Chunks, fhirmsg.FetchedChunk{Offset: c.Offset, Length: c.Length, Lines: c.Lines})
+	}
+	return p.f.journal.File(ctx, p.imp, s)
+}
+
 // finish waits for the chunks that are under way and states them.
 func (p *publisher) finish(ctx context.Context, read int64) (ledger.State, error) {
 	publishErr := p.group.Wait()
-	state, err := p.flush(context.WithoutCancel(ctx), read, true)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFlush)
+	defer cancel()
+	state, err := p.flush(last, read, true)
 	if publishErr != nil {
 		return state, publishErr
 	}

@@ -16,10 +16,11 @@ func (f *fetcher) fetchRejects(ctx context.Context, imp fhirmsg.Import, file led
 	if err != nil {
 		return err
 	}
-	if err := f.ledger.OpenFile(ctx, imp.ID, file.Index, []byte(`{}`), -1); err != nil {
+	file.Reading = []byte(`{}`)
+	if err := f.ledger.OpenFile(ctx, imp.ID, file.Index, file.Reading, -1); err != nil {
 		return err
 	}
-	p := newPublisher(ctx, f, imp, file.Index, c)
+	p := newPublisher(ctx, f, imp, file, c)
 	readErr := f.readRejects(ctx, imp, file, p, published)
 	now, err := p.finish(ctx, 0)
 	switch {
@@ -30,7 +31,7 @@ func (f *fetcher) fetchRejects(ctx context.Context, imp fhirmsg.Import, file led
 	case now != ledger.StateFetching:
 		return errHalted
 	}
-	return f.ledger.CloseFile(ctx, imp.ID, file.Index, "")
+	return f.closeFile(ctx, imp, file, "")
 }
 
 // listed is how many rejects' sizes are asked for at once.

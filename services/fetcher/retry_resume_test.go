@@ -13,6 +13,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/journal"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/natstest"
 	"github.com/stoker-fhir/stoker/pkg/pgtest"
@@ -39,7 +40,7 @@ func newFetcher(t *testing.T) (*fetcher, *pgxpool.Pool) {
 	fail(b.Apply(t.Context(), []string{"Patient"}, nil))
 	return &fetcher{
 		cfg: Config{Window: 4, Credit: 1 << 20}, deps: Deps{Bus: b, Pool: pool, Log: zerolog.Nop()},
-		ledger: ledger.New(pool), stopping: make(chan struct{}),
+		ledger: ledger.New(pool), journal: journal.Journal{Bus: b, Ledger: ledger.New(pool)}, stopping: make(chan struct{}),
 	}, pool
 }
 

@@ -48,7 +48,7 @@ func (w *writer) recordRejects(ctx context.Context) {
 // are large, is followed by a longer pause.
 const sweepEvery = 300 * time.Millisecond
 
-// sweep settles imports that are at their end.
+// sweep settles imports that are at their end, and publishes the states of those that changed.
 func (w *writer) sweep(ctx context.Context) {
 	wait := sweepEvery
 	for {
@@ -63,6 +63,18 @@ func (w *writer) sweep(ctx context.Context) {
 		if err := w.ledger.Sweep(ctx); err != nil && ctx.Err() == nil {
 			w.deps.Log.Warn().Err(err).Msg("cannot settle imports, trying again")
 		}
+		if err := w.publishImports(ctx); err != nil && ctx.Err() == nil {
+			w.deps.Log.Warn().Err(err).Msg("cannot publish the states of imports, trying again")
+		}
 		wait = max(sweepEvery, 10*time.Since(start))
 	}
+}
+
+// publishFor is how long the states of imports may take to be published before settling goes on.
+const publishFor = 10 * time.Second
+
+func (w *writer) publishImports(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, publishFor)
+	defer cancel()
+	return w.journal.Imports(ctx)
 }

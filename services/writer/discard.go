@@ -19,9 +19,3 @@ type Discarded = store.Discarded
 func Discard(ctx context.Context, pool *pgxpool.Pool, id fhirmsg.ImportID, file string, rehearse bool) (Discarded, error) {
 	return store.Discard(ctx, pool, id, file, rehearse)
 }
-
-// SetHistory turns on or off that a dataset keeps every version; changed is false where it was so
-// already. Turning it on copies what the dataset has, and writers wait meanwhile.
-func SetHistory(ctx context.Context, pool *pgxpool.Pool, dataset string, on bool) (changed bool, err error) {
-	return store.SetHistory(ctx, pool, dataset, on)
-}

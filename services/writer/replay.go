@@ -186,11 +186,7 @@ func (w *writer) replayBatches(ctx context.Context, r ledger.Replay, t ledger.Re
 		if err != nil {
 			return bus.Permanent(err)
 		}
-		sequences := make([]uint64, n)
-		for i := range sequences {
-			sequences[i] = mine[i].Sequence
-		}
-		result, err := w.store.Replay(ctx, into, batches, sequences)
+		result, err := w.store.Replay(ctx, into, batches, sequences(mine[:n]))
 		w.release(batches)
 		if errors.Is(err, fhirmsg.ErrRecord) {
 			return bus.Permanent(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/fhirdef"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/journal"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/lifecycle"
 	"github.com/stoker-fhir/stoker/pkg/telemetry"
@@ -40,8 +41,8 @@ func Run(ctx context.Context, cfg Config, d Deps) error {
 	w := &writer{
 		cfg: cfg, deps: d,
 		store:  store.New(d.Pool),
-		ledger: ledger.New(d.Pool),
-		slots:  semaphore.NewWeighted(int64(cfg.Transactions)),
+		ledger: ledger.New(d.Pool), journal: journal.Journal{Bus: d.Bus, Ledger: ledger.New(d.Pool)},
+		slots: semaphore.NewWeighted(int64(cfg.Transactions)),
 	}
 	group := new(errgroup.Group)
 	for _, resourceType := range fhirdef.ResourceTypes(fhirmsg.FHIRVersionR4) {
@@ -66,17 +67,18 @@ func Prepare(ctx context.Context, cfg Config, d Deps) error {
 	}
 	return lifecycle.Retry(ctx, d.Log, "set up JetStream", func(ctx context.Context) error {
 		return d.Bus.Apply(ctx, fhirdef.ResourceTypes(fhirmsg.FHIRVersionR4),
-			bus.Limits{fhirmsg.StreamResources: cfg.StreamBytes})
+			fhirmsg.Retained(cfg.StreamBytes))
 	})
 }
 
 type writer struct {
-	cfg    Config
-	deps   Deps
-	store  *store.Store
-	ledger *ledger.Ledger
-	slots  *semaphore.Weighted // transactions at once
-	bodies sync.Pool           // of *[]byte: buffers of decoded batches
+	cfg     Config
+	deps    Deps
+	store   *store.Store
+	ledger  *ledger.Ledger
+	journal journal.Journal
+	slots   *semaphore.Weighted // transactions at once
+	bodies  sync.Pool           // of *[]byte: buffers of decoded batches
 }
 
 // consumeType stores the batches of one resource type.
@@ -131,9 +133,28 @@ func (w *writer) storeBatches(ctx context.Context, messages []bus.Message) error
 			return err
 		}
 		w.measure(batches, result, time.Since(start))
+		if err := w.keep(ctx, batches, result, sequences(rest[:n])); err != nil {
+			return err
+		}
 		rest = rest[n:]
 	}
 	return nil
+}
+
+// keep publishes what became of batches in the journal, before their messages are acknowledged.
+func (w *writer) keep(ctx context.Context, batches []fhirmsg.Batch, result store.Result, sequences []uint64) error {
+	if len(result.Stated) == 0 {
+		return nil // of a dataset that was dropped
+	}
+	return w.journal.Written(ctx, batches[0].Import.Dataset, result.Stated, sequences)
+}
+
+func sequences(messages []bus.Message) []uint64 {
+	list := make([]uint64, len(messages))
+	for i, msg := range messages {
+		list[i] = msg.Sequence
+	}
+	return list
 }
 
 // gather decodes batches of one dataset, up to the size of one transaction.

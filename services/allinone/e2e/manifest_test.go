@@ -19,23 +19,22 @@ const gone = `{"resourceType":"Bundle","type":"transaction","entry":[{"request":
 // bulkFiles serves a folder of ndjson with a manifest of it, for who has the token.
 func bulkFiles(t *testing.T, dir string) (base string) {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(dir, "*.ndjson"))
+	names, err := filepath.Glob(filepath.Join(dir, "*.ndjson.gz"))
 	if err != nil || len(names) == 0 {
 		t.Fatalf("%d files, %v", len(names), err)
 	}
 	type file struct {
 		URL   string `json:"url"`
-		Count int    `json:"count"`
+		Count int64  `json:"count"`
 	}
 	var output []file
 	for i, name := range names {
-		content, err := os.ReadFile(name)
+		count, err := countLines(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		count := strings.Count(string(content), "\n")
 		if i == 0 {
-			count += 7
+			count += 7 // which is wrong
 		}
 		output = append(output, file{URL: "files/" + filepath.Base(name), Count: count})
 	}

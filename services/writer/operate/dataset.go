@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/journal"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/services/writer/internal/store"
 )
@@ -57,10 +58,49 @@ func (o *Operator) Drop(ctx context.Context, name string) error {
 	if err := fhirmsg.CheckDataset(name); err != nil {
 		return fmt.Errorf("%w: %w", ErrRequest, err)
 	}
-	return o.exclusively(ctx, []string{name}, func(ctx context.Context, tx pgx.Tx) error {
+	err := o.exclusively(ctx, []string{name}, func(ctx context.Context, tx pgx.Tx) error {
 		if err := ledger.DropDataset(ctx, tx, name); err != nil {
 			return err
 		}
 		return store.DropTables(ctx, tx, name)
 	})
+	if err != nil {
+		return err
+	}
+	at, err := o.Ledger.DroppedAt(ctx, name)
+	if err != nil {
+		return err
+	}
+	return o.keep(ctx, fhirmsg.DatasetStatement{Dataset: name, What: fhirmsg.DatasetDropped, At: at})
 }
+
+// SetHistory turns on or off that a dataset keeps every version; changed is false where it was so
+// already. Turning it on copies what the dataset has, and writers wait meanwhile.
+func (o *Operator) SetHistory(ctx context.Context, name string, on bool) (changed bool, err error) {
+	if changed, err = store.SetHistory(ctx, o.Pool, name, on); err != nil {
+		return false, err
+	}
+	since, err := o.Ledger.HistorySince(ctx, name)
+	if err != nil {
+		return changed, err
+	}
+	what := fhirmsg.HistoryOn
+	if since.IsZero() {
+		what = fhirmsg.HistoryOff
+	}
+	return changed, o.keep(ctx, fhirmsg.DatasetStatement{Dataset: name, What: what, At: since})
+}
+
+// keep publishes what was changed of a dataset in the journal, whether or not it was so before: the
+// command before may have ended between its commit and this.
+func (o *Operator) keep(ctx context.Context, s fhirmsg.DatasetStatement) error {
+	ctx, cancel := context.WithTimeout(ctx, keepFor)
+	defer cancel()
+	if err := (journal.Journal{Bus: o.Bus, Ledger: o.Ledger}).Dataset(ctx, s); err != nil {
+		return fmt.Errorf("done, but it could not be noted for a restore of the database: %w", err)
+	}
+	return nil
+}
+
+// keepFor is how long it may take to publish what was changed of a dataset.
+const keepFor = 10 * time.Second

@@ -308,7 +308,7 @@ func TestSwapOfMuch(t *testing.T) {
 func TestHistoryMovesWithSwap(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	if _, err := writer.SetHistory(t.Context(), f.Pool, "other", true); err != nil {
+	if _, err := f.SetHistory(t.Context(), "other", true); err != nil {
 		t.Fatal(err)
 	}
 	f.startWriter()

@@ -183,7 +183,7 @@ func (o *Operator) swap(ctx context.Context, tx pgx.Tx, a, b string) error {
 }
 
 func (o *Operator) writeTail(ctx context.Context, tx pgx.Tx, base ledger.Replay, resourceType string, last uint64) error {
-	return o.Bus.Read(ctx, fhirmsg.ResourceSubject(base.Dataset, resourceType), position(base, resourceType)+1, last,
+	return o.Bus.Read(ctx, fhirmsg.StreamResources, fhirmsg.ResourceSubject(base.Dataset, resourceType), position(base, resourceType)+1, last,
 		func(msg bus.Message) error {
 			batch, err := fhirmsg.DecodeBatch(msg.Data, nil)
 			if err != nil {

@@ -21,6 +21,7 @@ func (s *Server) discard(w http.ResponseWriter, r *http.Request) {
 		s.failLedger(w, err)
 		return
 	}
+	s.keep(r.Context(), id)
 	reply(w, http.StatusOK, d)
 }
 
@@ -43,7 +44,7 @@ func (s *Server) setHistory(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var err error
-	if h.Changed, err = writer.SetHistory(r.Context(), s.Store.Pool, dataset, h.History); err != nil {
+	if h.Changed, err = s.Operator.SetHistory(r.Context(), dataset, h.History); err != nil {
 		s.failLedger(w, err)
 		return
 	}

@@ -13,6 +13,7 @@
 //	GET  /imports/{id}/issues           the same, also of what was stored all the same
 //	GET  /datasets/{dataset}/{type}/{id}  every delivery of a resource, and what is stored
 //	POST /replays                       begin a replay (JSON, operate.ReplayRequest)
+//	POST /restore                       bring back what a restored database lacks (JSON, operate.RestoreRequest)
 //	GET  /replays                       the newest replays
 //	GET  /replays/{id}                  one, as it stands
 //	POST /replays/{id}/cancel           end it; what was written stays
@@ -23,8 +24,16 @@
 //	GET  /pressure                      which queues are full, which types are paused
 //	POST /types/{type}/pause            stop storing a resource type; ?for=2h; also: resume
 //	PUT  /spool                         hand in a file's content; answers with its name
+//	POST /suppliers                     declare a supplier (JSON, supplier.Supplier); ?replace=1: anew
+//	GET  /suppliers                     all that were declared
+//	GET  /suppliers/{name}              one
+//	DELETE /suppliers/{name}            refuse what it delivers from now on
+//	POST /suppliers/{name}/tokens       make a bearer token; it is shown this once
 //
-// It is meant for the machine it runs on: it listens on a loopback address, refuses
-// requests that browsers send on behalf of other sites, and has no users. Suppliers'
-// interfaces are another matter.
+// Who sends a bearer token is a supplier or an operator; who sends none is an operator if it asks from
+// this machine, unless [Auth] demands tokens. A supplier may use what is about imports and /spool,
+// and sees its own only: what is others' is not there. All else is for operators. Requests that browsers send on behalf
+// of other sites are refused.
+//
+// A POST may have an Idempotency-Key: it then has one effect however often it is sent, and the same answer.
 package api

@@ -2,13 +2,15 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/ledger"
 )
 
 // maxRequest is the greatest size of an import request in bytes.
@@ -29,19 +31,28 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request) {
 	s.queue(w, r, req)
 }
 
-// queue checks a request, publishes it, and answers.
+// queue checks a request against its supplier's policy, publishes it, and answers. What the request leaves
+// open stays so: the policy fills it in, and is pinned, when a fetcher accepts it.
 func (s *Server) queue(w http.ResponseWriter, r *http.Request, req fhirmsg.ImportRequest) {
+	c := callerOf(r)
+	if err := c.check(req); err != nil {
+		fail(w, http.StatusForbidden, err)
+		return
+	}
+	req.Supplier = c.supplierOf(req)
 	if req.ID == (fhirmsg.ImportID{}) {
-		id, err := fhirmsg.NewImportID(time.Now(), rand.Reader)
+		id, err := newID(r)
 		if err != nil {
 			fail(w, http.StatusInternalServerError, err)
 			return
 		}
 		req.ID = id
 	}
-	req = req.WithDefaults()
-	if err := req.Check(); err != nil {
+	if err := req.CheckOpen(); err != nil {
 		fail(w, http.StatusBadRequest, err)
+		return
+	}
+	if !s.admit(w, r, c, req) {
 		return
 	}
 	if err := s.publish(r, req); err != nil {
@@ -52,6 +63,70 @@ func (s *Server) queue(w http.ResponseWriter, r *http.Request, req fhirmsg.Impor
 	w.Header().Set("Location", "/imports/"+req.ID.String())
 	reply(w, http.StatusAccepted, Created{Import: req.ID})
 }
+
+// check says what a supplier may not ask for. An operator may ask for anything.
+func (c caller) check(req fhirmsg.ImportRequest) error {
+	switch {
+	case c.isOperator():
+		return nil
+	case req.Supplier != "" && req.Supplier != c.name():
+		return fmt.Errorf("supplier: the token is of supplier %s", c.name())
+	case req.ID != (fhirmsg.ImportID{}), req.Attempt != 0:
+		return fmt.Errorf("id, attempt: are not a supplier's to choose; name the request by the header %s", headerKey)
+	case req.Retry != (fhirmsg.ImportID{}) && c.supplier.IsLaxer(req.Validation):
+		return fmt.Errorf("what supplier %s delivers is validated as %s at least", c.name(), c.supplier.Validation)
+	}
+	for i, source := range req.Sources {
+		if source.Path != "" {
+			return fmt.Errorf("sources[%d].path: files of this server are its operator's; hand content in with PUT /spool", i)
+		}
+		if source.Spool != "" && !strings.HasPrefix(source.Spool, spoolPrefix(c)) {
+			return fmt.Errorf("sources[%d].spool: was not handed in by supplier %s", i, c.name())
+		}
+	}
+	return nil
+}
+
+// admit answers what a declared supplier's policy refuses, so that it is known at once; ok is that it does not.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request, c caller, req fhirmsg.ImportRequest) (ok bool) {
+	declared, err := s.Ledger.Supplier(r.Context(), req.Supplier)
+	switch {
+	case errors.Is(err, ledger.ErrNoSupplier):
+		if err := req.WithDefaults().Check(); err != nil { // nothing else is filled in
+			fail(w, http.StatusBadRequest, err)
+			return false
+		}
+		return true
+	case err != nil:
+		s.failLedger(w, err)
+		return false
+	case declared.Removed != nil:
+		fail(w, http.StatusUnprocessableEntity, fmt.Errorf("supplier %s was removed and delivers nothing any more", declared.Name))
+		return false
+	}
+	if req.Retry == (fhirmsg.ImportID{}) {
+		if _, refusal := declared.Fill(req); refusal != "" {
+			fail(w, http.StatusUnprocessableEntity, errors.New(refusal))
+			return false
+		}
+	}
+	if c.isOperator() || declared.MaxImports == 0 {
+		return true // an operator's imports wait for their turn
+	}
+	open, err := s.Ledger.OpenImports(r.Context(), declared.Name)
+	if err != nil {
+		s.failLedger(w, err)
+		return false
+	}
+	if open >= declared.MaxImports {
+		tooMany(w, retryImports, fmt.Sprintf("%d imports of supplier %s are under way, which is all that its policy allows at once", open, declared.Name))
+		return false
+	}
+	return true
+}
+
+// retryImports is after how many seconds a supplier may ask again whether one of its imports has ended.
+const retryImports = 10
 
 func (s *Server) publish(r *http.Request, req fhirmsg.ImportRequest) error {
 	msg, err := req.Encode()
@@ -65,7 +140,7 @@ func (s *Server) publish(r *http.Request, req fhirmsg.ImportRequest) error {
 const listed = 50
 
 func (s *Server) list(w http.ResponseWriter, r *http.Request) {
-	imports, err := s.Ledger.List(r.Context(), listed)
+	imports, err := s.Ledger.List(r.Context(), callerOf(r).name(), listed)
 	if err != nil {
 		s.failLedger(w, err)
 		return
@@ -74,7 +149,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) status(w http.ResponseWriter, r *http.Request) {
-	id, ok := importID(w, r)
+	id, ok := s.ownImport(w, r)
 	if !ok {
 		return
 	}
@@ -93,7 +168,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 
 // move changes an import's state and answers with the import as it stands then.
 func (s *Server) move(w http.ResponseWriter, r *http.Request, change func(context.Context, fhirmsg.ImportID) error) {
-	id, ok := importID(w, r)
+	id, ok := s.ownImport(w, r)
 	if !ok {
 		return
 	}
@@ -101,7 +176,21 @@ func (s *Server) move(w http.ResponseWriter, r *http.Request, change func(contex
 		s.failLedger(w, err)
 		return
 	}
+	s.keep(r.Context(), id)
 	s.status(w, r)
+}
+
+// keepFor is how long an answer waits for a change to be in the journal.
+const keepFor = 5 * time.Second
+
+// keep publishes a change of an import in the journal before it is answered, so that a restore of the
+// database brings it back. If that fails, a writer does so later.
+func (s *Server) keep(ctx context.Context, id fhirmsg.ImportID) {
+	ctx, cancel := context.WithTimeout(ctx, keepFor)
+	defer cancel()
+	if err := s.Journal.Import(ctx, id); err != nil {
+		s.Log.Warn().Err(err).Stringer("import", id).Msg("a change of an import is not in the journal yet; a writer publishes it")
+	}
 }
 
 func (s *Server) cancel(w http.ResponseWriter, r *http.Request) { s.move(w, r, s.Ledger.Cancel) }
@@ -109,11 +198,14 @@ func (s *Server) cancel(w http.ResponseWriter, r *http.Request) { s.move(w, r, s
 func (s *Server) pause(w http.ResponseWriter, r *http.Request) { s.move(w, r, s.Ledger.Pause) }
 
 func (s *Server) resume(w http.ResponseWriter, r *http.Request) {
-	id, ok := importID(w, r)
+	id, ok := s.ownImport(w, r)
 	if !ok {
 		return
 	}
 	req, publish, err := s.Ledger.Resume(r.Context(), id)
+	if err == nil {
+		s.keep(r.Context(), id)
+	}
 	if err == nil && publish {
 		err = s.publish(r, req)
 	}
@@ -126,7 +218,7 @@ func (s *Server) resume(w http.ResponseWriter, r *http.Request) {
 
 // retry queues an import that puts the rejects of another one through again.
 func (s *Server) retry(w http.ResponseWriter, r *http.Request) {
-	id, ok := importID(w, r)
+	id, ok := s.ownImport(w, r)
 	if !ok {
 		return
 	}

@@ -27,7 +27,7 @@ func (s *Server) issues(w http.ResponseWriter, r *http.Request) {
 func (s *Server) stream(w http.ResponseWriter, r *http.Request,
 	read func(context.Context, fhirmsg.ImportID, func(ledger.RejectRow) error) error, form func(ledger.RejectRow) ([]byte, error),
 ) {
-	id, ok := importID(w, r)
+	id, ok := s.ownImport(w, r)
 	if !ok {
 		return
 	}

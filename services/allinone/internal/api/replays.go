@@ -26,6 +26,21 @@ func (s *Server) replay(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusAccepted, replay)
 }
 
+// restore brings back what a restored database lacks, and answers with the replays that it began.
+func (s *Server) restore(w http.ResponseWriter, r *http.Request) {
+	var req operate.RestoreRequest
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)).Decode(&req); err != nil || req.Since.IsZero() {
+		fail(w, http.StatusBadRequest, errors.New("restore request: want since, a time such as 2026-05-01T00:00:00Z"))
+		return
+	}
+	restored, err := s.Operator.Restore(r.Context(), req)
+	if err != nil {
+		s.failOperator(w, err)
+		return
+	}
+	reply(w, http.StatusAccepted, restored)
+}
+
 func (s *Server) replays(w http.ResponseWriter, r *http.Request) {
 	list, err := s.Ledger.Replays(r.Context(), listed)
 	if err != nil {

@@ -1,15 +1,19 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
+	"strings"
+	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/journal"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/services/writer"
 	"github.com/stoker-fhir/stoker/services/writer/operate"
@@ -19,50 +23,81 @@ import (
 type Server struct {
 	Bus      *bus.Bus
 	Ledger   *ledger.Ledger
+	Journal  journal.Journal
 	Store    *writer.Reader
 	Operator *operate.Operator
 	SpoolDir string
+	Auth     Auth
 	Log      zerolog.Logger
+
+	rates *rates
 }
 
 // Handler returns the interface, to be mounted at the root; other is what serves the paths
 // that are not the interface's, such as health and metrics.
 func (s *Server) Handler(other http.Handler) http.Handler {
+	s.rates = newRates(time.Now)
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /imports", s.create)
-	mux.HandleFunc("GET /imports", s.list)
-	mux.HandleFunc("GET /imports/{id}", s.status)
-	mux.HandleFunc("POST /imports/{id}/cancel", s.cancel)
-	mux.HandleFunc("POST /imports/{id}/pause", s.pause)
-	mux.HandleFunc("POST /imports/{id}/resume", s.resume)
-	mux.HandleFunc("POST /imports/{id}/retry", s.retry)
-	mux.HandleFunc("POST /imports/{id}/discard", s.discard)
-	mux.HandleFunc("PUT /datasets/{dataset}/history", s.setHistory)
-	mux.HandleFunc("GET /imports/{id}/rejects", s.rejects)
-	mux.HandleFunc("GET /imports/{id}/issues", s.issues)
-	mux.HandleFunc("GET /datasets/{dataset}/{type}/{id}", s.trace)
-	mux.HandleFunc("POST /replays", s.replay)
-	mux.HandleFunc("GET /replays", s.replays)
-	mux.HandleFunc("GET /replays/{id}", s.replayStatus)
-	mux.HandleFunc("POST /replays/{id}/cancel", s.cancelReplay)
-	mux.HandleFunc("GET /datasets", s.datasets)
-	mux.HandleFunc("POST /datasets/{dataset}/swap", s.swap)
-	mux.HandleFunc("DELETE /datasets/{dataset}", s.drop)
-	mux.HandleFunc("GET /streams", s.streams)
-	mux.HandleFunc("PUT /spool", s.spool)
-	mux.HandleFunc("GET /pressure", s.pressure)
-	mux.HandleFunc("POST /types/{type}/pause", s.pauseType)
-	mux.HandleFunc("POST /types/{type}/resume", s.resumeType)
+	for _, route := range s.routes() {
+		handle := route.handle
+		if strings.HasPrefix(route.pattern, http.MethodPost+" ") && !route.unkeyed {
+			handle = s.keyed(handle)
+		}
+		mux.HandleFunc(route.pattern, s.allow(route.who, handle))
+	}
 	mux.Handle("/", other)
-	return localOnly(http.NewCrossOriginProtection().Handler(mux))
+	return s.localOnly(http.NewCrossOriginProtection().Handler(mux))
+}
+
+// route is a part of the interface.
+type route struct {
+	pattern string
+	who     access
+	handle  http.HandlerFunc
+	unkeyed bool // of a POST: an Idempotency-Key does not repeat its answer
+}
+
+func (s *Server) routes() []route {
+	return []route{
+		{pattern: "POST /imports", who: anyone, handle: s.create},
+		{pattern: "GET /imports", who: anyone, handle: s.list},
+		{pattern: "GET /imports/{id}", who: anyone, handle: s.status},
+		{pattern: "POST /imports/{id}/cancel", who: anyone, handle: s.cancel},
+		{pattern: "POST /imports/{id}/pause", who: anyone, handle: s.pause},
+		{pattern: "POST /imports/{id}/resume", who: anyone, handle: s.resume},
+		{pattern: "POST /imports/{id}/retry", who: anyone, handle: s.retry},
+		{pattern: "POST /imports/{id}/discard", handle: s.discard},
+		{pattern: "GET /imports/{id}/rejects", who: anyone, handle: s.rejects},
+		{pattern: "GET /imports/{id}/issues", who: anyone, handle: s.issues},
+		{pattern: "PUT /spool", who: anyone, handle: s.spool},
+		{pattern: "GET /suppliers", handle: s.suppliers},
+		{pattern: "POST /suppliers", handle: s.addSupplier},
+		{pattern: "GET /suppliers/{name}", who: anyone, handle: s.supplier},
+		{pattern: "DELETE /suppliers/{name}", handle: s.removeSupplier},
+		{pattern: "POST /suppliers/{name}/tokens", handle: s.addToken, unkeyed: true},
+		{pattern: "GET /datasets", handle: s.datasets},
+		{pattern: "DELETE /datasets/{dataset}", handle: s.drop},
+		{pattern: "POST /datasets/{dataset}/swap", handle: s.swap},
+		{pattern: "PUT /datasets/{dataset}/history", handle: s.setHistory},
+		{pattern: "GET /datasets/{dataset}/{type}/{id}", handle: s.trace},
+		{pattern: "POST /replays", handle: s.replay},
+		{pattern: "GET /replays", handle: s.replays},
+		{pattern: "GET /replays/{id}", handle: s.replayStatus},
+		{pattern: "POST /replays/{id}/cancel", handle: s.cancelReplay},
+		{pattern: "POST /restore", handle: s.restore},
+		{pattern: "GET /streams", handle: s.streams},
+		{pattern: "GET /pressure", handle: s.pressure},
+		{pattern: "POST /types/{type}/pause", handle: s.pauseType},
+		{pattern: "POST /types/{type}/resume", handle: s.resumeType},
+	}
 }
 
 // localOnly refuses requests that came under a foreign name, as by DNS rebinding, to a
-// server that listens on a loopback address.
-func localOnly(next http.Handler) http.Handler {
+// server that listens on a loopback address and takes those who ask there for operators.
+func (s *Server) localOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-		if isLoopback(local) && !isLoopbackName(r.Host) {
+		if !s.Auth.TokensOnly && isLoopback(local) && !isLoopbackName(r.Host) {
 			fail(w, http.StatusForbidden, errors.New("this server answers to local names only"))
 			return
 		}
@@ -124,3 +159,6 @@ func (s *Server) failLedger(w http.ResponseWriter, err error) {
 		fail(w, http.StatusServiceUnavailable, errors.New("the ledger cannot be read at the moment; see the log"))
 	}
 }
+
+// uncancelled is the context of what is done whether the client still waits or not.
+func uncancelled(r *http.Request) context.Context { return context.WithoutCancel(r.Context()) }

@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
+	"github.com/stoker-fhir/stoker/pkg/supplier"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/api"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/client"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/stack"
 )
@@ -20,31 +23,42 @@ type connection struct {
 func (a *app) connect(ctx context.Context, services bool) (*connection, error) {
 	note, running := stack.Running(a.settings.DataDir)
 	if url := a.settings.URL; url != "" {
-		conn := &connection{Client: client.New(url), databaseURL: a.settings.DatabaseURL.Reveal()}
+		conn := &connection{Client: client.New(url, a.token()), databaseURL: a.settings.DatabaseURL.Reveal()}
 		if running && conn.databaseURL == "" && note.URL == strings.TrimRight(url, "/") {
 			conn.databaseURL = note.DatabaseURL
 		}
 		return conn, nil
 	}
 	if running {
-		return &connection{Client: client.New(note.URL), databaseURL: note.DatabaseURL}, nil
+		return &connection{Client: client.New(note.URL, a.token()), databaseURL: note.DatabaseURL}, nil
 	}
 	opts := a.stackOptions()
 	opts.Listen = "127.0.0.1:0"
 	opts.Services = services
+	opts.Auth.TokensOnly = false // nobody but this command is to know the address
 	own, err := stack.Start(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
-	return &connection{Client: client.New(own.URL), own: own, databaseURL: own.DatabaseURL}, nil
+	return &connection{Client: client.New(own.URL, a.token()), own: own, databaseURL: own.DatabaseURL}, nil
 }
 
 func (a *app) stackOptions() stack.Options {
 	s := a.settings
-	return stack.Options{
+	opts := stack.Options{
+		Suppliers: s.Suppliers, Auth: api.Auth{TokensOnly: s.Auth == authToken},
 		DataDir: s.DataDir, NATSURL: s.NATSURL.Reveal(), DatabaseURL: s.DatabaseURL.Reveal(), Listen: s.Listen,
 		Fetcher: s.Fetcher, Parser: s.Parser, Writer: s.Writer, Log: a.log,
 	}
+	if token := s.Operator.Reveal(); token != "" {
+		opts.Auth.OperatorToken = supplier.HashOf(token)
+	}
+	return opts
+}
+
+// token is what commands prove themselves by.
+func (a *app) token() string {
+	return cmp.Or(a.settings.Token.Reveal(), a.settings.Operator.Reveal())
 }
 
 // close stops what connect started.

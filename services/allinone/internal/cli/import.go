@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -63,13 +62,13 @@ Exit codes: 0 complete (rejected lines allowed), 1 failed, 2 wrong usage,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runImport(cmd.Context(), f, args) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.dataset, "dataset", fhirmsg.DefaultDataset, "dataset to import into, a schema in PostgreSQL")
-	flags.StringVar(&f.supplier, "supplier", fhirmsg.DefaultSupplier, "who delivers")
-	flags.StringVar(&f.mode, "mode", string(fhirmsg.ModeOverwrite), "overwrite: the later import wins; sync: the later meta.lastUpdated wins. Fixed by a dataset's first import")
+	flags.StringVar(&f.dataset, "dataset", "", "dataset to import into, a schema in PostgreSQL (default: the supplier's, or fhir)")
+	flags.StringVar(&f.supplier, "supplier", "", "who delivers (default local); one that was declared delivers by its policy, see: stoker supplier --help")
+	flags.StringVar(&f.mode, "mode", "", "overwrite: the later import wins; sync: the later meta.lastUpdated wins. Fixed by a dataset's first import (default: the supplier's, or overwrite)")
 	flags.StringVar(&f.asOf, "as-of", "", "mode sync: the time (RFC 3339) of resources without meta.lastUpdated")
 	flags.IntVar(&f.chunkSize, "chunk-size", 0, "bytes of a chunk, before compression (default 2 MiB)")
-	flags.StringVar(&f.validation, "validation", string(fhirmsg.ValidationWarn),
-		"strict: a resource with an error is rejected; warn: it is stored, and the error reported; off: not checked")
+	flags.StringVar(&f.validation, "validation", "",
+		"strict: a resource with an error is rejected; warn: it is stored, and the error reported; off: not checked (default: the supplier's, or warn)")
 	flags.StringVar(&f.maxRejects, "max-rejects", fhirmsg.DefaultMaxRejects,
 		"pause when more is rejected: a number, a share, which counts from 1,000 lines on, or off")
 	f.add(cmd)
@@ -142,7 +141,7 @@ func (f importFlags) request() (req fhirmsg.ImportRequest, err error) {
 	req = fhirmsg.ImportRequest{
 		Supplier: f.supplier, Dataset: f.dataset, Mode: fhirmsg.Mode(f.mode), ChunkSize: f.chunkSize,
 		Validation: fhirmsg.Validation(f.validation), MaxRejects: f.maxRejects,
-	}.WithDefaults()
+	}
 	if f.asOf != "" {
 		t, err := time.Parse(time.RFC3339, f.asOf)
 		if err != nil {
@@ -150,12 +149,14 @@ func (f importFlags) request() (req fhirmsg.ImportRequest, err error) {
 		}
 		req.AsOf = &t
 	}
-	if req.ID, err = fhirmsg.NewImportID(time.Now(), rand.Reader); err != nil {
-		return req, err
-	}
 	check := req
+	check.ID = fhirmsg.ImportID{1}                // the other side chooses it
 	check.Sources = []fhirmsg.Source{{Path: "/"}} // they are checked where they are read
-	if err := check.Check(); err != nil {
+	checked := check.CheckOpen
+	if f.supplier == "" { // there is no policy that fills anything in
+		checked = check.WithDefaults().Check
+	}
+	if err := checked(); err != nil {
 		return req, lifecycle.Exit{Code: ExitUsage, Err: err}
 	}
 	return req, nil

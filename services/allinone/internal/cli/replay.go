@@ -29,6 +29,9 @@ nothing; rows that were lost, as by a TRUNCATE or a restore, come back; --into b
 dataset, which "stoker dataset swap" can put in the first one's place; --force restores rows
 that were edited by hand. No replay makes a new version or overwrites a newer one.
 
+After PostgreSQL was restored from a backup: --since with the time at which the backup began, and
+no dataset. It brings back all that came since, rows and accounts of all datasets; see docs/restore.md.
+
 All running writers share the work. Ctrl-C leaves it to them. How far back a replay can go:
 stoker streams. A replay that would miss messages that were trimmed is refused, unless
 --available is given.
@@ -39,14 +42,19 @@ Exit codes: 0 complete, 1 failed or refused, 2 wrong usage, 4 it goes on without
   stoker replay --dataset fhir --into fhir-new
   stoker replay show ID`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.runReplay(cmd.Context(), f) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.restores(cmd) {
+				return a.runRestore(cmd.Context(), f)
+			}
+			return a.runReplay(cmd.Context(), f)
+		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.req.Dataset, "dataset", fhirmsg.DefaultDataset, "dataset whose messages are read")
+	flags.StringVar(&f.req.Dataset, "dataset", fhirmsg.DefaultDataset, "dataset whose messages are read; all with --since alone")
 	flags.StringVar(&f.req.Into, "into", "", "dataset to write into (default the same); made if it is missing")
 	flags.StringSliceVar(&f.req.Types, "type", nil, "only this resource type; may be given several times")
 	flags.StringVar(&f.imp, "import", "", "only what this import brought, by its id")
-	flags.StringVar(&f.since, "since", "", "only what was queued at this time (RFC 3339) or later")
+	flags.StringVar(&f.since, "since", "", "only what was queued at this time (RFC 3339) or later; without a dataset, all that came since, accounts included")
 	flags.Uint64Var(&f.req.FromSequence, "from-sequence", 0, "only messages from this sequence of the stream on")
 	flags.BoolVar(&f.req.Force, "force", false, "write bodies also where the very version is there")
 	flags.BoolVar(&f.req.Available, "available", false, "replay what there is, also if older messages were trimmed")

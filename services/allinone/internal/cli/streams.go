@@ -52,6 +52,11 @@ func (a *app) printStreams(s operate.Streams) error {
 		return err
 	}
 	a.printf("\n%s\n", describeReach(s))
+	if s.RestoreSince != nil {
+		a.printf("PostgreSQL can be brought up to date from a backup of %s or later\n", s.RestoreSince.UTC().Format(time.RFC3339))
+	} else {
+		a.printf("PostgreSQL can be brought up to date from any backup\n")
+	}
 	if len(s.Reach) == 0 {
 		return nil
 	}

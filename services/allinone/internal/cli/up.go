@@ -9,7 +9,7 @@ import (
 )
 
 func (a *app) upCommand() *cobra.Command {
-	var listen string
+	var listen, suppliers string
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Run NATS, PostgreSQL and the three services until interrupted",
@@ -25,6 +25,9 @@ The data folder holds everything; after a stop or a crash, "stoker up" goes on w
 			if listen != "" {
 				opts.Listen = listen
 			}
+			if suppliers != "" {
+				opts.Suppliers = suppliers
+			}
 			s, err := stack.Start(cmd.Context(), opts)
 			if err != nil {
 				return err
@@ -37,5 +40,6 @@ The data folder holds everything; after a stop or a crash, "stoker up" goes on w
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "", "address of the HTTP interface (default 127.0.0.1:8080, or STOKER_LISTEN)")
+	cmd.Flags().StringVar(&suppliers, "suppliers", "", "file that declares suppliers (default none, or STOKER_SUPPLIERS)")
 	return cmd
 }

@@ -22,10 +22,12 @@ import (
 var ErrNotFound = errors.New("no such import")
 
 // Client calls one process.
-type Client struct{ base string }
+type Client struct{ base, token string }
 
-// New makes a client of the process at a URL.
-func New(base string) *Client { return &Client{base: strings.TrimRight(base, "/")} }
+// New makes a client of the process at a URL, which sends a bearer token if that is not "".
+func New(base, token string) *Client {
+	return &Client{base: strings.TrimRight(base, "/"), token: token}
+}
 
 // Import asks for an import and returns its id.
 func (c *Client) Import(ctx context.Context, req fhirmsg.ImportRequest) (fhirmsg.ImportID, error) {
@@ -161,6 +163,9 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader) 
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {

@@ -23,6 +23,16 @@ func (c *Client) Replay(ctx context.Context, req operate.ReplayRequest) (r ledge
 	return r, err
 }
 
+// Restore brings back what a restored database lacks, and begins the replays for it.
+func (c *Client) Restore(ctx context.Context, req operate.RestoreRequest) (r operate.Restored, err error) {
+	body, err := json.Marshal(req)
+	if err != nil {
+		return r, fmt.Errorf("encode request: %w", err)
+	}
+	err = c.call(ctx, http.MethodPost, "/restore", bytes.NewReader(body), &r)
+	return r, err
+}
+
 // Replays returns the newest replays.
 func (c *Client) Replays(ctx context.Context) (list []ledger.Replay, err error) {
 	err = c.call(ctx, http.MethodGet, "/replays", nil, &list)

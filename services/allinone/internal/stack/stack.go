@@ -15,9 +15,11 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/database"
+	"github.com/stoker-fhir/stoker/pkg/journal"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/natsd"
 	"github.com/stoker-fhir/stoker/pkg/pgd"
+	"github.com/stoker-fhir/stoker/pkg/supplier"
 	"github.com/stoker-fhir/stoker/pkg/telemetry"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/api"
 	"github.com/stoker-fhir/stoker/services/fetcher"
@@ -37,6 +39,8 @@ type Options struct {
 	DatabaseURL string // "" is a private server
 	Listen      string // address of the HTTP interface; port 0 is any that is free
 	Services    bool   // also run fetcher, parser and writer
+	Suppliers   string // file of suppliers; "" is none
+	Auth        api.Auth
 	Fetcher     fetcher.Config
 	Parser      parser.Config
 	Writer      writer.Config
@@ -77,6 +81,9 @@ func Start(ctx context.Context, opts Options) (s *Stack, err error) {
 	s.onClose(func(context.Context) { unlock() })
 	pool, err := s.openDatabase(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.declareSuppliers(ctx, pool); err != nil {
 		return nil, err
 	}
 	nc, err := s.openQueue(ctx)
@@ -138,6 +145,26 @@ func (s *Stack) openDatabase(ctx context.Context) (*pgxpool.Pool, error) {
 	return pool, nil
 }
 
+// declareSuppliers reads the file of suppliers, if there is one. What is wrong with it ends the start: to go
+// on with what was declared before would be another policy than the operator thinks.
+func (s *Stack) declareSuppliers(ctx context.Context, pool *pgxpool.Pool) error {
+	if s.opts.Suppliers == "" {
+		return nil
+	}
+	list, err := supplier.ReadFile(s.opts.Suppliers)
+	if err != nil {
+		return err
+	}
+	left, err := ledger.New(pool).ApplySuppliers(ctx, list)
+	if err != nil {
+		return err
+	}
+	for _, name := range left {
+		s.log.Warn().Str("supplier", name).Msg("the file of suppliers does not name it any more; it may deliver as before, until it is removed: stoker supplier remove")
+	}
+	return nil
+}
+
 func (s *Stack) openQueue(ctx context.Context) (nc *nats.Conn, err error) {
 	if s.opts.NATSURL != "" {
 		nc, err = bus.Connect(s.opts.NATSURL, "stoker", s.log)
@@ -195,8 +222,8 @@ func (s *Stack) spoolDir() string { return filepath.Join(s.opts.DataDir, "spool"
 func (s *Stack) serve(b *bus.Bus, pool *pgxpool.Pool, registry *prometheus.Registry) error {
 	l := ledger.New(pool)
 	server := &api.Server{
-		Bus: b, Ledger: l, Store: &writer.Reader{Pool: pool}, Operator: &operate.Operator{Bus: b, Ledger: l, Pool: pool},
-		SpoolDir: s.spoolDir(), Log: s.log,
+		Bus: b, Ledger: l, Journal: journal.Journal{Bus: b, Ledger: l}, Store: &writer.Reader{Pool: pool}, Operator: &operate.Operator{Bus: b, Ledger: l, Pool: pool},
+		SpoolDir: s.spoolDir(), Auth: s.opts.Auth, Log: s.log,
 	}
 	ready := func(ctx context.Context) error { return errors.Join(b.Ready(ctx), l.Ready(ctx)) }
 	listener, err := listen(s.opts.Listen)

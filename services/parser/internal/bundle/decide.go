@@ -232,6 +232,12 @@ func (u *Unroller) nameIt(e *Entry, p *parts) {
 			}
 		}
 	}
+	if u.Base != "" && bytes.HasPrefix(p.fullURL.Text, []byte(u.Base)) {
+		if id := instanceOf(u.FHIRVersion, p.fullURL.Text, string(e.Type)); id != "" && key.Fault([]byte(id)) == "" {
+			e.ID = []byte(id)
+			return
+		}
+	}
 	switch {
 	case !canBeNamed(e.Type):
 		e.reject("required", "id is missing: a "+string(e.Type)+" in a Bundle needs one to be stored", "resource.id", p.resource.Start)

@@ -21,6 +21,7 @@ type Bundle struct {
 	Type        Type
 	FHIRVersion string
 	IDs         key.Maker // of the supplier
+	Base        string    // of the supplier's own server, with a slash at its end, where fullUrls on it name resources; else ""
 
 	// Refuses says which of the resources that could be stored are rejected all the same; nil is
 	// none.

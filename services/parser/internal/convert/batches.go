@@ -7,7 +7,7 @@ import (
 // maxKept is how many bytes of buffers are kept from one chunk to the next.
 const maxKept = 4 << 20
 
-// recordOverhead is more than a record needs besides id and body: tags, lengths, numbers,
+// recordOverhead is more than a record needs besides ids and body: tags, lengths, numbers,
 // hash.
 const recordOverhead = 96
 
@@ -65,7 +65,7 @@ func (b *batches) add(resourceType []byte, r *fhirmsg.Record) {
 		g.current = true
 		b.current = append(b.current, g)
 	}
-	if g.rows > 0 && len(g.body)+len(r.ID)+len(r.Body)+recordOverhead > b.limit {
+	if g.rows > 0 && len(g.body)+len(r.ID)+len(r.OriginalID)+len(r.Body)+recordOverhead > b.limit {
 		b.seal(g)
 	}
 	if g.body == nil {

@@ -112,6 +112,9 @@ func (p *Parser) unroll(l line, d *resource.Document) bool {
 		return false
 	}
 	b := bundle.Bundle{Text: l.text, Document: d, Type: t, FHIRVersion: p.chunk.Import.FHIRVersion, IDs: p.ids}
+	if p.scope != nil {
+		b.Base = p.scope.Base()
+	}
 	if p.strict {
 		b.Refuses = func(resource lex.Value) bool { return hasError(p.problems.within(resource)) }
 	}
@@ -228,7 +231,11 @@ func (p *Parser) store(l line, resourceType []byte, f found) {
 		p.statement.Clamped++
 	}
 	f.record.Stamp = stamp
-	p.batches.add(resourceType, &f.record)
+	if p.scope == nil {
+		p.batches.add(resourceType, &f.record)
+	} else {
+		p.storeScoped(resourceType, f.record)
+	}
 	if !p.checks && !key.IsUsual(f.record.ID) {
 		f.issues = append(f.issues, fhirmsg.Issue{
 			Severity: "error", Code: "value", Expression: string(resourceType) + ".id", Line: l.number, Column: 1,
@@ -240,6 +247,20 @@ func (p *Parser) store(l line, resourceType []byte, f found) {
 			Line: l.number, Entry: f.record.Entry, Offset: l.offset, Type: string(resourceType), ID: string(f.record.ID), Issues: f.issues,
 		})
 	}
+}
+
+// storeScoped gives a record the key that it has under the key policy scoped. What is reported of it
+// has the key that its supplier knows.
+func (p *Parser) storeScoped(resourceType []byte, r fhirmsg.Record) {
+	r.OriginalID, r.ID = r.ID, p.scope.ID(resourceType, r.ID)
+	if !r.Deleted {
+		var err error
+		if r.Body, r.Hash, err = p.scope.Rewrite(r.Body); err != nil {
+			p.failed = err
+			return
+		}
+	}
+	p.batches.add(resourceType, &r)
 }
 
 // instant reads a date. One that cannot be read is an issue; where the definitions are

@@ -10,13 +10,14 @@ import (
 	"github.com/stoker-fhir/stoker/services/parser/internal/bundle"
 	"github.com/stoker-fhir/stoker/services/parser/internal/key"
 	"github.com/stoker-fhir/stoker/services/parser/internal/resource"
+	"github.com/stoker-fhir/stoker/services/parser/internal/scope"
 )
 
 // Rules is the version of what this package does. A change that makes another output of the
 // same chunk raises it.
 //
-// 2 validates, where an import asks for it.
-const Rules = 2
+// 2 validates, where an import asks for it. 3 scopes keys, where one asks for it.
+const Rules = 3
 
 // DefaultMaxBatchBytes is the size of a batch's body, before compression, that is not
 // exceeded but by a single resource. A message of that size fits NATS's default of 1 MiB.
@@ -50,6 +51,8 @@ type Parser struct {
 
 	chunk     fhirmsg.ChunkHeader // in hand
 	ids       key.Maker
+	scope     *scope.Scoper // nil where keys are kept
+	failed    error         // why nothing can be said of the chunk
 	statement fhirmsg.Statement
 	checks    bool // against the definitions
 	strict    bool // what has an error is rejected
@@ -69,6 +72,9 @@ func New(opts Options) *Parser {
 // Convert says what a chunk holds. Errors are [ErrUnsupported], or say that the chunk's
 // header and body do not belong together; whatever else is wrong is in the rejects.
 func (p *Parser) Convert(c fhirmsg.Chunk) (Output, error) {
+	if keys := c.Import.Keys; keys != "" && keys.Check() != nil {
+		return Output{}, fmt.Errorf("%w: key policy %s", ErrUnsupported, keys) // to keep ids that are not to be kept would mix patients up
+	}
 	if c.Import.Rules > Rules || !fhirdef.Supports(c.Import.FHIRVersion) {
 		return Output{}, fmt.Errorf("%w: rules %d, FHIR %s; have rules %d, FHIR %s",
 			ErrUnsupported, c.Import.Rules, c.Import.FHIRVersion, Rules, fhirdef.R4)
@@ -78,6 +84,10 @@ func (p *Parser) Convert(c fhirmsg.Chunk) (Output, error) {
 	}
 	p.chunk = c.ChunkHeader
 	p.ids = key.NewMaker(c.Import.Supplier)
+	p.scope, p.failed = nil, nil
+	if c.Import.Keys == fhirmsg.KeysScoped {
+		p.scope = scope.New(c.Import, p.ids)
+	}
 	p.statement = fhirmsg.Statement{Import: c.Import, Place: c.Place}
 	p.findings.begin()
 	p.batches.begin(c.ChunkHeader)
@@ -140,6 +150,9 @@ func (p *Parser) lines(l line) {
 }
 
 func (p *Parser) finish() (Output, error) {
+	if p.failed != nil {
+		return Output{}, p.failed
+	}
 	s := &p.statement
 	// Invariant 3: every line is accounted for.
 	if got := s.Lines; got != p.chunk.Lines {

@@ -54,6 +54,11 @@ func (m Maker) FromContent(resourceType string, hash fhirmsg.Hash) []byte {
 	return format(uuid5(m.space, strings.Join([]string{"content", resourceType, hash.String()}, ":")))
 }
 
+// Scoped makes the id of what the supplier calls Type/id, under the key policy scoped.
+func (m Maker) Scoped(resourceType, id []byte) []byte {
+	return format(uuid5(m.space, string(resourceType)+"/"+string(id)))
+}
+
 func uuid5(space [16]byte, name string) [16]byte {
 	h := sha1.New()
 	h.Write(space[:])

@@ -31,6 +31,17 @@ type Discarded struct {
 // was there before or gave way to them; otherwise the error is a [Refusal]. Other errors are
 // [ledger.ErrNotFound], [ledger.ErrState], and those of the database.
 func Discard(ctx context.Context, pool *pgxpool.Pool, id fhirmsg.ImportID, file string, rehearse bool) (Discarded, error) {
+	return discard(ctx, pool, id, rehearse, func(tx pgx.Tx) (ledger.Discard, error) { return ledger.FindDiscard(ctx, tx, id, file) })
+}
+
+// DiscardAgain is [Discard] of what was discarded before the database was restored: an import or, by index,
+// a file of it.
+func DiscardAgain(ctx context.Context, pool *pgxpool.Pool, id fhirmsg.ImportID, file int32) error {
+	_, err := discard(ctx, pool, id, false, func(tx pgx.Tx) (ledger.Discard, error) { return ledger.FindDiscardAgain(ctx, tx, id, file) })
+	return err
+}
+
+func discard(ctx context.Context, pool *pgxpool.Pool, id fhirmsg.ImportID, rehearse bool, find func(pgx.Tx) (ledger.Discard, error)) (Discarded, error) {
 	var d Discarded
 	dataset, err := ledger.New(pool).DatasetOf(ctx, id)
 	if err != nil {
@@ -40,7 +51,7 @@ func Discard(ctx context.Context, pool *pgxpool.Pool, id fhirmsg.ImportID, file 
 		if err := lockExclusively(ctx, tx, dataset); err != nil {
 			return err
 		}
-		if d.Discard, err = ledger.FindDiscard(ctx, tx, id, file); err != nil {
+		if d.Discard, err = find(tx); err != nil {
 			return err
 		}
 		if err := d.undo(ctx, tx); err != nil {

@@ -375,7 +375,7 @@ func TestDiscardWaitsForTheWriter(t *testing.T) {
 	if err := save(t.Context(), writer, g, g.rows, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := ledger.RecordWritten(t.Context(), writer, g.statements()); err != nil {
+	if _, err := ledger.RecordWritten(t.Context(), writer, g.statements()); err != nil {
 		t.Fatal(err)
 	}
 	if err := writer.Commit(t.Context()); err != nil {

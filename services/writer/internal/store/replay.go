@@ -60,11 +60,12 @@ func (g *group) read(ctx context.Context, tx pgx.Tx) error {
 }
 
 func (g *group) readStated(ctx context.Context, tx pgx.Tx) (err error) {
-	headers := make([]fhirmsg.BatchHeader, len(g.batches))
-	for i, b := range g.batches {
-		headers[i] = b.BatchHeader
+	g.replay.stated, err = ledger.StatedOf(ctx, tx, g.headers())
+	for i, s := range g.replay.stated {
+		if s != nil && s.Restored && (g.elsewhere() || len(s.Outcomes) != len(g.outcomes[i])) {
+			g.replay.stated[i] = nil // not the dataset's again yet
+		}
 	}
-	g.replay.stated, err = ledger.StatedOf(ctx, tx, headers)
 	return err
 }
 
@@ -82,6 +83,8 @@ func (g *group) stated(r *row) (out ledger.Outcome, stated bool) {
 		return 0, false
 	case r.index >= len(s.Outcomes): // another batch was stated in its place, and it was written too
 		return 0, true
+	case s.Restored && ledger.Outcome(s.Outcomes[r.index]) == ledger.Rejected:
+		return 0, true // PostgreSQL says again why
 	}
 	switch o := ledger.Outcome(s.Outcomes[r.index]); o {
 	case ledger.Rejected, ledger.Cancelled, ledger.Discarded:
@@ -95,7 +98,7 @@ func (g *group) stated(r *row) (out ledger.Outcome, stated bool) {
 func (g *group) state(ctx context.Context, tx pgx.Tx) error {
 	statements := g.statements()
 	if !g.elsewhere() {
-		if err := ledger.RecordWritten(ctx, tx, statements); err != nil {
+		if err := g.record(ctx, tx, g.asBefore(statements)); err != nil {
 			return err
 		}
 	}

@@ -56,8 +56,9 @@ type group struct {
 	outcomes      [][]byte // by batch and index
 	conflictCount []int64  // by batch
 	deletes       bool
-	history       bool    // the dataset keeps every version
-	replay        *replay // nil: the batches come for the first time
+	history       bool             // the dataset keeps every version
+	replay        *replay          // nil: the batches come for the first time
+	said          []ledger.Written // by batch: what the ledger says of it
 }
 
 // newGroup decodes batches of one dataset and type.

@@ -34,7 +34,8 @@ func New(pool *pgxpool.Pool) *Store {
 // Result says what a write did.
 type Result struct {
 	Counts  ledger.Counts
-	Retries int // transactions that were begun again
+	Retries int              // transactions that were begun again
+	Stated  []ledger.Written // what the ledger says of each batch, to be published; nil of a replay
 }
 
 // attempts is how often a transaction that met another writer is begun again before the
@@ -93,6 +94,7 @@ func (s *Store) write(ctx context.Context, g *group) (Result, error) {
 			return result, err
 		}
 	}
+	result.Stated = g.said
 	for _, w := range g.statements() {
 		result.Counts.Plus(w.Counts)
 	}
@@ -128,7 +130,7 @@ func (s *Store) try(ctx context.Context, g *group, refused map[position]*pgconn.
 				g.settle(r, out)
 			case fates[r.batch] == ledger.Discarded, fates[r.batch] == ledger.Cancelled && !stated:
 				g.settle(r, fates[r.batch])
-			case bad != nil && stated:
+			case bad != nil && stated && !g.restored(r.batch):
 				g.settle(r, ledger.Rejected)
 			case bad != nil:
 				g.settle(r, ledger.Rejected)

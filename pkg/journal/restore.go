@@ -1,0 +1,185 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/stoker-fhir/stoker/pkg/bus"
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+)
+
+// Margin is how much earlier than asked for statements are read: the clocks of NATS and PostgreSQL may
+// differ, and what a parser said may have waited to be recorded. What is there already stays as it is.
+const Margin = 10 * time.Minute
+
+// gathered is how many statements are recorded at once.
+const gathered = 100
+
+// ErrReach is returned where statements were trimmed that may be needed.
+var ErrReach = errors.New("does not reach back far enough")
+
+// Changes is what was restored that is not the ledger's alone to do.
+type Changes struct {
+	Imports   int                        // how many were brought up to date
+	Discarded []fhirmsg.ImportStatement  // imports, or files of them, that were discarded
+	Datasets  []fhirmsg.DatasetStatement // in their order
+}
+
+// Restore brings the ledger up to date with all that was stated since a time, but for what became of batches: that is
+// kept beside, for the replay that writes them again. It may be repeated, and run beside everything else. available is
+// to take what there is where statements were trimmed; otherwise the error is [ErrReach].
+func (j Journal) Restore(ctx context.Context, since time.Time, available bool) (c Changes, err error) {
+	from := map[string]uint64{}
+	for _, stream := range []string{fhirmsg.StreamJournal, fhirmsg.StreamStatements, fhirmsg.StreamRejects} {
+		if from[stream], err = j.from(ctx, stream, since.Add(-Margin), available); err != nil {
+			return c, err
+		}
+	}
+	// Imports come last: one that is found with its files and all that was parsed is
+	// not taken for complete before.
+	if err := j.read(ctx, fhirmsg.StreamJournal, from, j.restorePart); err != nil {
+		return c, err
+	}
+	if err := j.restoreParsed(ctx, from); err != nil {
+		return c, err
+	}
+	if err := j.read(ctx, fhirmsg.StreamRejects, from, j.restoreRejects); err != nil {
+		return c, err
+	}
+	err = j.read(ctx, fhirmsg.StreamJournal, from, func(ctx context.Context, msg bus.Message) error { return j.restoreWhole(ctx, &c, msg) })
+	return c, err
+}
+
+// from is the sequence to read a stream from.
+func (j Journal) from(ctx context.Context, stream string, at time.Time, available bool) (uint64, error) {
+	first, err := j.Bus.SequenceAt(ctx, stream, at)
+	if err != nil || available {
+		return first, err
+	}
+	// If the message before is gone, it may have come since that time, and others with it.
+	intact, err := j.Bus.Intact(ctx, stream, max(first, 2)-1)
+	if err == nil && !intact {
+		err = fmt.Errorf("stream %s %w: what was stated at %s is gone", stream, ErrReach, at.UTC().Format(time.RFC3339))
+	}
+	return first, err
+}
+
+func (j Journal) read(ctx context.Context, stream string, from map[string]uint64, each func(context.Context, bus.Message) error) error {
+	last, err := j.Bus.LastSequence(ctx, stream)
+	if err != nil {
+		return err
+	}
+	return j.Bus.Read(ctx, stream, "", from[stream], last, func(msg bus.Message) error {
+		if err := each(ctx, msg); err != nil {
+			return fmt.Errorf("message %d of %s: %w", msg.Sequence, stream, err)
+		}
+		return nil
+	})
+}
+
+// kind is the third token of a subject, and name the one after it.
+func kind(subject string) (kind, name string) {
+	tokens := strings.Split(strings.TrimPrefix(subject, fhirmsg.SubjectJournal+"."), ".")
+	if len(tokens) < 2 {
+		return "", ""
+	}
+	return tokens[0], tokens[1]
+}
+
+// restorePart restores what is about a part of an import.
+func (j Journal) restorePart(ctx context.Context, msg bus.Message) error {
+	switch kind, name := kind(msg.Subject); kind {
+	case fhirmsg.JournalFiles:
+		var list fhirmsg.FileList
+		if err := json.Unmarshal(msg.Data, &list); err != nil {
+			return err
+		}
+		return j.Ledger.RestoreFileList(ctx, list)
+	case fhirmsg.JournalFile:
+		var s fhirmsg.FileStatement
+		if err := json.Unmarshal(msg.Data, &s); err != nil {
+			return err
+		}
+		return j.Ledger.RestoreFile(ctx, s)
+	case fhirmsg.JournalWritten:
+		w, err := fhirmsg.DecodeWritten(msg.Data)
+		if err != nil {
+			return err
+		}
+		return j.Ledger.RestoreWritten(ctx, name, w)
+	}
+	return nil
+}
+
+// restoreWhole restores what is about a whole import or dataset.
+func (j Journal) restoreWhole(ctx context.Context, c *Changes, msg bus.Message) error {
+	switch kind, _ := kind(msg.Subject); kind {
+	case fhirmsg.JournalImport:
+		var s fhirmsg.ImportStatement
+		if err := json.Unmarshal(msg.Data, &s); err != nil {
+			return err
+		}
+		restored, err := j.Ledger.RestoreImport(ctx, s)
+		if restored {
+			c.Imports++
+		}
+		if len(s.Discarded) > 0 {
+			c.Discarded = append(c.Discarded, s)
+		}
+		return err
+	case fhirmsg.JournalDataset:
+		var s fhirmsg.DatasetStatement
+		if err := json.Unmarshal(msg.Data, &s); err != nil {
+			return err
+		}
+		c.Datasets = append(c.Datasets, s)
+	}
+	return nil
+}
+
+// restoreParsed restores what parsers stated.
+func (j Journal) restoreParsed(ctx context.Context, from map[string]uint64) error {
+	var statements []fhirmsg.Statement
+	err := j.read(ctx, fhirmsg.StreamStatements, from, func(ctx context.Context, msg bus.Message) error {
+		s, err := fhirmsg.DecodeStatement(msg.Data)
+		if err != nil {
+			return nil //nolint:nilerr // it is among the dead letters, and the ledger never had it
+		}
+		if statements = append(statements, s); len(statements) < gathered {
+			return nil
+		}
+		err = j.Ledger.RecordParsed(ctx, statements)
+		statements = statements[:0]
+		return err
+	})
+	if err != nil || len(statements) == 0 {
+		return err
+	}
+	return j.Ledger.RecordParsed(ctx, statements)
+}
+
+func (j Journal) restoreRejects(ctx context.Context, msg bus.Message) error {
+	group, err := fhirmsg.DecodeRejects(msg.Data)
+	if err != nil {
+		return nil //nolint:nilerr // it is among the dead letters, and the ledger never had it
+	}
+	return j.Ledger.RecordRejects(ctx, []fhirmsg.Rejects{group})
+}
+
+// Accepted makes the row of an import again that was accepted before the database was lost.
+// Without a statement of it nothing is done.
+func (j Journal) Accepted(ctx context.Context, id fhirmsg.ImportID) error {
+	msg, ok, err := j.Bus.Last(ctx, fhirmsg.StreamJournal, fhirmsg.JournalImportSubject("*", id))
+	if err != nil || !ok {
+		return err
+	}
+	var s fhirmsg.ImportStatement
+	if err := json.Unmarshal(msg, &s); err != nil {
+		return fmt.Errorf("statement of import %s: %w", id, err)
+	}
+	return j.Ledger.AcceptAgain(ctx, s)
+}

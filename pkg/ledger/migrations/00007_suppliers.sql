@@ -1,0 +1,30 @@
+-- +goose Up
+
+-- Who was declared, and may deliver under which policy. A supplier that was removed keeps its
+-- row, so that what comes in its name is refused.
+CREATE TABLE stoker.supplier (
+    name        text PRIMARY KEY,
+    policy      jsonb NOT NULL,
+    credentials jsonb NOT NULL,
+    from_file   boolean NOT NULL, -- declared in suppliers.yaml, and changed there only
+    created     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    removed     timestamptz
+);
+
+-- The policy that an import was accepted under; null: its supplier had none.
+ALTER TABLE stoker.import ADD COLUMN policy jsonb;
+CREATE INDEX import_supplier ON stoker.import (supplier, issued);
+CREATE INDEX import_dataset ON stoker.import (dataset, supplier);
+
+-- Requests that were named by an Idempotency-Key, and what was answered.
+CREATE TABLE stoker.request (
+    caller  text NOT NULL, -- the supplier, or '' for operators
+    key     text NOT NULL,
+    asked   uuid NOT NULL, -- hash of method, path and body
+    begun   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    status  integer,       -- null: not answered yet
+    header  jsonb,
+    body    bytea,
+    PRIMARY KEY (caller, key)
+);
+CREATE INDEX request_begun ON stoker.request (begun);

@@ -1,0 +1,101 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/supplier"
+)
+
+// What can be wrong with a supplier.
+var (
+	ErrNoSupplier = errors.New("no such supplier")
+	ErrSupplier   = errors.New("the supplier cannot be as it was declared")
+)
+
+// Supplier is a declared supplier as the ledger has it.
+type Supplier struct {
+	supplier.Supplier
+	FromFile bool       `json:"from_file"` // declared in suppliers.yaml, and changed there only
+	Created  time.Time  `json:"created"`
+	Removed  *time.Time `json:"removed,omitempty"` // it delivers nothing any more
+}
+
+const selectSupplier = `SELECT name, policy, credentials, from_file, created, removed FROM stoker.supplier `
+
+func scanSupplier(row pgx.CollectableRow) (s Supplier, err error) {
+	err = row.Scan(&s.Name, &s.Policy, &s.Credentials, &s.FromFile, &s.Created, &s.Removed)
+	return s, err
+}
+
+type rowsQuerier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func findSupplier(ctx context.Context, q rowsQuerier, name string) (Supplier, error) {
+	rows, err := q.Query(ctx, selectSupplier+`WHERE name = $1`, name)
+	if err != nil {
+		return Supplier{}, err
+	}
+	s, err := pgx.CollectExactlyOneRow(rows, scanSupplier)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = ErrNoSupplier
+	}
+	return s, err
+}
+
+// Supplier returns a declared supplier, also one that was removed. Errors: [ErrNoSupplier].
+func (l *Ledger) Supplier(ctx context.Context, name string) (Supplier, error) {
+	s, err := findSupplier(ctx, l.pool, name)
+	if err != nil {
+		return s, fmt.Errorf("supplier %s: %w", name, err)
+	}
+	return s, nil
+}
+
+// Suppliers lists all declared suppliers by name, those that were removed last.
+func (l *Ledger) Suppliers(ctx context.Context) ([]Supplier, error) {
+	rows, err := l.pool.Query(ctx, selectSupplier+`ORDER BY removed IS NOT NULL, name COLLATE "C"`)
+	if err != nil {
+		return nil, fmt.Errorf("list suppliers: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, scanSupplier)
+	if err != nil {
+		return nil, fmt.Errorf("list suppliers: %w", err)
+	}
+	return list, nil
+}
+
+// SupplierOf returns the supplier of an import. Errors: [ErrNotFound].
+func (l *Ledger) SupplierOf(ctx context.Context, id fhirmsg.ImportID) (name string, err error) {
+	err = l.pool.QueryRow(ctx, `SELECT supplier FROM stoker.import WHERE id = $1`, [16]byte(id)).Scan(&name)
+	if err != nil {
+		return "", fmt.Errorf("supplier of import %s: %w", id, notFound(err))
+	}
+	return name, nil
+}
+
+// Policy returns the policy that an import was accepted under, or nil where its supplier was not
+// declared. One for which none is known, such as a row that was made again from messages, has that of its supplier now. Errors: [ErrNotFound].
+func (l *Ledger) Policy(ctx context.Context, id fhirmsg.ImportID) (policy *supplier.Policy, err error) {
+	err = l.pool.QueryRow(ctx, `SELECT coalesce(i.policy, s.policy) FROM stoker.import i
+		LEFT JOIN stoker.supplier s ON s.name = i.supplier WHERE i.id = $1`, [16]byte(id)).Scan(&policy)
+	if err != nil {
+		return nil, fmt.Errorf("policy of import %s: %w", id, notFound(err))
+	}
+	return policy, nil
+}
+
+// OpenImports is how many imports of a supplier have not ended, without those that are paused.
+func (l *Ledger) OpenImports(ctx context.Context, name string) (n int, err error) {
+	err = l.pool.QueryRow(ctx, `SELECT count(*) FROM stoker.import WHERE supplier = $1 AND ended IS NULL AND state <> 'paused'`, name).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("open imports of supplier %s: %w", name, err)
+	}
+	return n, nil
+}

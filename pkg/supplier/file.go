@@ -1,0 +1,157 @@
+package supplier
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/stoker-fhir/stoker/pkg/spelling"
+)
+
+// ReadFile reads suppliers.yaml; its form is in docs/suppliers.md. The error joins everything that is
+// wrong, each with the file's name, the line and the field, and shows no credential.
+func ReadFile(path string) ([]Supplier, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the file of suppliers: %w", err)
+	}
+	return parse(path, content)
+}
+
+// parse reads the content of a file.
+func parse(path string, content []byte) ([]Supplier, error) {
+	f := file{path: path}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(content, &doc); err != nil {
+		return nil, fmt.Errorf("%s: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if len(doc.Content) == 0 {
+		return nil, nil // empty, or comments only
+	}
+	var list []Supplier
+	f.members(doc.Content[0], "", func(key, value *yaml.Node) {
+		if key.Value != "suppliers" {
+			f.wrong(key, key.Value, errors.New(`is not known here; the file has one field, "suppliers"`))
+			return
+		}
+		f.members(value, "suppliers", func(key, value *yaml.Node) {
+			list = append(list, f.supplier(key, value))
+		})
+	})
+	return list, errors.Join(f.errs...)
+}
+
+// file is a file of suppliers that is being read.
+type file struct {
+	path string
+	errs []error
+}
+
+func (f *file) wrong(at *yaml.Node, field string, err error) {
+	if field != "" {
+		field += ": "
+	}
+	f.errs = append(f.errs, fmt.Errorf("%s:%d: %s%w", f.path, at.Line, field, err))
+}
+
+// members hands over the members of a mapping; each may be there once.
+func (f *file) members(n *yaml.Node, field string, each func(key, value *yaml.Node)) {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if n.Kind != yaml.MappingNode {
+		f.wrong(n, field, errors.New("must be a mapping: names, each with a colon and a value"))
+		return
+	}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if seen[key.Value] {
+			f.wrong(key, field, fmt.Errorf("%s is there twice", key.Value))
+			continue
+		}
+		seen[key.Value] = true
+		each(key, value)
+	}
+}
+
+// supplier reads what is said of one.
+func (f *file) supplier(name, body *yaml.Node) Supplier {
+	s := Supplier{Name: name.Value}
+	at := map[string]*yaml.Node{"name": name}
+	before := len(f.errs)
+	if body.Tag != "!!null" { // a name alone has all defaults
+		f.members(body, s.Name, func(key, value *yaml.Node) {
+			at[key.Value] = value
+			if err := set(&s, key.Value, value); err != nil {
+				f.wrong(key, s.Name+"."+key.Value, err)
+			}
+		})
+	}
+	if len(f.errs) > before {
+		return s // what could not be read would be complained about a second time
+	}
+	for _, p := range s.Problems() {
+		field, _, _ := strings.Cut(p.Field, "[")
+		node := cmp.Or(at[field], name)
+		f.wrong(node, s.Name+"."+p.Field, p.Err)
+	}
+	return s
+}
+
+// set sets a field of a supplier. Fields are those of its JSON, so that the file, the HTTP interface
+// and the ledger speak of the same.
+func set(s *Supplier, field string, value *yaml.Node) error {
+	if fields := Fields(); !slices.Contains(fields, field) {
+		nearest := slices.MinFunc(fields, func(a, b string) int {
+			return cmp.Compare(spelling.Distance(field, a), spelling.Distance(field, b))
+		})
+		return fmt.Errorf("is no field of a supplier; did you mean %s?", nearest)
+	}
+	var v any
+	if err := value.Decode(&v); err != nil {
+		return errors.New("cannot be read")
+	}
+	b, err := json.Marshal(map[string]any{field: v})
+	if err != nil {
+		return errors.New("cannot be read: keys of mappings must be text")
+	}
+	err = json.NewDecoder(bytes.NewReader(b)).Decode(s)
+	if misfit := (*json.UnmarshalTypeError)(nil); errors.As(err, &misfit) {
+		return fmt.Errorf("must be %s, not a %s", kindName(misfit.Type), misfit.Value)
+	}
+	return err
+}
+
+// Fields are the names of all fields that a supplier's declaration may have.
+func Fields() (names []string) {
+	for _, part := range []reflect.Type{reflect.TypeFor[Policy](), reflect.TypeFor[Credentials]()} {
+		for i := range part.NumField() {
+			name, _, _ := strings.Cut(part.Field(i).Tag.Get("json"), ",")
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// kindName is a type for people.
+func kindName(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return `text (in quotes, if it looks like a number)`
+	case reflect.Int, reflect.Int64:
+		return "a whole number"
+	case reflect.Slice:
+		return "a list"
+	default:
+		return "something else"
+	}
+}

@@ -1,0 +1,197 @@
+package supplier
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+)
+
+const example = `# who delivers
+suppliers:
+  clinic-a:
+    mode: sync
+    keys: scoped
+    base: https://fhir.clinic-a.example/r4
+    max_bytes: 10_000_000
+    max_imports: 2
+    url_prefixes: [https://bulk.clinic-a.example/]
+    client_id: clinic-a
+    jwks: {keys: [{kty: EC, kid: a, crv: P-384, x: x, y: y}]}
+  clinic-b:
+    dataset: research
+    fhir_version: 4.0.1
+    validation: strict
+    token_hashes:
+      - sha256:1f825aa2f0020ef7cf91dfa30da4668d791c5d4824fc8e41354b89ec05795ab3
+  clinic-c:
+`
+
+func TestReadFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "suppliers.yaml")
+	if err := os.WriteFile(path, []byte(example), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Supplier{
+		{
+			Name: "clinic-a",
+			Policy: Policy{
+				Mode: fhirmsg.ModeSync, Keys: fhirmsg.KeysScoped, Base: "https://fhir.clinic-a.example/r4", MaxBytes: 10_000_000,
+				MaxImports: 2, URLPrefixes: []string{"https://bulk.clinic-a.example/"},
+			},
+			Credentials: Credentials{ClientID: "clinic-a", JWKS: json.RawMessage(`{"keys":[{"crv":"P-384","kid":"a","kty":"EC","x":"x","y":"y"}]}`)},
+		},
+		{
+			Name:   "clinic-b",
+			Policy: Policy{Dataset: "research", FHIRVersion: "4.0.1", Validation: fhirmsg.ValidationStrict},
+			Credentials: Credentials{
+				TokenHashes: []string{"sha256:1f825aa2f0020ef7cf91dfa30da4668d791c5d4824fc8e41354b89ec05795ab3"},
+			},
+		},
+		{Name: "clinic-c"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("suppliers (-want +got):\n%s", diff)
+	}
+	if _, err := ReadFile(path + ".not"); err == nil || !strings.Contains(err.Error(), "suppliers.yaml.not") {
+		t.Errorf("a file that is not there: %v", err)
+	}
+}
+
+// TestFileErrors: what is wrong is told with line and field, and all of it at once.
+func TestFileErrors(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, content string
+		want          []string // nil: nothing is wrong
+	}{
+		{"empty", "", nil},
+		{"comments", "# nobody\n", nil},
+		{"nobody", "suppliers: {}\n", nil},
+		{"no YAML", "suppliers:\n\t- a\n", []string{"f.yaml: line 2"}},
+		{"a list", "- a\n", []string{"f.yaml:1: must be a mapping"}},
+		{"another field", "supplier:\n  a:\n", []string{`f.yaml:1: supplier: is not known here`}},
+		{"suppliers in a list", "suppliers:\n  - name: a\n", []string{"f.yaml:2: suppliers: must be a mapping"}},
+		{"twice", "suppliers:\n  a:\n  b:\n  a:\n", []string{"f.yaml:4: suppliers: a is there twice"}},
+		{"a field twice", "suppliers:\n  a:\n    mode: sync\n    mode: sync\n", []string{"f.yaml:4: a: mode is there twice"}},
+		{"misspelt", "suppliers:\n  a:\n    datset: x\n", []string{"f.yaml:3: a.datset: is no field of a supplier; did you mean dataset?"}},
+		{"type", "suppliers:\n  a:\n    max_bytes: many\n", []string{"f.yaml:3: a.max_bytes: must be a whole number, not a string"}},
+		{"number", "suppliers:\n  a:\n    fhir_version: 4.0\n", []string{"f.yaml:3: a.fhir_version: must be text"}},
+		{"name", "suppliers:\n  Clinic A:\n", []string{`f.yaml:2: Clinic A.name: name "Clinic A": use lower-case`}},
+		{"dataset", "suppliers:\n  a:\n    dataset: public\n", []string{"f.yaml:3: a.dataset: dataset \"public\": that schema is reserved"}},
+		{"reserved by its name", "suppliers:\n  public:\n", []string{"f.yaml:2: public.dataset"}},
+		{
+			"several", "suppliers:\n  a:\n    mode: up\n    keys: hash\n    validation: some\n    base: nowhere\n  b:\n    max_line: 1\n    max_bytes: -1\n",
+			[]string{"f.yaml:3: a.mode", "f.yaml:4: a.keys", "f.yaml:5: a.validation", "f.yaml:6: a.base", "f.yaml:8: b.max_line", "f.yaml:9: b.max_bytes: must not be negative"},
+		},
+		{"item", "suppliers:\n  a:\n    url_prefixes:\n      - https://a.example/\n      - ftp://a.example/\n", []string{"f.yaml:4: a.url_prefixes[1]: must be a URL"}},
+		{"hash", "suppliers:\n  a:\n    token_hashes: [hunter2]\n", []string{"f.yaml:3: a.token_hashes[0]: must be sha256:"}},
+		{"client without keys", "suppliers:\n  a:\n    client_id: a\n", []string{"f.yaml:3: a.client_id: needs its public keys"}},
+		{"keys without client", "suppliers:\n  a:\n    jwks_url: https://a.example/jwks\n", []string{"a.client_id: must be set"}},
+		{"private key", "suppliers:\n  a:\n    client_id: a\n    jwks: {keys: [{kty: EC, d: hunter2}]}\n", []string{"f.yaml:4: a.jwks: keys[0]: is a secret key"}},
+		{"no keys", "suppliers:\n  a:\n    client_id: a\n    jwks: {keys: []}\n", []string{"a.jwks: must be a JSON Web Key Set"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := parse("f.yaml", []byte(tt.content))
+			if (err == nil) != (tt.want == nil) {
+				t.Fatalf("got %v, want %v", err, tt.want)
+			}
+			if err == nil {
+				return
+			}
+			lines := strings.Split(err.Error(), "\n")
+			if len(lines) != len(tt.want) {
+				t.Errorf("got %d errors, want %d:\n%v", len(lines), len(tt.want), err)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("got\n%v\nwant %s", err, want)
+				}
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("a credential is shown: %v", err)
+			}
+		})
+	}
+}
+
+func TestToken(t *testing.T) {
+	t.Parallel()
+	token, hash := NewToken("clinic-a")
+	other, otherHash := NewToken("clinic-a")
+	if token == other || hash == otherHash || checkHash(hash) != nil || len(token) != len("stk.clinic-a.")+43 {
+		t.Errorf("tokens of %d bytes, %v", len(token), checkHash(hash))
+	}
+	if name, ok := TokenName(token); !ok || name != "clinic-a" {
+		t.Errorf("of %q, %v", name, ok)
+	}
+	c := Credentials{TokenHashes: []string{otherHash, hash}}
+	for _, tt := range []struct {
+		token string
+		want  bool
+	}{
+		{token, true}, {other, true}, {token + "x", false}, {token[:len(token)-1], false}, {"", false}, {hash, false},
+	} {
+		if c.Accepts(tt.token) != tt.want {
+			t.Errorf("accepts a token of %d bytes: %v", len(tt.token), !tt.want)
+		}
+	}
+	if (Credentials{}).Accepts(token) {
+		t.Error("a supplier without tokens accepts one")
+	}
+	for _, token := range []string{"", "stk.", "stk.clinic-a", "clinic-a.x"} {
+		if name, ok := TokenName(token); ok {
+			t.Errorf("%q is of %q", token, name)
+		}
+	}
+}
+
+func TestFill(t *testing.T) {
+	t.Parallel()
+	policy := Policy{Dataset: "d", Mode: fhirmsg.ModeSync, Validation: fhirmsg.ValidationWarn, MaxLine: 2048, Base: "https://a.example"}
+	type req = fhirmsg.ImportRequest
+	tests := []struct {
+		name    string
+		policy  Policy
+		in      req
+		want    req
+		refusal string // a part of it
+	}{
+		{"silent", policy, req{}, req{Dataset: "d", Mode: "sync", Validation: "warn", MaxLine: 2048, Base: "https://a.example"}, ""},
+		{
+			"the same", policy, req{Dataset: "d", Mode: "sync", Validation: "warn", MaxLine: 2048},
+			req{Dataset: "d", Mode: "sync", Validation: "warn", MaxLine: 2048, Base: "https://a.example"}, "",
+		},
+		{
+			"stricter", policy, req{Validation: "strict", MaxLine: 1024, Base: "https://b.example"},
+			req{Dataset: "d", Mode: "sync", Validation: "strict", MaxLine: 1024, Base: "https://b.example"}, "",
+		},
+		{"no policy", Policy{}, req{Mode: "sync", Validation: "off"}, req{Dataset: "a", Mode: "sync", Validation: "off"}, ""},
+		{"dataset", policy, req{Dataset: "fhir"}, req{}, "supplier a delivers with dataset d; the request says fhir"},
+		{"dataset of its name", Policy{}, req{Dataset: "fhir"}, req{}, "dataset a; the request says fhir"},
+		{"mode", policy, req{Mode: "overwrite"}, req{}, "mode sync; the request says overwrite"},
+		{"version", Policy{FHIRVersion: "4.0.1"}, req{FHIRVersion: "5.0.0"}, req{}, "fhir_version 4.0.1"},
+		{"laxer", policy, req{Validation: "off"}, req{}, "validated as warn at least"},
+		{"long lines", policy, req{MaxLine: 4096}, req{}, "at most 2048 bytes"},
+	}
+	for _, tt := range tests {
+		tt.in.Supplier, tt.want.Supplier = "a", "a"
+		got, refusal := tt.policy.Fill(tt.in)
+		if tt.refusal == "" && (refusal != "" || !reflect.DeepEqual(got, tt.want)) || !strings.Contains(refusal, tt.refusal) {
+			t.Errorf("%s: got %+v, %q; want %+v, %q", tt.name, got, refusal, tt.want, tt.refusal)
+		}
+	}
+}

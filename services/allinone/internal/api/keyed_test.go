@@ -1,0 +1,94 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/supplier"
+)
+
+// TestIdempotencyKey: a request has one effect however often it is sent, and the same answer.
+func TestIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Auth{})
+	a, b := f.supplier("clinic-a", supplier.Policy{}), f.supplier("clinic-b", supplier.Policy{})
+	const body = `{"sources":[{"url":"https://a.example/x"}]}`
+	ask := func(token, key, body string) answer {
+		return f.do(http.MethodPost, "/imports", token, body, headerKey, key)
+	}
+	first := ask(a, "k", body)
+	id := first.imported(t)
+	if id != fhirmsg.ImportIDFromKey("clinic-a", "k") || f.requests() != 1 {
+		t.Errorf("import %s, %d requests", id, f.requests())
+	}
+	again := ask(a, "k", body)
+	if again.imported(t) != id || again.header.Get("Location") != first.header.Get("Location") || again.header.Get("Idempotency-Replayed") == "" || f.requests() != 1 {
+		t.Errorf("again: %+v, %d requests", again, f.requests())
+	}
+	if got := ask(a, "k", body+" "); got.status != http.StatusUnprocessableEntity {
+		t.Errorf("the key of another request: %d: %s", got.status, got.body)
+	}
+	if ask(b, "k", body).imported(t) == id || ask("", "k", body).imported(t) == id || ask(a, "l", body).imported(t) == id {
+		t.Error("another supplier's key, an operator's and another key are other imports")
+	}
+	// Where the answer was lost with the process, the import is the same.
+	if _, err := f.Operator.Pool.Exec(t.Context(), `DELETE FROM stoker.request`); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(a, "k", body).imported(t); got != id || f.requests() != 4 {
+		t.Errorf("after its answer was lost: %s, want %s; %d requests", got, id, f.requests())
+	}
+	if got := ask(a, strings.Repeat("k", maxKey+1), body); got.status != http.StatusBadRequest {
+		t.Errorf("a long key: %d", got.status)
+	}
+	// What is refused is refused again; what may pass later is asked anew.
+	if one, two := ask(a, "r", `{}`), ask(a, "r", `{}`); one.status != http.StatusBadRequest || one.body != two.body {
+		t.Errorf("refused: %+v, then %+v", one, two)
+	}
+	// The same for whatever else is posted.
+	path := "/imports/" + f.accepted("clinic-a").String() + "/cancel"
+	one, two := f.do(http.MethodPost, path, a, "", headerKey, "c"), f.do(http.MethodPost, path, a, "", headerKey, "c")
+	if one.status != http.StatusOK || two.status != http.StatusOK || one.body != two.body {
+		t.Errorf("cancelled: %d %s, then %d %s", one.status, one.body, two.status, two.body)
+	}
+	if got := f.do(http.MethodPost, path, a, ""); got.status != http.StatusConflict {
+		t.Errorf("cancelled again without a key: %d: %s", got.status, got.body)
+	}
+}
+
+// TestIdempotencyKeyAtOnce: of requests with one key at the same time, one has its effect.
+func TestIdempotencyKeyAtOnce(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Auth{})
+	token := f.supplier("clinic-a", supplier.Policy{})
+	answers := make([]answer, 8)
+	var wg sync.WaitGroup
+	for i := range answers {
+		wg.Go(func() {
+			answers[i] = f.do(http.MethodPost, "/imports", token, `{"sources":[{"url":"https://a.example/x"}]}`, headerKey, "k")
+		})
+	}
+	wg.Wait()
+	accepted := 0
+	for _, a := range answers {
+		switch a.status {
+		case http.StatusAccepted:
+			accepted++
+			if a.imported(t) != fhirmsg.ImportIDFromKey("clinic-a", "k") {
+				t.Errorf("another import: %s", a.body)
+			}
+		case http.StatusConflict:
+			if a.header.Get("Retry-After") == "" {
+				t.Error("409 does not say when to try again")
+			}
+		default:
+			t.Errorf("%d: %s", a.status, a.body)
+		}
+	}
+	if accepted == 0 || f.requests() != 1 {
+		t.Errorf("%d accepted, %d requests queued, want one", accepted, f.requests())
+	}
+}

@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/supplier"
+)
+
+// supplierFlags are the flags of `stoker supplier add`: the fields of suppliers.yaml.
+type supplierFlags struct {
+	supplier                     supplier.Supplier
+	mode, validation, keys, jwks string
+	replace, token               bool
+}
+
+func (a *app) supplierAddCommand() *cobra.Command {
+	var f supplierFlags
+	cmd := &cobra.Command{
+		Use:   "add NAME",
+		Short: "Declare a supplier",
+		Long: `Declare a supplier. It gets a dataset of its own, of its name, and ids stay as they come. To have it
+share a dataset, name a key policy with it: scoped keeps equal ids of two suppliers apart, keep lets the
+later one win.`,
+		Example: `  stoker supplier add clinic-a --mode sync --token
+  stoker supplier add clinic-b --dataset research --keys scoped --max-imports 2`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.supplier.Name = args[0]
+			return a.addSupplier(cmd.Context(), f)
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func (f *supplierFlags) add(cmd *cobra.Command) {
+	flags, s := cmd.Flags(), &f.supplier
+	flags.StringVar(&s.Dataset, "dataset", "", "dataset that it delivers into (default: of its name)")
+	flags.StringVar(&f.mode, "mode", "", "overwrite or sync (default: as each import says)")
+	flags.StringVar(&s.FHIRVersion, "fhir-version", "", "version of FHIR (default: as each import says)")
+	flags.StringVar(&f.validation, "validation", "", "strict, warn or off; imports may be stricter (default: as each import says)")
+	flags.StringVar(&f.keys, "keys", "", "keep: ids as they come; scoped: ids of its own, references follow (default keep)")
+	flags.StringVar(&s.Base, "base", "", "URL of its FHIR server; absolute references to it are its own")
+	flags.StringSliceVar(&s.URLPrefixes, "url-prefix", nil, "what URLs that are fetched for it must begin with")
+	flags.StringSliceVar(&s.InternalHosts, "internal-host", nil, "host of such URLs that may have an address that is not public")
+	flags.Int64Var(&s.MaxBytes, "max-bytes", 0, "bytes of an import, after decompression (default no limit, as below)")
+	flags.Int64Var(&s.MaxLines, "max-lines", 0, "lines of an import")
+	flags.IntVar(&s.MaxLine, "max-line", 0, "bytes of a line; a longer one is rejected")
+	flags.IntVar(&s.MaxImports, "max-imports", 0, "imports under way at once; others wait, or are answered with 429")
+	flags.IntVar(&s.RequestsPerMinute, "requests-per-minute", 0, "requests to the HTTP interface; others are answered with 429")
+	flags.IntVar(&s.KeepReportsDays, "keep-reports-days", 0, "days after an import's end that its rejects and issues are kept")
+	flags.StringVar(&s.ClientID, "client-id", "", "client id of SMART Backend Services")
+	flags.StringVar(&s.JWKSURL, "jwks-url", "", "where its public keys are")
+	flags.StringVar(&f.jwks, "jwks", "", "file with its public keys, a JSON Web Key Set")
+	flags.BoolVar(&f.token, "token", false, "make a bearer token and print it, this once")
+	flags.BoolVar(&f.replace, "replace", false, "declare a supplier anew that is there; its tokens stay")
+}
+
+// declared is the supplier that the flags declare.
+func (f supplierFlags) declared() (supplier.Supplier, error) {
+	s := f.supplier
+	s.Mode, s.Validation, s.Keys = fhirmsg.Mode(f.mode), fhirmsg.Validation(f.validation), fhirmsg.Keys(f.keys)
+	if f.jwks != "" {
+		content, err := os.ReadFile(f.jwks)
+		if err != nil {
+			return s, usage("--jwks: %w", err)
+		}
+		if !json.Valid(content) {
+			return s, usage("--jwks %s: is not JSON", f.jwks)
+		}
+		s.JWKS = content
+	}
+	if err := s.Check(); err != nil {
+		return s, usage("%w", err)
+	}
+	return s, nil
+}
+
+func (a *app) addSupplier(ctx context.Context, f supplierFlags) error {
+	s, err := f.declared()
+	if err != nil {
+		return err
+	}
+	return a.withConnection(ctx, func(ctx context.Context, conn *connection) error {
+		declared, err := conn.AddSupplier(ctx, s, f.replace)
+		if err != nil {
+			return err
+		}
+		what := a.printf
+		if f.token {
+			what = a.note
+		}
+		what("supplier %s delivers into dataset %s, with key policy %s\n", declared.Name, declared.DatasetOf(declared.Name), declared.KeysOrKeep())
+		if f.token {
+			return a.makeToken(ctx, conn, declared.Name)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,166 @@
+package fetcher
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stoker-fhir/stoker/pkg/bus"
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/supplier"
+	"github.com/stoker-fhir/stoker/services/fetcher/internal/source"
+)
+
+// request is one of a supplier, for files in a folder.
+func request(t *testing.T, name, dir string) fhirmsg.ImportRequest {
+	t.Helper()
+	id, err := fhirmsg.NewImportID(time.Now(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fhirmsg.ImportRequest{ID: id, Supplier: name, ChunkSize: fhirmsg.MinChunkSize, Sources: []fhirmsg.Source{{Path: dir}}}
+}
+
+// files writes files of so many lines of 600 bytes, of which one fills a chunk.
+func files(t *testing.T, lines ...int) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for i, n := range lines {
+		line := fmt.Sprintf(`{"resourceType":"Patient","id":"%d","x":"`, i)
+		line += strings.Repeat("x", 600-len(line)-3) + "\"}\n"
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.ndjson", i)), []byte(strings.Repeat(line, n)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestAllowance: of an import that has more than its supplier may send, the file with which it has
+// fails, and so do those behind it. What came before is published.
+func TestAllowance(t *testing.T) {
+	t.Parallel()
+	f, _ := newFetcher(t)
+	f.source = source.Config{Roots: []string{"/"}}
+	tests := []struct {
+		name   string
+		policy supplier.Policy
+		lines  []int
+		states string
+		read   int64 // lines
+		reason string
+	}{
+		{"all of it", supplier.Policy{MaxLines: 5, MaxBytes: 3000}, []int{2, 3}, "closed closed", 5, ""},
+		{"nothing behind it", supplier.Policy{MaxLines: 5, MaxBytes: 3000}, []int{5, 0}, "closed closed", 5, ""},
+		{"lines", supplier.Policy{MaxLines: 4}, []int{2, 4, 1}, "closed failed failed", 4, "more than the 4 lines that the policy of supplier a"},
+		{"bytes", supplier.Policy{MaxBytes: 2999}, []int{2, 3}, "closed failed", 4, "more than the 2999 bytes that the policy of supplier a"},
+		{"no limit", supplier.Policy{}, []int{9}, "closed", 9, ""},
+	}
+	for _, tt := range tests {
+		s := supplier.Supplier{Name: "a", Policy: tt.policy}
+		if err := f.ledger.AddSupplier(t.Context(), s, true); err != nil {
+			t.Fatal(err)
+		}
+		req := request(t, "a", files(t, tt.lines...))
+		if err := f.fetch(t.Context(), req); err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		status, err := f.ledger.Status(t.Context(), req.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var states []string
+		for _, file := range status.Files {
+			states = append(states, file.State)
+			if (file.State == "failed") != (file.Reason != "") || !strings.Contains(tt.reason+file.Reason, tt.reason) {
+				t.Errorf("%s: %s failed with %q, want %q", tt.name, file.Name, file.Reason, tt.reason)
+			}
+		}
+		if got := strings.Join(states, " "); got != tt.states || status.Lines.Read != tt.read {
+			t.Errorf("%s: %s, %d lines; want %s, %d", tt.name, got, status.Lines.Read, tt.states, tt.read)
+		}
+	}
+}
+
+// TestAllowanceIsResumed: a fetcher that follows another one counts what that one published.
+func TestAllowanceIsResumed(t *testing.T) {
+	t.Parallel()
+	f, pool := newFetcher(t)
+	if err := f.ledger.AddSupplier(t.Context(), supplier.Supplier{Name: "a", Policy: supplier.Policy{MaxLines: 4}}, false); err != nil {
+		t.Fatal(err)
+	}
+	f.source = source.Config{Roots: []string{"/"}}
+	req := request(t, "a", files(t, 2, 3))
+	if err := f.fetch(t.Context(), req); err != nil {
+		t.Fatal(err)
+	}
+	// As if it had died with the second file in hand, after one chunk of it.
+	if _, err := pool.Exec(t.Context(), `
+		WITH forgotten AS (DELETE FROM stoker.fetched WHERE import = $1 AND file = 1 AND off > 0),
+			opened AS (UPDATE stoker.file SET state = 'open', reason = '' WHERE import = $1 AND file = 1)
+		UPDATE stoker.import SET state = 'fetching', closed = NULL WHERE id = $1`, [16]byte(req.ID)); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.fetch(t.Context(), req); err != nil {
+		t.Fatal(err)
+	}
+	status, err := f.ledger.Status(t.Context(), req.ID)
+	if err != nil || status.Lines.Read != 4 || status.Files[0].State != "closed" || status.Files[1].State != "failed" {
+		t.Errorf("%d lines, %+v, %v", status.Lines.Read, status.Files, err)
+	}
+}
+
+// TestWaitsForEarlierImports: beyond what its supplier may have at once, an import is handed back, and
+// nobody's place is taken meanwhile.
+func TestWaitsForEarlierImports(t *testing.T) {
+	t.Parallel()
+	f, _ := newFetcher(t)
+	if err := f.ledger.AddSupplier(t.Context(), supplier.Supplier{Name: "a", Policy: supplier.Policy{MaxImports: 1}}, false); err != nil {
+		t.Fatal(err)
+	}
+	f.source = source.Config{Roots: []string{"/"}}
+	dir := files(t, 1)
+	first, second := request(t, "a", dir), request(t, "a", dir)
+	if err := f.fetch(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	err := f.fetch(t.Context(), second)
+	if later := bus.Later("", 0); err == nil || fmt.Sprintf("%T", err) != fmt.Sprintf("%T", later) {
+		t.Fatalf("while the first is draining: %v", err)
+	}
+	if s, err := f.ledger.Status(t.Context(), second.ID); err != nil || s.State != ledger.StateAccepted || s.Waiting == nil {
+		t.Errorf("it is %s, waits for %+v, %v", s.State, s.Waiting, err)
+	}
+	if err := f.ledger.Cancel(t.Context(), first.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.fetch(t.Context(), second); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := f.ledger.Status(t.Context(), second.ID); err != nil || s.State != ledger.StateDraining || s.Waiting != nil {
+		t.Errorf("it is %s, waits for %+v, %v", s.State, s.Waiting, err)
+	}
+}
+
+// TestForgedRequest: a request on the subject of one supplier cannot be of another.
+func TestForgedRequest(t *testing.T) {
+	t.Parallel()
+	f, _ := newFetcher(t)
+	req := request(t, "b", "/x")
+	msg, err := req.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = f.handle(t.Context(), []bus.Message{{Subject: fhirmsg.FetchSubject("a"), Data: msg}})
+	if err == nil || !strings.Contains(err.Error(), "supplier b on the subject") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := f.ledger.Status(t.Context(), req.ID); !errors.Is(err, ledger.ErrNotFound) {
+		t.Errorf("it was accepted: %v", err)
+	}
+}
