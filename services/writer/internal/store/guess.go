@@ -110,7 +110,7 @@ func presume(ctx context.Context, tx pgx.Tx, g *group, rows []*row, o ledger.Out
 	case ledger.Inserted:
 		return nil, insert(ctx, tx, g, rows, ledger.Inserted)
 	case ledger.Unchanged:
-		return move(ctx, tx, g, rows)
+		return moveWhere(ctx, tx, g, rows, isOlder+isOwn)
 	case ledger.Updated:
 		if g.history { // what someone inserted by hand must be seen before it is replaced
 			return rows, nil

@@ -93,12 +93,21 @@ func (g *group) appendRow(b []byte, r *row) []byte {
 	return b
 }
 
+// isOwn: t, what is there, is the supplier's of u, what comes. Rows that are not asked for must be, or those
+// that take the place of another supplier's would not be counted.
+const isOwn = ` AND t.supplier = u.supplier`
+
 // isOlder is the version rule: t, what is there, ranks below u, what comes.
 const isOlder = `(NOT t.subsetted, t.stamp, t.issued, t.file, t.line, t.entry) < (NOT u.subsetted, u.stamp, u.issued, u.file, u.line, u.entry)`
 
 // move gives rows of equal content their new version, without sending the content. Rows
 // that changed since they were asked for are returned.
 func move(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row, err error) {
+	return moveWhere(ctx, tx, g, rows, isOlder)
+}
+
+// moveWhere gives rows their new version under a condition, and returns those for which it does not hold.
+func moveWhere(ctx context.Context, tx pgx.Tx, g *group, rows []*row, condition string) (missed []*row, err error) {
 	if len(rows) == 0 {
 		return nil, nil
 	}
@@ -109,7 +118,7 @@ func move(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row,
 			supplier = u.supplier, import = u.import, written = now()
 		FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::int[], $5::bigint[], $6::int[], $7::text[], $8::uuid[], $9::bool[], $10::uuid[])
 			AS u(id, stamp, issued, file, line, entry, supplier, import, subsetted, hash)
-		WHERE t.id = u.id AND t.hash = u.hash AND t.subsetted = u.subsetted AND `+isOlder+` RETURNING t.id`,
+		WHERE t.id = u.id AND t.hash = u.hash AND t.subsetted = u.subsetted AND `+condition+` RETURNING t.id`,
 		params, collectIDs(done))
 	if err != nil {
 		return nil, fmt.Errorf("move versions in %s: %w", g.table, err)
@@ -122,10 +131,10 @@ func update(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*ro
 	return inPieces(ctx, tx, g, rows, updateWhere(isOlder))
 }
 
-// updateEarlier replaces rows that were not asked for, and are older by their stamp: an equal one
-// may be a conflict. The others are returned.
+// updateEarlier replaces rows that were not asked for, are older by their stamp, since an equal one
+// may be a conflict, and are of the same supplier. The others are returned.
 func updateEarlier(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row, err error) {
-	return inPieces(ctx, tx, g, rows, updateWhere(isOlder+` AND t.stamp < u.stamp`))
+	return inPieces(ctx, tx, g, rows, updateWhere(isOlder+isOwn+` AND t.stamp < u.stamp`))
 }
 
 // updateWhere replaces rows under a condition, and returns those for which it does not hold.
