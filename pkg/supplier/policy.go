@@ -108,7 +108,7 @@ func (s Supplier) Problems() []Problem {
 		}
 	}
 	problems = append(problems, s.limitProblems()...)
-	return append(problems, s.Credentials.problems()...)
+	return append(problems, s.credentialProblems()...)
 }
 
 func (p Policy) limitProblems() (problems []Problem) {

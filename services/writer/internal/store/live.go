@@ -93,10 +93,6 @@ func (g *group) appendRow(b []byte, r *row) []byte {
 	return b
 }
 
-// isOwn: t, what is there, is the supplier's of u, what comes. Rows that are not asked for must be, or those
-// that take the place of another supplier's would not be counted.
-const isOwn = ` AND t.supplier = u.supplier`
-
 // isOlder is the version rule: t, what is there, ranks below u, what comes.
 const isOlder = `(NOT t.subsetted, t.stamp, t.issued, t.file, t.line, t.entry) < (NOT u.subsetted, u.stamp, u.issued, u.file, u.line, u.entry)`
 
@@ -106,7 +102,6 @@ func move(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row,
 	return moveWhere(ctx, tx, g, rows, isOlder)
 }
 
-// moveWhere gives rows their new version under a condition, and returns those for which it does not hold.
 func moveWhere(ctx context.Context, tx pgx.Tx, g *group, rows []*row, condition string) (missed []*row, err error) {
 	if len(rows) == 0 {
 		return nil, nil
@@ -126,15 +121,20 @@ func moveWhere(ctx context.Context, tx pgx.Tx, g *group, rows []*row, condition 
 	return g.settleReturned(rows, done, ledger.Unchanged), nil
 }
 
-// update replaces older rows. A key's original id stays: it is what the key is made of. Rows that changed since they were asked for are returned.
+// update replaces older rows. A key's original id stays: it is what the key is made of. Rows that
+// changed since they were asked for are returned.
 func update(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row, err error) {
 	return inPieces(ctx, tx, g, rows, updateWhere(isOlder))
 }
 
-// updateEarlier replaces rows that were not asked for, are older by their stamp, since an equal one
-// may be a conflict, and are of the same supplier. The others are returned.
-func updateEarlier(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row, err error) {
-	return inPieces(ctx, tx, g, rows, updateWhere(isOlder+isOwn+` AND t.stamp < u.stamp`))
+// moveUnasked and updateUnasked do so with rows that were not asked for, and return besides those of which
+// more must be known: whose row is another supplier's, and an update at the stamp of what is there, which may be a conflict.
+func moveUnasked(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row, err error) {
+	return moveWhere(ctx, tx, g, rows, isOlder+` AND t.supplier = u.supplier`)
+}
+
+func updateUnasked(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row, err error) {
+	return inPieces(ctx, tx, g, rows, updateWhere(isOlder+` AND t.supplier = u.supplier AND t.stamp < u.stamp`))
 }
 
 // updateWhere replaces rows under a condition, and returns those for which it does not hold.
