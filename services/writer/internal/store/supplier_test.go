@@ -2,6 +2,7 @@ package store
 
 import (
 	"crypto/rand"
+	"fmt"
 	"testing"
 	"time"
 
@@ -51,6 +52,50 @@ func TestForeign(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantCounts(t, "a row that nobody delivered", f.write(batchOf(f.acceptOf("a"), patient("8", "1"))), ledger.Counts{Updated: 1})
+}
+
+// TestForeignInBulk: all are counted, also once rows are expected to turn out as those before and are
+// not asked for; and a supplier's own never are.
+func TestForeignInBulk(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	const groups, rows = 4, rowsEnough + 100
+	deliver := func(supplier, content string) (c ledger.Counts) {
+		imp := f.acceptOf(supplier)
+		for group := range groups {
+			var resources []res
+			for i := range rows {
+				resources = append(resources, res{id: fmt.Sprintf("%d-%d", group, i), content: content})
+			}
+			c.Plus(f.write(batchOf(imp, resources...)))
+		}
+		return c
+	}
+	const all = groups * rows
+	wantCounts(t, "the first", deliver("a", "1"), ledger.Counts{Inserted: all})
+	wantCounts(t, "its own", deliver("a", "2"), ledger.Counts{Updated: all})
+	wantCounts(t, "another's, updated", deliver("b", "3"), ledger.Counts{Updated: all, Foreign: all})
+	wantCounts(t, "its own, unchanged", deliver("b", "3"), ledger.Counts{Unchanged: all})
+	wantCounts(t, "another's, unchanged", deliver("a", "3"), ledger.Counts{Unchanged: all, Foreign: all})
+}
+
+// TestScopedPoison: what PostgreSQL refuses is told of under the supplier's own id, and not put through again.
+func TestScopedPoison(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	imp := f.acceptOf("a")
+	wantCounts(t, "one of two", f.write(scopedBatch(imp, res{id: "1", content: `"\u0000"`}, res{id: "2", content: "1"})), ledger.Counts{Inserted: 1, Rejected: 1})
+	var told []string
+	if err := f.ledger.Rejects(t.Context(), imp.ID, func(r ledger.RejectRow) error {
+		told = append(told, r.ID)
+		return nil
+	}); err != nil || len(told) != 1 || told[0] != "x1" {
+		t.Errorf("rejected %q, %v; want x1", told, err)
+	}
+	files, skipped, err := f.ledger.RejectedFiles(t.Context(), imp.ID)
+	if err != nil || len(files) != 0 || len(skipped) != 1 {
+		t.Errorf("to be put through again %+v, not to be %+v, %v", files, skipped, err)
+	}
 }
 
 // originals are the ids by which suppliers know what is stored; NULL is -.
