@@ -7,6 +7,7 @@ replace github.com/stoker-fhir/stoker/pkg => ../../pkg
 replace github.com/stoker-fhir/stoker/pkg/fhirmsg => ../../pkg/fhirmsg
 
 require (
+	github.com/google/go-cmp v0.7.0
 	github.com/rs/zerolog v1.35.1
 	github.com/stoker-fhir/stoker/pkg v0.0.0-00010101000000-000000000000
 	github.com/stoker-fhir/stoker/pkg/fhirmsg v0.0.0-00010101000000-000000000000

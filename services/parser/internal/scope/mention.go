@@ -19,11 +19,9 @@ func (s *Scoper) mention(v lex.Value, own string) {
 	}
 	id := v.Text[from:to]
 	if bytes.IndexByte(id, '%') >= 0 {
-		plain, err := url.PathUnescape(string(id))
-		if err != nil {
-			return
+		if plain, err := url.PathUnescape(string(id)); err == nil { // else it is an id with a percent sign
+			id = []byte(plain)
 		}
-		id = []byte(plain)
 	}
 	if key.Fault(id) != "" {
 		return // nothing can be stored under it
@@ -62,7 +60,7 @@ func (s *Scoper) find(text []byte, own string) (typ []byte, from, to int, ok boo
 	}
 	id, rest := text[from:to], text[to:]
 	switch {
-	case len(id) == 0, id[0] == '$', id[0] == '_': // an operation, or a search
+	case len(id) == 0, id[0] == '$', string(id) == "_search", string(id) == "_history": // not an id, but something to do
 		return nil, 0, 0, false
 	case len(rest) > 0 && rest[0] == '/' && !bytes.HasPrefix(rest, []byte("/_history/")) && !bytes.HasPrefix(rest, []byte("/$")):
 		return nil, 0, 0, false

@@ -79,6 +79,7 @@ func (s *Scoper) Rewrite(doc []byte) (rewritten []byte, hash fhirmsg.Hash, err e
 type place struct {
 	resource  bool // it is a resource, if it has a resourceType
 	contained bool // it is one in contained, or within one
+	extension bool // its url is a name
 }
 
 func (s *Scoper) value(i int, p place) int {
@@ -144,7 +145,7 @@ func (s *Scoper) object(i int, p place) int {
 			case "reference", "fullUrl":
 				s.mention(v, s.base)
 			case "url":
-				if !p.resource { // else it is its canonical name
+				if !p.resource && !p.extension { // else it is its canonical name
 					s.mention(v, s.binaries())
 				}
 			}
@@ -168,6 +169,8 @@ func (p place) within(name []byte) place {
 		return place{resource: true, contained: true}
 	case "resource":
 		return place{resource: true, contained: p.contained}
+	case "extension", "modifierExtension":
+		return place{extension: true, contained: p.contained}
 	default:
 		return place{contained: p.contained}
 	}

@@ -70,7 +70,9 @@ func TestMentions(t *testing.T) {
 		{"from the root", `/Patient/1`, "", ""},
 		{"a file", `documents/1.pdf`, "", ""},
 		{"an id that no row has", `Patient/a%2Fb`, "", ""},
-		{"bad escape", `Patient/a%2`, "", ""},
+		{"percent sign", `Patient/a%2`, `Patient/<Patient/a%2>`, ""},
+		{"underscore", `Patient/_a`, `Patient/<Patient/_a>`, ""},
+		{"history of a type", `Patient/_history`, "", ""},
 		{"empty", ``, "", ""},
 		{"quotes", `Patient/1/_history/\"\\\u0001`, `Patient/<Patient/1>/_history/\"\\\u0001`, ""},
 	}
@@ -104,6 +106,11 @@ func TestDocuments(t *testing.T) {
 			`{"resourceType":"ValueSet","id":"<ValueSet/v>","url":"https://a.example/fhir/ValueSet/v","meta":{"profile":["Patient/1"]},"x":{"url":"https://a.example/fhir/StructureDefinition/e","valueCanonical":"ValueSet/v","valueUri":"Patient/1"}}`,
 		},
 		{"relative name of a canonical", `{"resourceType":"ValueSet","id":"v","url":"ValueSet/v"}`, `{"resourceType":"ValueSet","id":"<ValueSet/v>","url":"ValueSet/v"}`},
+		{
+			"extension",
+			`{"resourceType":"Patient","id":"1","extension":[{"url":"Binary/1","extension":[{"url":"Patient/1","valueReference":{"reference":"Patient/1"}}]}],"modifierExtension":[{"url":"Binary/1","valueAttachment":{"url":"Binary/1"}}]}`,
+			`{"resourceType":"Patient","id":"<Patient/1>","extension":[{"url":"Binary/1","extension":[{"url":"Patient/1","valueReference":{"reference":"Patient/<Patient/1>"}}]}],"modifierExtension":[{"url":"Binary/1","valueAttachment":{"url":"Binary/<Binary/1>"}}]}`,
+		},
 		{
 			"logical",
 			`{"resourceType":"Observation","id":"o","subject":{"type":"Patient","identifier":{"system":"s","value":"Patient/1"},"display":"Patient/1"}}`,

@@ -88,8 +88,15 @@ func (g *group) reject(r *row, bad *pgconn.PgError) fhirmsg.Reject {
 	if bad.ConstraintName != "" {
 		what = "a constraint of the table refuses this resource: " + bad.ConstraintName
 	}
+	// What was rewritten cannot be put through again: it would be rewritten a second time. Its supplier
+	// knows it by the original id.
+	id, scoped := r.ID, len(r.OriginalID) > 0
+	if scoped {
+		id = r.OriginalID
+	}
 	return fhirmsg.Reject{
-		Line: r.Line, Entry: r.Entry, Offset: g.batches[r.batch].Offset, Type: g.typ, ID: string(r.ID), Raw: r.Body,
+		Cut:  scoped,
+		Line: r.Line, Entry: r.Entry, Offset: g.batches[r.batch].Offset, Type: g.typ, ID: string(id), Raw: r.Body,
 		Issues: []fhirmsg.Issue{{Severity: "error", Code: "processing", Diagnostics: what + " (SQLSTATE " + bad.Code + ")"}},
 	}
 }
