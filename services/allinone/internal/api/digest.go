@@ -15,7 +15,7 @@ const (
 	headerReprDigest    = "Repr-Digest"
 )
 
-var errNoDigest = errors.New(headerContentDigest + ", " + headerReprDigest + ": only sha-256=:BASE64: (RFC 9530) is checked here")
+var errNoDigest = errors.New("headers " + headerContentDigest + ", " + headerReprDigest + ": only sha-256=:BASE64: (RFC 9530) is checked here")
 
 // digest reads a header with digests. Nil is that there is none. One that cannot be checked is refused, since
 // its sender counts on it.

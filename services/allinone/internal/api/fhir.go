@@ -46,7 +46,7 @@ func (s *Server) postResource(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != fhirJSON && media != "application/json" || r.Header.Get("Content-Encoding") != "" {
-		fail(w, http.StatusUnsupportedMediaType, errors.New("Content-Type: must be "+fhirJSON+", not encoded"))
+		fail(w, http.StatusUnsupportedMediaType, errors.New("header Content-Type: must be "+fhirJSON+", not encoded"))
 		return
 	}
 	most := s.Inbox.Posted

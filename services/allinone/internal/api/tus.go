@@ -26,7 +26,7 @@ func (s *Server) tusRequest(w http.ResponseWriter, r *http.Request) (req fhirmsg
 	w.Header().Set("Cache-Control", "no-store")
 	if r.Method != http.MethodOptions && r.Header.Get("Tus-Resumable") != tusVersion {
 		w.Header().Set("Tus-Version", tusVersion)
-		fail(w, http.StatusPreconditionFailed, errors.New("Tus-Resumable: must be "+tusVersion))
+		fail(w, http.StatusPreconditionFailed, errors.New("header Tus-Resumable: must be "+tusVersion))
 		return req, 0, false
 	}
 	return s.uploadRequest(w, r)
@@ -93,7 +93,7 @@ func (s *Server) tusCreate(w http.ResponseWriter, r *http.Request) {
 // announced reads what an upload is announced as.
 func announced(r *http.Request) (info inbox.UploadInfo, err error) {
 	if info.Length, err = strconv.ParseInt(r.Header.Get("Upload-Length"), 10, 64); err != nil || info.Length < 0 {
-		return info, errors.New("Upload-Length: must be the number of bytes; it cannot be deferred")
+		return info, errors.New("header Upload-Length: must be the number of bytes; it cannot be deferred")
 	}
 	if info.SHA256, err = digest(r, headerReprDigest); err != nil {
 		return info, err
@@ -102,7 +102,7 @@ func announced(r *http.Request) (info inbox.UploadInfo, err error) {
 		key, encoded, _ := strings.Cut(strings.TrimSpace(pair), " ")
 		value, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
 		if err != nil {
-			return info, errors.New("Upload-Metadata: values must be in base64")
+			return info, errors.New("header Upload-Metadata: values must be in base64")
 		}
 		switch key {
 		case "filename":
@@ -110,12 +110,12 @@ func announced(r *http.Request) (info inbox.UploadInfo, err error) {
 		case "delivery":
 			info.Into = string(value)
 			if err := inbox.CheckName(info.Into); err != nil {
-				return info, fmt.Errorf("Upload-Metadata: delivery: %w", err)
+				return info, fmt.Errorf("header Upload-Metadata: delivery: %w", err)
 			}
 		}
 	}
 	if err := inbox.CheckName(info.File); err != nil {
-		return info, fmt.Errorf("Upload-Metadata: filename: %w", err)
+		return info, fmt.Errorf("header Upload-Metadata: filename: %w", err)
 	}
 	return info, nil
 }
@@ -177,12 +177,12 @@ func (s *Server) hold(w http.ResponseWriter, r *http.Request, u **inbox.Upload, 
 // tusPatch takes the next part of an upload. What of it arrives is kept; with the last byte the upload is handed over.
 func (s *Server) tusPatch(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Content-Type") != tusContent {
-		fail(w, http.StatusUnsupportedMediaType, errors.New("Content-Type: must be "+tusContent))
+		fail(w, http.StatusUnsupportedMediaType, errors.New("header Content-Type: must be "+tusContent))
 		return
 	}
 	offset, err := strconv.ParseInt(r.Header.Get("Upload-Offset"), 10, 64)
 	if err != nil {
-		fail(w, http.StatusBadRequest, errors.New("Upload-Offset: must be a number of bytes"))
+		fail(w, http.StatusBadRequest, errors.New("header Upload-Offset: must be a number of bytes"))
 		return
 	}
 	sum, err := digest(r, headerContentDigest)
@@ -299,6 +299,6 @@ func (s *Server) tusOverride(w http.ResponseWriter, r *http.Request) {
 	case http.MethodDelete:
 		s.tusDelete(w, r)
 	default:
-		fail(w, http.StatusMethodNotAllowed, errors.New("X-HTTP-Method-Override: must be PATCH or DELETE"))
+		fail(w, http.StatusMethodNotAllowed, errors.New("header X-HTTP-Method-Override: must be PATCH or DELETE"))
 	}
 }

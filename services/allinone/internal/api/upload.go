@@ -76,7 +76,7 @@ func (s *Server) uploadRequest(w http.ResponseWriter, r *http.Request) (req fhir
 	switch r.Header.Get("Content-Encoding") {
 	case "", "identity", "gzip", "x-gzip", "zstd": // kept as it is: content tells its format
 	default:
-		fail(w, http.StatusUnsupportedMediaType, errors.New("Content-Encoding: gzip and zstd are taken"))
+		fail(w, http.StatusUnsupportedMediaType, errors.New("header Content-Encoding: gzip and zstd are taken"))
 		return req, 0, false
 	}
 	q := r.URL.Query()
