@@ -39,7 +39,7 @@ func (p *paced) Read(b []byte) (int, error) {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return n, errSlow
-	case err == io.EOF: //nolint:errorlint // a reader's end is io.EOF itself
+	case err == io.EOF: // a reader's end is io.EOF itself
 		p.allow(0) // the answer may take longer
 	case p.got >= p.least:
 		p.got = 0
