@@ -19,9 +19,6 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 )
 
-// fhirJSON is the media type of what /fhir takes and answers.
-const fhirJSON = "application/fhir+json"
-
 // maxWait is how long a request may wait for its import: less than a request with a key may take.
 const maxWait = 30 * time.Second
 
@@ -45,8 +42,8 @@ func (s *Server) postResource(w http.ResponseWriter, r *http.Request) {
 	if !s.admitUpload(w, r, req) {
 		return
 	}
-	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != fhirJSON && media != "application/json" || r.Header.Get("Content-Encoding") != "" {
-		fail(w, http.StatusUnsupportedMediaType, errors.New("Content-Type: must be "+fhirJSON+", not encoded"))
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != typeFHIR && media != "application/json" || r.Header.Get("Content-Encoding") != "" {
+		fail(w, http.StatusUnsupportedMediaType, errors.New("Content-Type: must be "+typeFHIR+", not encoded"))
 		return
 	}
 	most := s.Inbox.Posted
@@ -110,7 +107,7 @@ func (s *Server) answerResource(w http.ResponseWriter, r *http.Request, id fhirm
 		return
 	}
 	w.Header().Set("Location", "/imports/"+id.String())
-	w.Header().Set("Content-Type", fhirJSON)
+	w.Header().Set("Content-Type", typeFHIR)
 	if taken := status.Resources.Total() - status.Resources.Rejected; status.State != ledger.StateComplete || rejected(status) > 0 && taken == 0 {
 		w.WriteHeader(http.StatusUnprocessableEntity)
 	}

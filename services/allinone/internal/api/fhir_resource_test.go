@@ -16,19 +16,19 @@ func TestPostResource(t *testing.T) {
 		name, path, token, body, media string
 		want                           int
 	}{
-		{"a resource", "/fhir/clinic-a", token, line, fhirJSON, 202},
-		{"with parameters", "/fhir/clinic-a", token, line, fhirJSON + "; fhirVersion=4.0", 202},
+		{"a resource", "/fhir/clinic-a", token, line, typeFHIR, 202},
+		{"with parameters", "/fhir/clinic-a", token, line, typeFHIR + "; fhirVersion=4.0", 202},
 		{"a Bundle", "/fhir/clinic-a", token, `{"resourceType":"Bundle","type":"collection"}`, "application/json", 202},
-		{"by the operator", "/fhir/other", "", line, fhirJSON, 202},
-		{"for a supplier", "/fhir/clinic-a?supplier=clinic-a", "", line, fhirJSON, 202},
-		{"another dataset", "/fhir/other", token, line, fhirJSON, 422},
-		{"no dataset", "/fhir/pg_x", "", line, fhirJSON, 400},
+		{"by the operator", "/fhir/other", "", line, typeFHIR, 202},
+		{"for a supplier", "/fhir/clinic-a?supplier=clinic-a", "", line, typeFHIR, 202},
+		{"another dataset", "/fhir/other", token, line, typeFHIR, 422},
+		{"no dataset", "/fhir/pg_x", "", line, typeFHIR, 400},
 		{"another type", "/fhir/clinic-a", token, line, "application/fhir+xml", 415},
 		{"no type", "/fhir/clinic-a", token, line, "", 415},
-		{"two", "/fhir/clinic-a", token, line + line, fhirJSON, 400},
-		{"no resource", "/fhir/clinic-a", token, `{"resourceType":"Sheep"}`, fhirJSON, 400},
-		{"no JSON", "/fhir/clinic-a", token, "x", fhirJSON, 400},
-		{"too large", "/fhir/clinic-a", token, strings.Repeat(" ", 1<<20) + line, fhirJSON, 413},
+		{"two", "/fhir/clinic-a", token, line + line, typeFHIR, 400},
+		{"no resource", "/fhir/clinic-a", token, `{"resourceType":"Sheep"}`, typeFHIR, 400},
+		{"no JSON", "/fhir/clinic-a", token, "x", typeFHIR, 400},
+		{"too large", "/fhir/clinic-a", token, strings.Repeat(" ", 1<<20) + line, typeFHIR, 413},
 	} {
 		before := f.requests()
 		got := f.do(http.MethodPost, tt.path, tt.token, tt.body, "Content-Type", tt.media)
@@ -37,7 +37,7 @@ func TestPostResource(t *testing.T) {
 		}
 	}
 	post := func(body string) answer {
-		return f.do(http.MethodPost, "/fhir/clinic-a", token, body, "Content-Type", fhirJSON, headerKey, "k", "Prefer", "respond-async, wait=1")
+		return f.do(http.MethodPost, "/fhir/clinic-a", token, body, "Content-Type", typeFHIR, headerKey, "k", "Prefer", "respond-async, wait=1")
 	}
 	id, before := post(line).imported(t), f.requests() // nobody fetches, so it is not known in time
 	if again := post(line); again.imported(t) != id || again.header.Get("Idempotency-Replayed") == "" || f.requests() != before {
