@@ -41,6 +41,7 @@ type Options struct {
 	Services    bool   // also run fetcher, parser and writer
 	Suppliers   string // file of suppliers; "" is none
 	Auth        api.Auth
+	PublicURL   string // of the HTTP interface, as suppliers reach it; "": as they ask
 	Fetcher     fetcher.Config
 	Parser      parser.Config
 	Writer      writer.Config
@@ -223,7 +224,7 @@ func (s *Stack) serve(b *bus.Bus, pool *pgxpool.Pool, registry *prometheus.Regis
 	l := ledger.New(pool)
 	server := &api.Server{
 		Bus: b, Ledger: l, Journal: journal.Journal{Bus: b, Ledger: l}, Store: &writer.Reader{Pool: pool}, Operator: &operate.Operator{Bus: b, Ledger: l, Pool: pool},
-		SpoolDir: s.spoolDir(), Auth: s.opts.Auth, Log: s.log,
+		SpoolDir: s.spoolDir(), Auth: s.opts.Auth, Log: s.log, PublicURL: s.opts.PublicURL,
 	}
 	ready := func(ctx context.Context) error { return errors.Join(b.Ready(ctx), l.Ready(ctx)) }
 	listener, err := listen(s.opts.Listen)
