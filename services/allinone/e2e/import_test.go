@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -129,5 +130,57 @@ func TestFHIRImport(t *testing.T) {
 	url := databaseURL(t, env)
 	if got, want := digest(t, url, "pulled"), digest(t, url, "folder"); got != want {
 		t.Errorf("digest of $import %s, of the folder %s", got, want)
+	}
+}
+
+// TestFHIRImportOfListedFiles: the manifest form tells of each file what was stored, and its reports where what
+// is wrong is.
+func TestFHIRImportOfListedFiles(t *testing.T) {
+	t.Parallel()
+	const good, warned, broken = `{"resourceType":"Patient","id":"p1"}`, `{"resourceType":"Patient","id":"p2","gender":"F"}`, `{"resourceType":`
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/Patient.ndjson" {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = io.WriteString(w, good+"\n"+warned+"\n"+broken+"\n")
+	}))
+	t.Cleanup(server.Close)
+	env, _ := up(t, pgtest.Dir(t))
+	input := `{"type":"Patient","url":"` + server.URL + `/Patient.ndjson?signature=x"},{"type":"Patient","url":"` + server.URL + `/gone.ndjson"}`
+	resp, body := asked(t, http.MethodPost, strings.TrimPrefix(env[0], "STOKER_URL=")+"/fhir/$import", `{"inputFormat":"application/fhir+ndjson","input":[`+input+`]}`)
+	if resp.StatusCode != http.StatusAccepted {
+		t.Fatalf("%d %s", resp.StatusCode, body)
+	}
+	status := resp.Header.Get("Content-Location")
+	waitFor(t, "the import's end", func() bool {
+		resp, body = asked(t, http.MethodGet, status, "")
+		return resp.StatusCode != http.StatusAccepted
+	})
+	type file struct {
+		URL, InputURL string
+		Count         int64
+	}
+	var m struct{ Outcome, Output, Error []file }
+	if err := json.Unmarshal([]byte(body), &m); err != nil || len(m.Outcome) != 3 || len(m.Output) != 2 || len(m.Error) != 1 {
+		t.Fatalf("%d %s (%v)", resp.StatusCode, body, err)
+	}
+	if m.Output[0].InputURL != server.URL+"/Patient.ndjson?signature=x" || m.Output[0].Count != 2 || m.Output[1].Count != 0 || m.Error[0].InputURL != server.URL+"/gone.ndjson" {
+		t.Errorf("%s", body)
+	}
+	for i, want := range [][]string{
+		{"404 Not Found", "/gone.ndjson"},
+		{"/Patient.ndjson", `/line","valueDecimal":3`, fmt.Sprintf(`/offset","valueDecimal":%d`, len(good)+len(warned)+2)},
+		{`/line","valueDecimal":2`, `operationoutcome-sourceResource","valueReference":{"reference":"Patient/p2"}`, `"expression":["Patient.gender"]`},
+	} {
+		resp, lines := asked(t, http.MethodGet, m.Outcome[i].URL, "")
+		if resp.Header.Get("Content-Type") != "application/fhir+ndjson" || int64(strings.Count(lines, "\n")) != m.Outcome[i].Count || m.Outcome[i].Count != 1 {
+			t.Errorf("%s: %d of %s", m.Outcome[i].URL, m.Outcome[i].Count, lines)
+		}
+		for _, w := range want {
+			if !strings.Contains(lines, w) {
+				t.Errorf("%s lacks %s: %s", m.Outcome[i].URL, w, lines)
+			}
+		}
 	}
 }
