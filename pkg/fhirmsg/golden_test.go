@@ -169,7 +169,7 @@ func exampleFileStatement() FileStatement {
 func exampleWritten() Written {
 	return Written{
 		Batches: []WrittenBatch{
-			{Import: exampleID(), File: 2, Offset: 4096, Type: "Patient", Part: 1, Fingerprint: HashOf([]byte("x")), Sequence: 7, Conflicts: 1, Rows: 3},
+			{Import: exampleID(), File: 2, Offset: 4096, Type: "Patient", Part: 1, Fingerprint: HashOf([]byte("x")), Sequence: 7, Conflicts: 1, Foreign: 2, Rows: 3},
 			{Import: exampleID(), Type: "Patient", Fingerprint: HashOf([]byte("y")), Sequence: 8, Rows: 1},
 		},
 		Outcomes: []byte("iu=s"),

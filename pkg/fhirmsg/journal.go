@@ -98,6 +98,7 @@ type WrittenBatch struct {
 	Fingerprint Hash     `json:"fingerprint"`
 	Sequence    uint64   `json:"sequence"` // of its message in the stream of resources
 	Conflicts   int64    `json:"conflicts,omitempty"`
+	Foreign     int64    `json:"foreign,omitempty"` // that replaced what another supplier had delivered
 	Rows        int      `json:"rows"`
 }
 

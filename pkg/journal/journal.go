@@ -105,7 +105,7 @@ func (j Journal) Written(ctx context.Context, dataset string, written []ledger.W
 	for i, w := range written {
 		message.Batches = append(message.Batches, fhirmsg.WrittenBatch{
 			Import: w.Batch.Import.ID, File: w.Batch.File, Offset: w.Batch.Offset, Type: w.Batch.Type, Part: w.Batch.Part,
-			Fingerprint: w.Batch.Fingerprint, Sequence: sequences[i], Conflicts: w.Counts.Conflicts, Rows: len(w.Outcomes),
+			Fingerprint: w.Batch.Fingerprint, Sequence: sequences[i], Conflicts: w.Counts.Conflicts, Foreign: w.Counts.Foreign, Rows: len(w.Outcomes),
 		})
 		message.Outcomes = append(message.Outcomes, w.Outcomes...)
 	}

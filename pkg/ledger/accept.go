@@ -47,13 +47,12 @@ func (l *Ledger) Accept(ctx context.Context, req fhirmsg.ImportRequest, rules in
 	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
 		var err error
 		imp, state, err = find(ctx, tx, req.ID)
+		if errors.Is(err, ErrNotFound) {
+			imp, state, err = insert(ctx, tx, req, rules, definitions)
+		}
 		if err == nil && imp.Supplier != cmp.Or(req.Supplier, fhirmsg.DefaultSupplier) {
 			return ErrOthers
 		}
-		if !errors.Is(err, ErrNotFound) {
-			return err
-		}
-		imp, state, err = insert(ctx, tx, req, rules, definitions)
 		return err
 	})
 	if err != nil {

@@ -59,12 +59,13 @@ type Stated struct {
 	Outcomes  []byte
 	Restored  bool // it was said before the database was restored, and is to be said again
 	Conflicts int64
+	Foreign   int64
 }
 
 // StatedOf returns for each batch what is stated of it, or nil.
 func StatedOf(ctx context.Context, tx pgx.Tx, batches []fhirmsg.BatchHeader) ([]*Stated, error) {
 	rows, err := tx.Query(ctx, `SELECT b.n, CASE WHEN w.import IS NULL THEN r.outcomes WHEN w.fingerprint = b.fingerprint THEN w.outcomes END,
-			w.import IS NULL, coalesce(w.conflicts, r.conflicts)
+			w.import IS NULL, coalesce(w.conflicts, r.conflicts), coalesce(w.foreign_rows, r.foreign_rows)
 		FROM `+batchKeys+`
 			LEFT JOIN stoker.written w ON (w.import, w.file, w.off, w.type, w.part) = (b.import, b.file, b.off, b.type, b.part)
 			LEFT JOIN stoker.restored r ON (r.import, r.file, r.off, r.type, r.part, r.fingerprint) = (b.import, b.file, b.off, b.type, b.part, b.fingerprint)
@@ -75,7 +76,7 @@ func StatedOf(ctx context.Context, tx pgx.Tx, batches []fhirmsg.BatchHeader) ([]
 	stated := make([]*Stated, len(batches))
 	var i int64
 	var s Stated
-	if _, err := pgx.ForEachRow(rows, []any{&i, &s.Outcomes, &s.Restored, &s.Conflicts}, func() error {
+	if _, err := pgx.ForEachRow(rows, []any{&i, &s.Outcomes, &s.Restored, &s.Conflicts, &s.Foreign}, func() error {
 		read := s
 		stated[i-1], s = &read, Stated{}
 		return nil

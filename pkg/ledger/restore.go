@@ -51,11 +51,11 @@ func (l *Ledger) RestoreWritten(ctx context.Context, dataset string, w fhirmsg.W
 	batch := &pgx.Batch{}
 	outcomes := w.Outcomes
 	for _, b := range w.Batches {
-		batch.Queue(`INSERT INTO stoker.restored (import, file, off, type, part, fingerprint, dataset, sequence, conflicts, outcomes)
-			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+		batch.Queue(`INSERT INTO stoker.restored (import, file, off, type, part, fingerprint, dataset, sequence, conflicts, outcomes, foreign_rows)
+			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
 			WHERE NOT EXISTS (SELECT FROM stoker.written w WHERE (w.import, w.file, w.off, w.type, w.part) = ($1, $2, $3, $4, $5)
 				AND (w.fingerprint = $6 OR w.divergent)) ON CONFLICT DO NOTHING`,
-			[16]byte(b.Import), b.File, b.Offset, b.Type, b.Part, [16]byte(b.Fingerprint), dataset, int64(b.Sequence), b.Conflicts, outcomes[:b.Rows])
+			[16]byte(b.Import), b.File, b.Offset, b.Type, b.Part, [16]byte(b.Fingerprint), dataset, int64(b.Sequence), b.Conflicts, outcomes[:b.Rows], b.Foreign)
 		outcomes = outcomes[b.Rows:]
 	}
 	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {

@@ -123,7 +123,7 @@ func (l *Ledger) RejectedFiles(ctx context.Context, id fhirmsg.ImportID) ([]File
 	}
 	rows, err = l.pool.Query(ctx, `SELECT coalesce(f.name, '') || ', line ' || r.line ||
 			CASE WHEN r.entry = 0 THEN '' ELSE ', entry ' || abs(r.entry) END,
-			'only its beginning was kept'
+			'it was not kept as it came'
 		FROM stoker.reject r LEFT JOIN stoker.file f ON f.import = r.import AND f.file = r.file
 		WHERE r.import = $1 AND NOT r.stored AND r.cut ORDER BY r.file, r.line, r.entry`, [16]byte(id))
 	if err != nil {

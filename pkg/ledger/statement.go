@@ -26,6 +26,7 @@ type Counts struct {
 	Discarded int64 `json:"discarded"`
 	Cancelled int64 `json:"cancelled"`
 	Conflicts int64 `json:"conflicts"` // of the updated and the stale
+	Foreign   int64 `json:"foreign"`   // that replaced what another supplier had delivered
 }
 
 // Outcome is the letter that the ledger keeps for one resource of a batch.
@@ -118,6 +119,7 @@ func (c *Counts) Plus(d Counts) {
 	c.Discarded += d.Discarded
 	c.Cancelled += d.Cancelled
 	c.Conflicts += d.Conflicts
+	c.Foreign += d.Foreign
 }
 
 // Total is how many resources were counted.
@@ -133,12 +135,12 @@ func RecordWritten(ctx context.Context, tx pgx.Tx, written []Written) (fresh []b
 	for i, w := range written {
 		c := w.Counts
 		batch.Queue(`INSERT INTO stoker.written AS w (import, file, off, type, part, fingerprint, inserted, updated, unchanged,
-			stale, deleted, skipped, rejected, discarded, cancelled, conflicts, outcomes)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+			stale, deleted, skipped, rejected, discarded, cancelled, conflicts, outcomes, foreign_rows)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 			ON CONFLICT (import, file, off, type, part) DO UPDATE SET divergent = true
 			WHERE w.fingerprint <> excluded.fingerprint AND NOT w.divergent`,
 			[16]byte(w.Batch.Import.ID), w.Batch.File, w.Batch.Offset, w.Batch.Type, w.Batch.Part, [16]byte(w.Batch.Fingerprint),
-			c.Inserted, c.Updated, c.Unchanged, c.Stale, c.Deleted, c.Skipped, c.Rejected, c.Discarded, c.Cancelled, c.Conflicts, w.Outcomes).
+			c.Inserted, c.Updated, c.Unchanged, c.Stale, c.Deleted, c.Skipped, c.Rejected, c.Discarded, c.Cancelled, c.Conflicts, w.Outcomes, c.Foreign).
 			Exec(func(tag pgconn.CommandTag) error { fresh[i] = tag.RowsAffected() == 1; return nil })
 	}
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {

@@ -50,7 +50,7 @@ type Lines struct {
 	Bundles  int64 `json:"bundles"`
 }
 
-// Resources adds up: Seen = Ignored + all of Counts (without Conflicts), once written.
+// Resources adds up: Seen = Ignored + all of Counts (without Conflicts and Foreign), once written.
 type Resources struct {
 	Seen    int64 `json:"seen"`
 	Ignored int64 `json:"ignored"`
@@ -118,13 +118,13 @@ func head(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) (Status, error) {
 			extract(epoch FROM coalesce(i.ended, clock_timestamp()) - i.issued)::float8,
 			t.lines_read, t.lines_parsed, t.blank, t.control, t.lines_rejected, t.plain, t.bundles, t.seen, t.rejected, t.ignored,
 			t.inserted, t.updated, t.unchanged, t.stale, t.deleted, t.skipped, t.discarded, t.cancelled, t.conflicts,
-			t.clamped, t.issues, t.divergent, t.missing
+			(SELECT coalesce(sum(w.foreign_rows), 0)::bigint FROM stoker.written w WHERE w.import = i.id), t.clamped, t.issues, t.divergent, t.missing
 		FROM stoker.import i, stoker.totals(i.id) t WHERE i.id = $1`, [16]byte(id)).Scan(
 		&s.Supplier, &s.Dataset, &s.Mode, &s.Validation, &retry, &retries, &s.State, &s.Reason, &s.Issued, &s.Seconds,
 		&s.Lines.Read, &s.Lines.Parsed, &s.Lines.Blank, &s.Lines.Control, &s.Lines.Rejected, &s.Lines.Plain, &s.Lines.Bundles,
 		&s.Resources.Seen, &s.Resources.Rejected, &s.Resources.Ignored,
 		&s.Resources.Inserted, &s.Resources.Updated, &s.Resources.Unchanged, &s.Resources.Stale, &s.Resources.Deleted,
-		&s.Resources.Skipped, &s.Resources.Discarded, &s.Resources.Cancelled, &s.Resources.Conflicts,
+		&s.Resources.Skipped, &s.Resources.Discarded, &s.Resources.Cancelled, &s.Resources.Conflicts, &s.Resources.Foreign,
 		&s.Resources.Clamped, &s.Resources.Issues, &s.Divergent, &s.Missing)
 	s.RetryOf = (*fhirmsg.ImportID)(retry)
 	for _, r := range retries {
@@ -135,7 +135,7 @@ func head(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) (Status, error) {
 
 func byType(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) (map[string]Counts, error) {
 	rows, err := tx.Query(ctx, `SELECT type, sum(inserted)::bigint, sum(updated)::bigint, sum(unchanged)::bigint, sum(stale)::bigint,
-			sum(deleted)::bigint, sum(skipped)::bigint, sum(rejected)::bigint, sum(discarded)::bigint, sum(cancelled)::bigint, sum(conflicts)::bigint
+			sum(deleted)::bigint, sum(skipped)::bigint, sum(rejected)::bigint, sum(discarded)::bigint, sum(cancelled)::bigint, sum(conflicts)::bigint, sum(foreign_rows)::bigint
 		FROM stoker.written WHERE import = $1 GROUP BY type`, [16]byte(id))
 	if err != nil {
 		return nil, err
@@ -144,7 +144,7 @@ func byType(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) (map[string]Cou
 	var name string
 	var c Counts
 	_, err = pgx.ForEachRow(rows, []any{&name, &c.Inserted, &c.Updated, &c.Unchanged, &c.Stale,
-		&c.Deleted, &c.Skipped, &c.Rejected, &c.Discarded, &c.Cancelled, &c.Conflicts}, func() error {
+		&c.Deleted, &c.Skipped, &c.Rejected, &c.Discarded, &c.Cancelled, &c.Conflicts, &c.Foreign}, func() error {
 		counts[name] = c
 		return nil
 	})

@@ -201,3 +201,29 @@ func TestMaxImports(t *testing.T) {
 	ids = append(ids, imp.ID)
 	begins(4, true)
 }
+
+// TestColumnOfOlderTables: the migration gives tables of older versions the column original_id, and leaves
+// alone what is not Stoker's.
+func TestColumnOfOlderTables(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	content, err := migrations.ReadFile("migrations/00007_suppliers.sql")
+	check(t, err)
+	_, block, _ := strings.Cut(string(content), "-- +goose StatementBegin")
+	block, _, _ = strings.Cut(block, "-- +goose StatementEnd")
+	_, err = l.pool.Exec(t.Context(), `CREATE SCHEMA "old-one"; CREATE TABLE "old-one".patient (id text, resource jsonb, hash uuid);
+		CREATE TABLE "old-one".patient_history (id text); CREATE TABLE "old-one".tombstone (id text); CREATE TABLE "old-one".mine (id text);
+		CREATE TRIGGER forget_hash BEFORE UPDATE OF resource ON "old-one".patient FOR EACH ROW EXECUTE FUNCTION stoker.forget_hash();
+		CREATE SCHEMA other; CREATE TABLE other.tombstone (id text);`)
+	check(t, err)
+	for range 2 {
+		_, err = l.pool.Exec(t.Context(), block)
+		check(t, err)
+	}
+	var tables string
+	check(t, l.pool.QueryRow(t.Context(), `SELECT string_agg(attrelid::regclass::text, ' ' ORDER BY attrelid::regclass::text)
+		FROM pg_attribute WHERE attname = 'original_id'`).Scan(&tables))
+	if want := `"old-one".patient "old-one".patient_history "old-one".tombstone`; tables != want {
+		t.Errorf("tables with the column: %s, want %s", tables, want)
+	}
+}

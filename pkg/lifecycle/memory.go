@@ -1,8 +1,9 @@
 package lifecycle
 
 import (
-	"os"
 	"runtime/debug"
+	"slices"
+	"strings"
 )
 
 // collectPercent lets a heap grow to four times what is live before it is collected. The services
@@ -11,12 +12,16 @@ import (
 const collectPercent = 300
 
 // UseMemory has the garbage collector run rarely while the process has less than limit bytes, and as
-// often as it must to stay near it. GOGC and GOMEMLIMIT, where set, count instead.
-func UseMemory(limit int64) {
-	if os.Getenv("GOGC") == "" {
+// often as it must to stay near it. GOGC and GOMEMLIMIT, where the environment has them, count instead.
+func UseMemory(limit int64, environ []string) {
+	if !isSet(environ, "GOGC") {
 		debug.SetGCPercent(collectPercent)
 	}
-	if os.Getenv("GOMEMLIMIT") == "" {
+	if !isSet(environ, "GOMEMLIMIT") {
 		debug.SetMemoryLimit(limit)
 	}
+}
+
+func isSet(environ []string, name string) bool {
+	return slices.ContainsFunc(environ, func(v string) bool { return strings.HasPrefix(v, name+"=") && v != name+"=" })
 }

@@ -11,20 +11,19 @@ func TestUseMemory(t *testing.T) {
 	defer debug.SetGCPercent(percent)
 	defer debug.SetMemoryLimit(bytes)
 	for _, tt := range []struct {
-		name, gogc, gomemlimit string
-		wantPercent            int
-		wantLimit              int64
+		name        string
+		environ     []string
+		wantPercent int
+		wantLimit   int64
 	}{
-		{"by itself", "", "", collectPercent, limit},
-		{"as GOGC says", "50", "", 50, limit},
-		{"as GOMEMLIMIT says", "", "1GiB", collectPercent, 1 << 30},
+		{"by itself", []string{"GOGC=", "PATH=/"}, collectPercent, limit},
+		{"as GOGC says", []string{"GOGC=50"}, 50, limit},
+		{"as GOMEMLIMIT says", []string{"GOMEMLIMIT=1GiB"}, collectPercent, 1 << 30},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			t.Setenv("GOGC", tt.gogc)
-			t.Setenv("GOMEMLIMIT", tt.gomemlimit)
 			debug.SetGCPercent(50) // what the runtime would have made of the variables
 			debug.SetMemoryLimit(1 << 30)
-			UseMemory(limit)
+			UseMemory(limit, tt.environ)
 			if got := debug.SetGCPercent(100); got != tt.wantPercent {
 				t.Errorf("GC percent %d, want %d", got, tt.wantPercent)
 			}

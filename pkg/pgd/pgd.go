@@ -91,7 +91,7 @@ func (s *Server) start(ctx context.Context, dir string, opts Options) error {
 	if err := stopOrphan(ctx, s.place.data(), opts.Logger); err != nil {
 		return err
 	}
-	settings := merged(opts.Settings)
+	settings := merged(freeSpace(dir), opts.Settings)
 	if err := ensureCluster(ctx, programs, s.place, settings["fsync"] != "off"); err != nil {
 		return err
 	}

@@ -8,8 +8,9 @@ import (
 )
 
 // defaults are for bulk loading on a machine shared with everything else, without taking
-// risks with the data. They are written out even where they equal PostgreSQL's own.
-func defaults() map[string]string {
+// risks with the data. They are written out even where they equal PostgreSQL's own. free is what the
+// disk has free, in bytes.
+func defaults(free int64) map[string]string {
 	return map[string]string{
 		"cluster_name":    "stoker",
 		"max_connections": "100",
@@ -28,7 +29,7 @@ func defaults() map[string]string {
 		"jit":                  "off", // costs more than it saves on queries over jsonb
 
 		// Checkpoints far apart, since each makes every page written after it go to the log whole.
-		"max_wal_size":       "4GB",
+		"max_wal_size":       maxWALSize(free),
 		"min_wal_size":       "512MB",
 		"checkpoint_timeout": "15min",
 
@@ -48,8 +49,8 @@ func defaults() map[string]string {
 	}
 }
 
-func merged(overrides map[string]string) map[string]string {
-	settings := defaults()
+func merged(free int64, overrides map[string]string) map[string]string {
+	settings := defaults(free)
 	maps.Copy(settings, overrides)
 	return settings
 }

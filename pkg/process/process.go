@@ -53,7 +53,7 @@ func Open(name string, into any, common *Settings, db *Database, environ []strin
 	if e.Log, err = telemetry.NewLogger(stderr, common.LogLevel, common.LogFormat, name); err != nil {
 		return e, nil, err
 	}
-	lifecycle.UseMemory(memory)
+	lifecycle.UseMemory(memory, environ)
 	e.listen, e.registry = common.Listen, telemetry.NewRegistry()
 	if e.Metrics, err = telemetry.NewMetrics(e.registry, name); err != nil {
 		return e, nil, err

@@ -7,7 +7,7 @@ import (
 )
 
 // problems reports what is wrong with credentials. Nothing of them is in the texts.
-func (c Credentials) problems() (problems []Problem) {
+func (c Credentials) credentialProblems() (problems []Problem) {
 	check := func(field string, err error) {
 		if err != nil {
 			problems = append(problems, Problem{field, err})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/outbound"
 )
 
 // Supplier is one who delivers. Its JSON is flat: the fields of suppliers.yaml, and the name.
@@ -99,7 +100,7 @@ func (s Supplier) Problems() []Problem {
 	check("keys", s.KeysOrKeep().Check())
 	check("base", fhirmsg.CheckBase(s.Base))
 	for i, prefix := range s.URLPrefixes {
-		check(fmt.Sprintf("url_prefixes[%d]", i), checkURL(prefix))
+		check(fmt.Sprintf("url_prefixes[%d]", i), outbound.CheckPrefix(prefix))
 	}
 	for i, host := range s.InternalHosts {
 		if host == "" {
@@ -107,7 +108,7 @@ func (s Supplier) Problems() []Problem {
 		}
 	}
 	problems = append(problems, s.limitProblems()...)
-	return append(problems, s.Credentials.problems()...)
+	return append(problems, s.credentialProblems()...)
 }
 
 func (p Policy) limitProblems() (problems []Problem) {

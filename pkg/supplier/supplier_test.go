@@ -2,9 +2,11 @@ package supplier
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -95,7 +97,7 @@ func TestFileErrors(t *testing.T) {
 			"several", "suppliers:\n  a:\n    mode: up\n    keys: hash\n    validation: some\n    base: nowhere\n  b:\n    max_line: 1\n    max_bytes: -1\n",
 			[]string{"f.yaml:3: a.mode", "f.yaml:4: a.keys", "f.yaml:5: a.validation", "f.yaml:6: a.base", "f.yaml:8: b.max_line", "f.yaml:9: b.max_bytes: must not be negative"},
 		},
-		{"item", "suppliers:\n  a:\n    url_prefixes:\n      - https://a.example/\n      - ftp://a.example/\n", []string{"f.yaml:4: a.url_prefixes[1]: must be a URL"}},
+		{"item", "suppliers:\n  a:\n    url_prefixes:\n      - https://a.example/\n      - ftp://a.example/\n", []string{"f.yaml:4: a.url_prefixes[1]: URL prefix: not an http or https URL"}},
 		{"hash", "suppliers:\n  a:\n    token_hashes: [hunter2]\n", []string{"f.yaml:3: a.token_hashes[0]: must be sha256:"}},
 		{"client without keys", "suppliers:\n  a:\n    client_id: a\n", []string{"f.yaml:3: a.client_id: needs its public keys"}},
 		{"keys without client", "suppliers:\n  a:\n    jwks_url: https://a.example/jwks\n", []string{"a.client_id: must be set"}},
@@ -193,5 +195,49 @@ func TestFill(t *testing.T) {
 		if tt.refusal == "" && (refusal != "" || !reflect.DeepEqual(got, tt.want)) || !strings.Contains(refusal, tt.refusal) {
 			t.Errorf("%s: got %+v, %q; want %+v, %q", tt.name, got, refusal, tt.want, tt.refusal)
 		}
+	}
+}
+
+// TestSchema: the JSON Schema has the fields that there are.
+func TestSchema(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile(filepath.Join("..", "..", "docs", "suppliers.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema struct {
+		Properties struct {
+			Suppliers struct {
+				AdditionalProperties struct {
+					Properties map[string]any `json:"properties"`
+				} `json:"additionalProperties"`
+			} `json:"suppliers"`
+		} `json:"properties"`
+	}
+	if err := json.Unmarshal(content, &schema); err != nil {
+		t.Fatal(err)
+	}
+	got := slices.Sorted(maps.Keys(schema.Properties.Suppliers.AdditionalProperties.Properties))
+	if diff := cmp.Diff(slices.Sorted(slices.Values(Fields())), got); diff != "" {
+		t.Errorf("fields of docs/suppliers.schema.json (-want +got):\n%s", diff)
+	}
+}
+
+// TestDocumented: docs/suppliers.md names every field, and its example can be read.
+func TestDocumented(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile(filepath.Join("..", "..", "docs", "suppliers.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range Fields() {
+		if !strings.Contains(string(content), "`"+field+"`") {
+			t.Errorf("docs/suppliers.md lacks the field %s", field)
+		}
+	}
+	_, rest, _ := strings.Cut(string(content), "```yaml\n")
+	example, _, _ := strings.Cut(rest, "```")
+	if list, err := parse("docs/suppliers.md", []byte(example)); err != nil || len(list) != 3 {
+		t.Errorf("the example has %d suppliers, %v", len(list), err)
 	}
 }

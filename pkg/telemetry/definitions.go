@@ -55,6 +55,10 @@ var (
 		Name: "stoker_rejects_total", Kind: Counter,
 		Help: "Lines and entries that could not be taken.",
 	}
+	foreign = Definition{
+		Name: "stoker_foreign_total", Kind: Counter,
+		Help: "Resources that took the place of what another supplier had delivered under the same ids.",
+	}
 	backlog = Definition{
 		Name: "stoker_backlog_messages", Kind: Gauge, Labels: []string{"subject"},
 		Help: "Messages that wait to be acknowledged, by the subject that the consumer reads.",
@@ -67,7 +71,7 @@ var (
 
 // Definitions are all metrics of the stages.
 func Definitions() []Definition {
-	return []Definition{resources, bytesTotal, unitSeconds, unitResources, retries, rejects, backlog, missing}
+	return []Definition{resources, bytesTotal, unitSeconds, unitResources, retries, rejects, foreign, backlog, missing}
 }
 
 // Markdown writes a table of the metrics that definitions describe.

@@ -18,6 +18,7 @@ type Metrics struct {
 	unitResources *prometheus.HistogramVec
 	retries       *prometheus.CounterVec
 	rejects       *prometheus.CounterVec
+	foreign       *prometheus.CounterVec
 	backlog       *prometheus.GaugeVec
 	missing       *prometheus.GaugeVec
 }
@@ -41,6 +42,7 @@ func NewMetrics(reg prometheus.Registerer, stage string) (*Metrics, error) {
 		histogram(reg, stage, unitResources, &m.unitResources),
 		counter(reg, stage, retries, &m.retries),
 		counter(reg, stage, rejects, &m.rejects),
+		counter(reg, stage, foreign, &m.foreign),
 		gauge(reg, stage, backlog, &m.backlog),
 		gauge(reg, stage, missing, &m.missing),
 	)
@@ -51,6 +53,7 @@ func NewMetrics(reg prometheus.Registerer, stage string) (*Metrics, error) {
 	m.bytes.WithLabelValues()
 	m.retries.WithLabelValues()
 	m.rejects.WithLabelValues()
+	m.foreign.WithLabelValues()
 	return m, nil
 }
 
@@ -82,6 +85,13 @@ func (m *Metrics) Retry() {
 func (m *Metrics) Rejects(n int64) {
 	if m != nil && n > 0 {
 		m.rejects.WithLabelValues().Add(float64(n))
+	}
+}
+
+// Foreign counts resources that took the place of another supplier's.
+func (m *Metrics) Foreign(n int64) {
+	if m != nil && n > 0 {
+		m.foreign.WithLabelValues().Add(float64(n))
 	}
 }
 

@@ -79,6 +79,8 @@ type writer struct {
 	journal journal.Journal
 	slots   *semaphore.Weighted // transactions at once
 	bodies  sync.Pool           // of *[]byte: buffers of decoded batches
+
+	foreigners foreigners
 }
 
 // consumeType stores the batches of one resource type.
@@ -207,6 +209,7 @@ func (w *writer) measure(batches []fhirmsg.Batch, result store.Result, took time
 		m.Resources(typ, outcome.String(), n)
 	}
 	m.Rejects(c.Rejected)
+	w.foreign(batches[0].Import, c.Foreign)
 	for range result.Retries {
 		m.Retry()
 	}

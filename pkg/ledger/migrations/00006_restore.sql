@@ -34,6 +34,7 @@ CREATE TABLE stoker.restored (
     dataset     text NOT NULL,
     sequence    bigint NOT NULL, -- of the batch in the stream of resources
     conflicts   bigint NOT NULL,
+    foreign_rows bigint NOT NULL,
     outcomes    bytea NOT NULL,
     PRIMARY KEY (import, file, off, type, part, fingerprint)
 );

@@ -28,3 +28,24 @@ CREATE TABLE stoker.request (
     PRIMARY KEY (caller, key)
 );
 CREATE INDEX request_begun ON stoker.request (begun);
+
+-- Of what was written, the rows that took the place of another supplier's.
+ALTER TABLE stoker.written ADD COLUMN foreign_rows bigint NOT NULL DEFAULT 0;
+
+-- What a supplier with key policy scoped calls a resource, in all tables that writers made before.
+-- +goose StatementBegin
+DO $$
+DECLARE t regclass;
+BEGIN
+    FOR t IN
+        SELECT c.oid FROM pg_class c
+        WHERE c.relkind = 'r' AND c.relnamespace IN (
+            SELECT l.relnamespace FROM pg_trigger g JOIN pg_class l ON l.oid = g.tgrelid WHERE g.tgname = 'forget_hash')
+        AND (c.relname = 'tombstone' OR c.relname LIKE '%\_history'
+            OR EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgname = 'forget_hash'))
+    LOOP
+        EXECUTE format('ALTER TABLE %s ADD COLUMN IF NOT EXISTS original_id text COLLATE "C"', t);
+    END LOOP;
+END
+$$;
+-- +goose StatementEnd

@@ -249,7 +249,7 @@ func cancelledHalfWay(t *testing.T, env []string) fhirmsg.ImportID {
 	waitFor(t, "all but one type to be stored", func() bool {
 		s := statusJSON(t, env, id)
 		return s.State == ledger.StateDraining && s.Lines.Parsed == s.Lines.Read && s.ByType["Encounter"].Total() == 0 &&
-			s.Resources.Counts.Total() > 100 && s.ByType["Patient"].Total() == 6
+			s.Resources.Total() > 100 && s.ByType["Patient"].Total() == 6
 	})
 	must(t, env, "cancel", id.String())
 	must(t, env, "resume", "--type", "Encounter")

@@ -14,7 +14,7 @@ import (
 const memory = 512 << 20
 
 func main() {
-	lifecycle.UseMemory(memory)
+	lifecycle.UseMemory(memory, os.Environ())
 	os.Exit(lifecycle.Main("stoker", os.Stderr, func(ctx context.Context) error {
 		return cli.Run(ctx, os.Args[1:], cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ()})
 	}))

@@ -122,8 +122,11 @@ func nothingRead(s ledger.Status) bool {
 	return true
 }
 
+// maxFailures is how many failed files an answer tells of.
+const maxFailures = 100
+
 func failures(s ledger.Status) (texts []string) {
-	for _, f := range s.Files {
+	for _, f := range s.Files[:min(len(s.Files), maxFailures)] {
 		texts = append(texts, f.Name+": "+f.Reason)
 	}
 	return texts

@@ -60,7 +60,7 @@ func (p *Pipeline) start(ctx context.Context, opts PipelineOptions) error {
 		return err
 	}
 	p.closers = append(p.closers, func() { _ = server.Close(context.WithoutCancel(ctx)) })
-	p.processes = append(p.processes, &process{name: "postgres", pid: server.PID()})
+	p.processes = append(p.processes, &process{name: "postgres", pid: server.PID(), done: server.Done()})
 	if p.Pool, err = pgxpool.New(ctx, server.URL()); err != nil {
 		return err
 	}
@@ -100,9 +100,22 @@ func (p *Pipeline) startServices(ctx context.Context, opts PipelineOptions, data
 		return err
 	}
 	return wait(ctx, func() (bool, error) {
+		if err := p.ended(); err != nil {
+			return false, err
+		}
 		// The writer migrates the database and sets up the streams.
 		return ledger.New(p.Pool).Ready(ctx) == nil && p.Bus.Apply(ctx, fhirdef.ResourceTypes(fhirmsg.FHIRVersionR4), nil) == nil, nil
 	})
+}
+
+// ended is an error once one of the processes has ended, so that nothing waits for it.
+func (p *Pipeline) ended() error {
+	for _, proc := range p.processes {
+		if err := proc.ended(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // wait asks until done.
@@ -139,6 +152,9 @@ func (p *Pipeline) Import(ctx context.Context, dir string, validation fhirmsg.Va
 	}
 	var state ledger.State
 	err = wait(ctx, func() (bool, error) {
+		if err := p.ended(); err != nil {
+			return false, err
+		}
 		err := p.Pool.QueryRow(ctx, `SELECT coalesce((SELECT state FROM stoker.import WHERE id = $1), 'accepted')`, [16]byte(id)).Scan(&state)
 		return state.Ended(), err
 	})

@@ -16,6 +16,17 @@ type process struct {
 	name string
 	pid  int
 	stop func() error
+	done <-chan struct{} // closed when it has ended
+}
+
+// ended is an error once the process has, which none does by itself.
+func (p *process) ended() error {
+	select {
+	case <-p.done:
+		return fmt.Errorf("%s has ended by itself", p.name)
+	default:
+		return nil
+	}
 }
 
 // start runs a program with its output in a file of the folder.
@@ -31,11 +42,19 @@ func start(dir, program string, env []string, args ...string) (*process, error) 
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
-	return &process{name: name, pid: cmd.Process.Pid, stop: func() error {
-		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-			return err
+	done := make(chan struct{})
+	var waited error
+	go func() {
+		defer close(done)
+		waited = cmd.Wait()
+	}()
+	return &process{name: name, pid: cmd.Process.Pid, done: done, stop: func() error {
+		err := cmd.Process.Signal(syscall.SIGTERM)
+		if errors.Is(err, os.ErrProcessDone) {
+			err = nil
 		}
-		return errors.Join(cmd.Wait(), log.Close())
+		<-done
+		return errors.Join(err, waited, log.Close())
 	}}, nil
 }
 

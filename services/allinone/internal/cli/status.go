@@ -145,6 +145,9 @@ func (a *app) printRemarks(s ledger.Status) {
 	if n := s.Resources.Conflicts; n > 0 {
 		a.printf("\n%s resources have the time of another version but not its content; the later import won\n", thousands(n))
 	}
+	if n := s.Resources.Foreign; n > 0 {
+		a.printf("\n%s resources took the place of what another supplier had delivered under the same ids (see docs/suppliers.md)\n", thousands(n))
+	}
 	if s.Divergent > 0 {
 		a.printf("\n%s statements contradict earlier ones about the same data (two versions of a parser?)\n", thousands(s.Divergent))
 	}

@@ -86,11 +86,11 @@ func (p *panel) y(value float64) float64 { return panelTop + panelHeight*(1-valu
 func (p *panel) axes(title string, highest float64) {
 	tick := tickFor(highest)
 	p.top = tick * max(math.Ceil(highest/tick), 1)
-	fmt.Fprintf(p, "<text class=\"title\" x=\"%.0f\" y=\"%d\">%s</text>\n", p.x, panelTop-16, title)
+	fmt.Fprintf(&p.Builder, "<text class=\"title\" x=\"%.0f\" y=\"%d\">%s</text>\n", p.x, panelTop-16, title)
 	for i := 0.0; i*tick <= p.top; i++ {
 		y := p.y(i * tick)
-		fmt.Fprintf(p, "<line class=\"grid\" x1=\"%.0f\" y1=\"%.1f\" x2=\"%.0f\" y2=\"%.1f\"/>\n", p.x, y, p.x+panelWidth, y)
-		fmt.Fprintf(p, "<text class=\"end\" x=\"%.0f\" y=\"%.1f\">%s</text>\n", p.x-6, y+4, short(i*tick))
+		fmt.Fprintf(&p.Builder, "<line class=\"grid\" x1=\"%.0f\" y1=\"%.1f\" x2=\"%.0f\" y2=\"%.1f\"/>\n", p.x, y, p.x+panelWidth, y)
+		fmt.Fprintf(&p.Builder, "<text class=\"end\" x=\"%.0f\" y=\"%.1f\">%s</text>\n", p.x-6, y+4, short(i*tick))
 	}
 }
 
@@ -111,14 +111,14 @@ func tickFor(highest float64) float64 {
 // bar draws the n-th of so many, from one value to another.
 func (p *panel) bar(n, of int, from, to float64, colour string) {
 	width := float64(panelWidth) / float64(of)
-	fmt.Fprintf(p, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"%s\"/>\n",
+	fmt.Fprintf(&p.Builder, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"%s\"/>\n",
 		p.x+(float64(n)+.15)*width, p.y(to), .7*width, p.y(from)-p.y(to), colour)
 }
 
 // level draws a line across the panel.
 func (p *panel) level(value float64, label string) {
-	fmt.Fprintf(p, "<line class=\"least\" x1=\"%.0f\" y1=\"%.1f\" x2=\"%.0f\" y2=\"%.1f\"/>\n", p.x, p.y(value), p.x+panelWidth, p.y(value))
-	fmt.Fprintf(p, "<text class=\"end\" x=\"%.0f\" y=\"%d\">- - %s</text>\n", p.x+panelWidth, panelTop-16, label)
+	fmt.Fprintf(&p.Builder, "<line class=\"least\" x1=\"%.0f\" y1=\"%.1f\" x2=\"%.0f\" y2=\"%.1f\"/>\n", p.x, p.y(value), p.x+panelWidth, p.y(value))
+	fmt.Fprintf(&p.Builder, "<text class=\"end\" x=\"%.0f\" y=\"%d\">- - %s</text>\n", p.x+panelWidth, panelTop-16, label)
 }
 
 // steps writes below the panel how many resources there are after each step, as far as there is room.
@@ -126,7 +126,7 @@ func (p *panel) steps(steps []Step) {
 	every := (len(steps) + 9) / 10
 	width := float64(panelWidth) / float64(len(steps))
 	for i := every - 1; i < len(steps); i += every {
-		fmt.Fprintf(p, "<text class=\"middle\" x=\"%.1f\" y=\"%d\">%s</text>\n",
+		fmt.Fprintf(&p.Builder, "<text class=\"middle\" x=\"%.1f\" y=\"%d\">%s</text>\n",
 			p.x+(float64(i)+.5)*width, panelTop+panelHeight+labelsBelow, short(float64(steps[i].Resources)))
 	}
 }
@@ -135,8 +135,8 @@ func (p *panel) legend() {
 	y := panelTop + panelHeight + legendBelow
 	for i, name := range processes {
 		x := int(p.x) + i*legendSpacing
-		fmt.Fprintf(p, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"%s\"/>\n", x, y-legendMark, legendMark, legendMark, colours[name])
-		fmt.Fprintf(p, "<text x=\"%d\" y=\"%d\">%s</text>\n", x+legendMark+3, y, strings.TrimSuffix(name, "-server"))
+		fmt.Fprintf(&p.Builder, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"%s\"/>\n", x, y-legendMark, legendMark, legendMark, colours[name])
+		fmt.Fprintf(&p.Builder, "<text x=\"%d\" y=\"%d\">%s</text>\n", x+legendMark+3, y, strings.TrimSuffix(name, "-server"))
 	}
 }
 

@@ -234,7 +234,7 @@ func TestPutAway(t *testing.T) {
 			f.put("clinic/a.ndjson.done", "")
 			f.after(0)
 			f.wantFiles("clinic")
-			f.requests.end(state)
+			f.end(state)
 			f.after(0)
 			f.wantFiles("clinic", folder+"/*/delivery/a.ndjson", folder+"/*/outcomes.ndjson", folder+"/*/report.json")
 			reports, _ := filepath.Glob(filepath.Join(f.cfg.Dir, "clinic", folder, "*", "report.json"))
@@ -273,7 +273,7 @@ func TestRestart(t *testing.T) {
 	f.reopen(f.cfg.Dir) // is killed after it asked
 	f.after(0)
 	f.wantRequested("clinic: a.ndjson")
-	f.requests.end(ledger.StateComplete)
+	f.end(ledger.StateComplete)
 	all, err := f.taken()
 	if err != nil || len(all) != 1 {
 		t.Fatalf("taken: %v, %v", all, err)
@@ -302,7 +302,7 @@ func TestTwoLookAfterOneFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.wantRequested("clinic: a.ndjson")
-	f.requests.end(ledger.StateComplete)
+	f.end(ledger.StateComplete)
 	first.round(t.Context(), func([]string) {})
 	f.after(0)
 	f.wantFiles("clinic", "done/*/delivery/a.ndjson", "done/*/outcomes.ndjson", "done/*/report.json")
@@ -335,7 +335,7 @@ func TestLinks(t *testing.T) {
 		f.put("clinic/a.ndjson.done", "")
 		link(f, "../lab", "clinic/done")
 		f.after(0)
-		f.requests.end(ledger.StateComplete)
+		f.end(ledger.StateComplete)
 		f.after(0)
 		f.after(time.Hour)
 		f.wantFiles("lab", "b.ndjson.part")
@@ -349,7 +349,7 @@ func TestLinks(t *testing.T) {
 		f.put("clinic/a.ndjson.done", "")
 		link(f, outside, "clinic/done")
 		f.after(0)
-		f.requests.end(ledger.StateComplete)
+		f.end(ledger.StateComplete)
 		f.after(0)
 		if entries, err := os.ReadDir(outside); err != nil || len(entries) != 0 {
 			t.Fatalf("outside: %v, %v", entries, err)
@@ -378,7 +378,7 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	for {
-		f.requests.end(ledger.StateComplete)
+		f.end(ledger.StateComplete)
 		done, err := filepath.Glob(filepath.Join(f.cfg.Dir, "clinic/done/*/delivery/*.ndjson"))
 		if err != nil {
 			t.Fatal(err)

@@ -109,7 +109,7 @@ func (s *httpStream) Read(p []byte) (int, error) {
 			continue
 		}
 		s.hangUp()
-		s.ended = err == io.EOF && (s.size < 0 || s.offset == s.size) //nolint:errorlint // an end is io.EOF itself
+		s.ended = err == io.EOF && (s.size < 0 || s.offset == s.size)
 		if s.ended {
 			continue
 		}
@@ -180,7 +180,7 @@ func backOff(failures int) time.Duration {
 
 // ask makes one request for what is still to be read, and judges the answer.
 func (s *httpStream) ask() error {
-	resp, err := s.get()
+	resp, err := s.get() //nolint:bodyclose // hangUp closes it
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ const (
 	OIDUUID        = 2950
 )
 
-// Array begins an array of n values of a type, none of them null. The values follow, each as the
+// Array begins an array of n values of a type. The values follow, each as the
 // functions of this package append it.
 func Array(b []byte, oid uint32, n int) []byte {
 	dimensions := uint32(1)
@@ -20,7 +20,7 @@ func Array(b []byte, oid uint32, n int) []byte {
 		dimensions = 0
 	}
 	b = binary.BigEndian.AppendUint32(b, dimensions)
-	b = binary.BigEndian.AppendUint32(b, 0) // no nulls
+	b = binary.BigEndian.AppendUint32(b, 0) // PostgreSQL sees by itself whether there are nulls
 	b = binary.BigEndian.AppendUint32(b, oid)
 	if n == 0 {
 		return b

@@ -26,6 +26,14 @@ func Text[T string | []byte](b []byte, v T) []byte {
 	return append(b, v...)
 }
 
+// TextOrNull appends a text, or null for an empty one.
+func TextOrNull(b, v []byte) []byte {
+	if len(v) == 0 {
+		return append(b, 0xff, 0xff, 0xff, 0xff)
+	}
+	return Text(b, v)
+}
+
 // Int32 appends an integer.
 func Int32(b []byte, v int32) []byte {
 	return binary.BigEndian.AppendUint32(append(b, 0, 0, 0, 4), uint32(v))

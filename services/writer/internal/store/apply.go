@@ -59,7 +59,7 @@ func apply(ctx context.Context, tx pgx.Tx, g *group, rows []*row, guessed ledger
 func decide(g *group, rows []*row, found map[string]held) plan {
 	var p plan
 	for _, r := range rows {
-		r.conflict = false // it may have been asked for before
+		r.conflict, r.foreign = false, false // it may have been asked for before
 		h, ok := found[string(r.ID)]
 		if !ok {
 			if r.Deleted {
@@ -81,7 +81,7 @@ func decide(g *group, rows []*row, found map[string]held) plan {
 			g.lose(r, h)
 			continue
 		}
-		r.conflict = g.conflicts(r, h)
+		r.conflict, r.foreign = g.conflicts(r, h), h.foreign
 		switch {
 		case r.Deleted && h.tombstone && !h.covered:
 			p.redated = append(p.redated, r)

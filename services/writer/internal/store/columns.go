@@ -98,6 +98,11 @@ func bodyColumn(rows []*row) column {
 	return columnOf(rows, copybin.OIDText, size/max(len(rows), 1)+1, func(b []byte, r *row) []byte { return copybin.Text(b, r.Body) })
 }
 
+// originalColumn is what suppliers call the resources, where that is not their id.
+func originalColumn(rows []*row) column {
+	return columnOf(rows, copybin.OIDText, 0, func(b []byte, r *row) []byte { return copybin.TextOrNull(b, r.OriginalID) })
+}
+
 // text is a parameter that is one text.
 func text(s string) column { return column(s) }
 

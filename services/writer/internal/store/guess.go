@@ -110,12 +110,12 @@ func presume(ctx context.Context, tx pgx.Tx, g *group, rows []*row, o ledger.Out
 	case ledger.Inserted:
 		return nil, insert(ctx, tx, g, rows, ledger.Inserted)
 	case ledger.Unchanged:
-		return move(ctx, tx, g, rows)
+		return moveUnasked(ctx, tx, g, rows)
 	case ledger.Updated:
 		if g.history { // what someone inserted by hand must be seen before it is replaced
 			return rows, nil
 		}
-		return updateEarlier(ctx, tx, g, rows)
+		return updateUnasked(ctx, tx, g, rows)
 	}
 	return rows, nil
 }

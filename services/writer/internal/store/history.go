@@ -30,6 +30,7 @@ func ddlHistory(dataset, table string) string {
 	entry     integer NOT NULL,
 	import    uuid NOT NULL,
 	supplier  text COLLATE "C",
+	original_id text COLLATE "C",
 	written   timestamptz NOT NULL DEFAULT now(),
 	deleted   boolean NOT NULL DEFAULT false,
 	subsetted boolean NOT NULL DEFAULT false,
@@ -70,13 +71,13 @@ func remember(ctx context.Context, tx pgx.Tx, g *group, rows []*row) error {
 
 func rememberPiece(ctx context.Context, tx pgx.Tx, g *group, rows []*row) error {
 	deleted := columnOf(rows, copybin.OIDBool, 1, func(b []byte, r *row) []byte { return copybin.Bool(b, r.Deleted) })
-	params := append(append(g.versionColumnsOf(rows), g.contentColumnsOf(rows)...), bodyColumn(rows), deleted)
+	params := append(append(g.versionColumnsOf(rows), g.contentColumnsOf(rows)...), bodyColumn(rows), deleted, originalColumn(rows))
 	err := query(ctx, tx, `INSERT INTO `+quoted(g.dataset, historyTable(g.table))+`
-			(id, stamp, issued, file, line, entry, supplier, import, subsetted, deleted, hash, resource)
-		SELECT u.id, u.stamp, u.issued, u.file, u.line, u.entry, u.supplier, u.import, u.subsetted, u.deleted,
+			(id, stamp, issued, file, line, entry, supplier, import, original_id, subsetted, deleted, hash, resource)
+		SELECT u.id, u.stamp, u.issued, u.file, u.line, u.entry, u.supplier, u.import, u.original_id, u.subsetted, u.deleted,
 			CASE WHEN NOT u.deleted THEN u.hash END, CASE WHEN NOT u.deleted THEN u.resource::jsonb END
-		FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::int[], $5::bigint[], $6::int[], $7::text[], $8::uuid[], $9::bool[], $10::uuid[], $11::text[], $12::bool[])
-			AS u(id, stamp, issued, file, line, entry, supplier, import, subsetted, hash, resource, deleted)
+		FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::int[], $5::bigint[], $6::int[], $7::text[], $8::uuid[], $9::bool[], $10::uuid[], $11::text[], $12::bool[], $13::text[])
+			AS u(id, stamp, issued, file, line, entry, supplier, import, subsetted, hash, resource, deleted, original_id)
 		ON CONFLICT DO NOTHING`, params, nil)
 	if err != nil {
 		return fmt.Errorf("add to the history of %s: %w", g.table, err)
@@ -109,7 +110,7 @@ func rememberByHand(ctx context.Context, tx pgx.Tx, g *group, rows []*row, found
 // copyLive begins a statement that adds live rows to the history.
 func copyLive(dataset, table string) string {
 	return `INSERT INTO ` + quoted(dataset, historyTable(table)) + `
-			(id, stamp, issued, file, line, entry, supplier, import, subsetted, hash, resource)
-		SELECT id, stamp, issued, file, line, entry, supplier, coalesce(import, ` + noImport + `), subsetted, hash, resource
+			(id, stamp, issued, file, line, entry, supplier, import, original_id, subsetted, hash, resource)
+		SELECT id, stamp, issued, file, line, entry, supplier, coalesce(import, ` + noImport + `), original_id, subsetted, hash, resource
 		FROM ` + quoted(dataset, table)
 }

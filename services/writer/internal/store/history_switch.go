@@ -46,15 +46,15 @@ func SetHistory(ctx context.Context, pool *pgxpool.Pool, dataset string, on bool
 
 // beginHistory copies what a type has.
 func beginHistory(ctx context.Context, tx pgx.Tx, dataset, table string) error {
-	if _, err := tx.Exec(ctx, ddlHistory(dataset, table)); err != nil {
+	if _, err := tx.Exec(ctx, ddlHistory(dataset, table)+addOriginalID(dataset, historyTable(table))); err != nil {
 		return err
 	}
 	if _, err := tx.Exec(ctx, copyLive(dataset, table)+` ON CONFLICT DO NOTHING`); err != nil {
 		return err
 	}
 	_, err := tx.Exec(ctx, `INSERT INTO `+quoted(dataset, historyTable(table))+`
-			(id, stamp, issued, file, line, entry, supplier, import, deleted)
-		SELECT id, stamp, issued, file, line, entry, supplier, coalesce(import, `+noImport+`), true
+			(id, stamp, issued, file, line, entry, supplier, import, original_id, deleted)
+		SELECT id, stamp, issued, file, line, entry, supplier, coalesce(import, `+noImport+`), original_id, true
 		FROM `+quoted(dataset, tombstoneTable)+` WHERE lower(type) = $1 ON CONFLICT DO NOTHING`, table)
 	return err
 }

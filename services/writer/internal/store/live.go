@@ -17,8 +17,11 @@ func insert(ctx context.Context, tx pgx.Tx, g *group, rows []*row, o ledger.Outc
 	if len(rows) == 0 {
 		return nil
 	}
-	sql := `COPY ` + quoted(g.dataset, g.table) + ` (id, resource, stamp, issued, file, line, entry, supplier, import, subsetted, hash)
-		FROM STDIN (FORMAT binary)`
+	columns := `id, resource, stamp, issued, file, line, entry, supplier, import, subsetted, hash`
+	if g.scoped {
+		columns += `, original_id`
+	}
+	sql := `COPY ` + quoted(g.dataset, g.table) + ` (` + columns + `) FROM STDIN (FORMAT binary)`
 	if _, err := tx.Conn().PgConn().CopyFrom(ctx, &copyReader{g: g, rows: rows}, sql); err != nil {
 		return fmt.Errorf("copy into %s: %w", g.table, err)
 	}
@@ -68,7 +71,11 @@ func (c *copyReader) fill() {
 
 func (g *group) appendRow(b []byte, r *row) []byte {
 	imp := g.importOf(r)
-	b = copybin.Row(b, 11)
+	columns := 11
+	if g.scoped {
+		columns++
+	}
+	b = copybin.Row(b, columns)
 	b = copybin.Text(b, r.ID)
 	b = copybin.JSONB(b, r.Body)
 	b = copybin.Time(b, r.version.Stamp)
@@ -79,7 +86,11 @@ func (g *group) appendRow(b []byte, r *row) []byte {
 	b = copybin.Text(b, imp.Supplier)
 	b = copybin.UUID(b, imp.ID)
 	b = copybin.Bool(b, r.Subsetted)
-	return copybin.UUID(b, r.Hash)
+	b = copybin.UUID(b, r.Hash)
+	if g.scoped {
+		b = copybin.TextOrNull(b, r.OriginalID)
+	}
+	return b
 }
 
 // isOlder is the version rule: t, what is there, ranks below u, what comes.
@@ -88,6 +99,10 @@ const isOlder = `(NOT t.subsetted, t.stamp, t.issued, t.file, t.line, t.entry) <
 // move gives rows of equal content their new version, without sending the content. Rows
 // that changed since they were asked for are returned.
 func move(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row, err error) {
+	return moveWhere(ctx, tx, g, rows, isOlder)
+}
+
+func moveWhere(ctx context.Context, tx pgx.Tx, g *group, rows []*row, condition string) (missed []*row, err error) {
 	if len(rows) == 0 {
 		return nil, nil
 	}
@@ -98,7 +113,7 @@ func move(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row,
 			supplier = u.supplier, import = u.import, written = now()
 		FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::int[], $5::bigint[], $6::int[], $7::text[], $8::uuid[], $9::bool[], $10::uuid[])
 			AS u(id, stamp, issued, file, line, entry, supplier, import, subsetted, hash)
-		WHERE t.id = u.id AND t.hash = u.hash AND t.subsetted = u.subsetted AND `+isOlder+` RETURNING t.id`,
+		WHERE t.id = u.id AND t.hash = u.hash AND t.subsetted = u.subsetted AND `+condition+` RETURNING t.id`,
 		params, collectIDs(done))
 	if err != nil {
 		return nil, fmt.Errorf("move versions in %s: %w", g.table, err)
@@ -106,15 +121,20 @@ func move(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row,
 	return g.settleReturned(rows, done, ledger.Unchanged), nil
 }
 
-// update replaces older rows. Rows that changed since they were asked for are returned.
+// update replaces older rows. A key's original id stays: it is what the key is made of. Rows that
+// changed since they were asked for are returned.
 func update(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row, err error) {
 	return inPieces(ctx, tx, g, rows, updateWhere(isOlder))
 }
 
-// updateEarlier replaces rows that were not asked for, and are older by their stamp: an equal one
-// may be a conflict. The others are returned.
-func updateEarlier(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row, err error) {
-	return inPieces(ctx, tx, g, rows, updateWhere(isOlder+` AND t.stamp < u.stamp`))
+// moveUnasked and updateUnasked do so with rows that were not asked for, and return besides those of which
+// more must be known: whose row is another supplier's, and an update at the stamp of what is there, which may be a conflict.
+func moveUnasked(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row, err error) {
+	return moveWhere(ctx, tx, g, rows, isOlder+` AND t.supplier = u.supplier`)
+}
+
+func updateUnasked(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (missed []*row, err error) {
+	return inPieces(ctx, tx, g, rows, updateWhere(isOlder+` AND t.supplier = u.supplier AND t.stamp < u.stamp`))
 }
 
 // updateWhere replaces rows under a condition, and returns those for which it does not hold.

@@ -88,7 +88,9 @@ func (g *group) reject(r *row, bad *pgconn.PgError) fhirmsg.Reject {
 	if bad.ConstraintName != "" {
 		what = "a constraint of the table refuses this resource: " + bad.ConstraintName
 	}
+	// What was rewritten cannot be put through again: it would be rewritten a second time.
 	return fhirmsg.Reject{
+		Cut:  len(r.OriginalID) > 0,
 		Line: r.Line, Entry: r.Entry, Offset: g.batches[r.batch].Offset, Type: g.typ, ID: string(r.ID), Raw: r.Body,
 		Issues: []fhirmsg.Issue{{Severity: "error", Code: "processing", Diagnostics: what + " (SQLSTATE " + bad.Code + ")"}},
 	}

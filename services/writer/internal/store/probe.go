@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"iter"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -30,18 +32,46 @@ func lock(ctx context.Context, tx pgx.Tx, g *group) error {
 // probe asks what the store has for the keys of rows. The answer is a hint, see the
 // package's documentation.
 func probe(ctx context.Context, tx pgx.Tx, g *group, rows []*row) (map[string]held, error) {
-	ids := idColumn(rows)
 	found := make(map[string]held, len(rows))
-	if err := query(ctx, tx, `SELECT id, stamp, issued, file, line, entry, subsetted, hash
-		FROM `+quoted(g.dataset, g.table)+` WHERE id = ANY($1::text[])`, []column{ids}, collect(found, false)); err != nil {
-		return nil, fmt.Errorf("ask %s for versions: %w", g.table, err)
-	}
-	if err := query(ctx, tx, `SELECT id, stamp, issued, file, line, entry
-		FROM `+quoted(g.dataset, tombstoneTable)+` WHERE type = $1::text AND id = ANY($2::text[])`,
-		[]column{text(g.typ), ids}, collect(found, true)); err != nil {
-		return nil, fmt.Errorf("ask for tombstones: %w", err)
+	for supplier, own := range g.bySupplier(rows) {
+		params := []column{idColumn(own), text(supplier)}
+		// What is asked of a row is one byte more than its version and hash, so that asking whose it is costs nothing.
+		if err := query(ctx, tx, `SELECT id, stamp, issued, file, line, entry,
+				(subsetted::int + CASE WHEN supplier <> $2::text THEN 2 ELSE 0 END)::int2, hash
+			FROM `+quoted(g.dataset, g.table)+` WHERE id = ANY($1::text[])`, params, collect(found, false)); err != nil {
+			return nil, fmt.Errorf("ask %s for versions: %w", g.table, err)
+		}
+		if err := query(ctx, tx, `SELECT id, stamp, issued, file, line, entry, CASE WHEN supplier <> $2::text THEN 2 ELSE 0 END::int2
+			FROM `+quoted(g.dataset, tombstoneTable)+` WHERE type = $3::text AND id = ANY($1::text[])`,
+			append(params, text(g.typ)), collect(found, true)); err != nil {
+			return nil, fmt.Errorf("ask for tombstones: %w", err)
+		}
 	}
 	return found, nil
+}
+
+// bySupplier yields rows by who delivered them. Mostly that is one.
+func (g *group) bySupplier(rows []*row) iter.Seq2[string, []*row] {
+	return func(yield func(string, []*row) bool) {
+		for len(rows) > 0 {
+			supplier := g.importOf(rows[0]).Supplier
+			own, others := rows, []*row(nil)
+			if slices.ContainsFunc(g.imports, func(imp fhirmsg.Import) bool { return imp.Supplier != supplier }) {
+				own = nil
+				for _, r := range rows {
+					if g.importOf(r).Supplier == supplier {
+						own = append(own, r)
+					} else {
+						others = append(others, r)
+					}
+				}
+			}
+			if !yield(supplier, own) {
+				return
+			}
+			rows = others
+		}
+	}
 }
 
 // collect reads what is there in its binary form, since this is done for every resource.
@@ -56,8 +86,10 @@ func collect(found map[string]held, tombstone bool) func(raw [][]byte) {
 				Entry: int32(binary.BigEndian.Uint32(raw[5])),
 			},
 		}}
+		flags := raw[6][1] // the low byte: 1 is subsetted, 2 of another supplier
+		h.foreign = flags&2 != 0
 		if !tombstone {
-			h.subsetted = raw[6][0] != 0
+			h.subsetted = flags&1 != 0
 			if raw[7] != nil {
 				h.hash, h.hashed = fhirmsg.Hash(raw[7]), true
 			}

@@ -26,9 +26,9 @@ func (g *group) asBefore(statements []ledger.Written) []ledger.Written {
 		}
 		w, before := &statements[i], g.replay.stated[i]
 		discarded := slices.Contains(w.Outcomes, byte(ledger.Discarded))
-		w.Counts = ledger.Counts{Conflicts: before.Conflicts}
+		w.Counts = ledger.Counts{Conflicts: before.Conflicts, Foreign: before.Foreign}
 		if discarded {
-			w.Counts.Conflicts = 0
+			w.Counts.Conflicts, w.Counts.Foreign = 0, 0
 		}
 		outcomes := slices.Clone(before.Outcomes)
 		for j := range outcomes {
@@ -64,7 +64,7 @@ func (g *group) record(ctx context.Context, tx pgx.Tx, statements []ledger.Writt
 	g.said = slices.Clone(statements)
 	for i, s := range stated {
 		if s != nil && s.Outcomes != nil {
-			g.said[i].Outcomes, g.said[i].Counts.Conflicts = s.Outcomes, s.Conflicts
+			g.said[i].Outcomes, g.said[i].Counts.Conflicts, g.said[i].Counts.Foreign = s.Outcomes, s.Conflicts, s.Foreign
 		}
 	}
 	return nil

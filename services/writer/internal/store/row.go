@@ -17,6 +17,7 @@ type row struct {
 
 	wanted   bool // it is to be stored, unless something greater of its key is
 	conflict bool // what it replaces has its stamp, but not its content
+	foreign  bool // what it replaces is another supplier's
 }
 
 // position is a row's place in its group.
@@ -32,6 +33,7 @@ type held struct {
 	subsetted bool
 	tombstone bool
 	covered   bool // a tombstone, beside which someone inserted a row by hand
+	foreign   bool // of another supplier than what is compared with it
 }
 
 // compareRank orders by completeness, then version.
@@ -55,6 +57,8 @@ type group struct {
 	rows          []*row
 	outcomes      [][]byte // by batch and index
 	conflictCount []int64  // by batch
+	foreignCount  []int64  // by batch
+	scoped        bool     // some records have an original id
 	deletes       bool
 	history       bool             // the dataset keeps every version
 	replay        *replay          // nil: the batches come for the first time
@@ -66,7 +70,7 @@ func newGroup(batches []fhirmsg.Batch) (*group, error) {
 	first := batches[0]
 	g := &group{
 		dataset: first.Import.Dataset, typ: first.Type, table: tableName(first.Type), batches: batches,
-		conflictCount: make([]int64, len(batches)), outcomes: make([][]byte, len(batches)),
+		conflictCount: make([]int64, len(batches)), foreignCount: make([]int64, len(batches)), outcomes: make([][]byte, len(batches)),
 	}
 	var all []row
 	for i, b := range batches {
@@ -81,6 +85,7 @@ func newGroup(batches []fhirmsg.Batch) (*group, error) {
 			version := fhirmsg.Version{Stamp: record.Stamp, Issued: b.Import.Issued, Ordinal: record.Ordinal(b.File)}
 			all = append(all, row{Record: record, version: version, batch: i, index: n})
 			g.deletes = g.deletes || record.Deleted
+			g.scoped = g.scoped || len(record.OriginalID) > 0
 			n++
 		}
 		g.outcomes[i] = bytes.Repeat([]byte{byte(ledger.Repeated)}, n)
@@ -97,6 +102,9 @@ func (g *group) settle(r *row, o ledger.Outcome) {
 	g.outcomes[r.batch][r.index] = byte(o)
 	if r.conflict {
 		g.conflictCount[r.batch]++
+	}
+	if r.foreign {
+		g.foreignCount[r.batch]++
 	}
 }
 
@@ -173,7 +181,7 @@ func (g *group) statements() []ledger.Written {
 		for _, o := range g.outcomes[i] {
 			w.Counts.Add(ledger.Outcome(o))
 		}
-		w.Counts.Conflicts = g.conflictCount[i]
+		w.Counts.Conflicts, w.Counts.Foreign = g.conflictCount[i], g.foreignCount[i]
 		written[i] = w
 	}
 	return written
@@ -182,12 +190,12 @@ func (g *group) statements() []ledger.Written {
 // reset forgets what an attempt that was rolled back had settled.
 func (g *group) reset() {
 	for _, r := range g.rows {
-		r.wanted, r.conflict = false, false
+		r.wanted, r.conflict, r.foreign = false, false, false
 	}
 	for i := range g.outcomes {
 		for j := range g.outcomes[i] {
 			g.outcomes[i][j] = byte(ledger.Repeated)
 		}
-		g.conflictCount[i] = 0
+		g.conflictCount[i], g.foreignCount[i] = 0, 0
 	}
 }

@@ -38,6 +38,7 @@ func (s *Store) ensure(ctx context.Context, dataset, table string) error {
 		// those after for it.
 		var complete bool
 		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass($1) AND tgname = 'forget_hash')
+				AND EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = 'original_id')
 				AND to_regclass($2) IS NOT NULL`, key, quoted(dataset, tombstoneTable)).Scan(&complete); err != nil {
 			return err
 		}
@@ -126,8 +127,15 @@ const versionColumns = `
 	entry     integer NOT NULL DEFAULT 0,
 	supplier  text COLLATE "C",
 	import    uuid,
+	original_id text COLLATE "C",
 	written   timestamptz NOT NULL DEFAULT now(),
 	changed   xid8 NOT NULL DEFAULT pg_current_xact_id()`
+
+// addOriginalID adds the column to a table that an older version made, if there is one.
+func addOriginalID(dataset, table string) string {
+	return `ALTER TABLE IF EXISTS ` + quoted(dataset, table) + ` ADD COLUMN IF NOT EXISTS original_id text COLLATE "C";
+`
+}
 
 // ddl is what makes a table, its dataset and the dataset's tombstones. The fill factor leaves room in
 // a page for later versions of its rows (ADR 0010).
@@ -145,7 +153,8 @@ CREATE TABLE IF NOT EXISTS ` + name + ` (
 	subsetted boolean NOT NULL DEFAULT false,
 	hash      uuid
 ) WITH (fillfactor = 80);
-CREATE OR REPLACE TRIGGER forget_hash BEFORE UPDATE OF resource ON ` + name + ` FOR EACH ROW
+` + addOriginalID(dataset, table) + addOriginalID(dataset, tombstoneTable) + addOriginalID(dataset, historyTable(table)) +
+		`CREATE OR REPLACE TRIGGER forget_hash BEFORE UPDATE OF resource ON ` + name + ` FOR EACH ROW
 	WHEN (current_setting('stoker.writer', true) IS DISTINCT FROM 'on')
 	EXECUTE FUNCTION stoker.forget_hash();`
 }

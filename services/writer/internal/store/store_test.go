@@ -488,6 +488,27 @@ func TestGuessSeesConflicts(t *testing.T) {
 	wantCounts(t, "the same date again", got, ledger.Counts{Updated: 1, Conflicts: 1})
 }
 
+// TestGuessSeesOtherSuppliers: what is another's is counted, also where it turns out as guessed.
+func TestGuessSeesOtherSuppliers(t *testing.T) {
+	t.Parallel()
+	for content, want := range map[string]ledger.Outcome{"1": ledger.Unchanged, "2": ledger.Updated} {
+		t.Run(want.String(), func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			first := func(i int) res { return res{id: fmt.Sprint("n", i), content: "1"} }
+			f.write(batchOf(f.acceptOf("a"), append(enough(first), res{id: "1", content: "1"})...))
+			f.write(batchOf(f.acceptOf("a"), enough(func(i int) res { return res{id: fmt.Sprint("n", i), content: content} })...))
+			if got := f.guesses.next(`"fhir"."patient"`); got != want {
+				t.Fatalf("the next group is expected to be %v", got)
+			}
+			got := f.write(batchOf(f.acceptOf("b"), res{id: "1", content: content}))
+			if got.Foreign != 1 || got.Total() != 1 {
+				t.Errorf("counts %+v, want one, which was another supplier's", got)
+			}
+		})
+	}
+}
+
 // TestGuessSeesTombstones: what was deleted is not inserted by guess.
 func TestGuessSeesTombstones(t *testing.T) {
 	t.Parallel()

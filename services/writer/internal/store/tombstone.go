@@ -15,17 +15,18 @@ func bury(ctx context.Context, tx pgx.Tx, g *group, rows []*row, o ledger.Outcom
 	if len(rows) == 0 {
 		return nil
 	}
-	params := g.versionColumnsOf(rows)
+	params := append(g.versionColumnsOf(rows), originalColumn(rows))
 	if err := query(ctx, tx, `DELETE FROM `+quoted(g.dataset, g.table)+` WHERE id = ANY($1::text[])`, params[:1], nil); err != nil {
 		return fmt.Errorf("delete from %s: %w", g.table, err)
 	}
 	if err := query(ctx, tx, `INSERT INTO `+quoted(g.dataset, tombstoneTable)+` AS t
-			(type, id, stamp, issued, file, line, entry, supplier, import)
-		SELECT $1::text, u.id, u.stamp, u.issued, u.file, u.line, u.entry, u.supplier, u.import
-		FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[], $5::int[], $6::bigint[], $7::int[], $8::text[], $9::uuid[])
-			AS u(id, stamp, issued, file, line, entry, supplier, import)
+			(type, id, stamp, issued, file, line, entry, supplier, import, original_id)
+		SELECT $1::text, u.id, u.stamp, u.issued, u.file, u.line, u.entry, u.supplier, u.import, u.original_id
+		FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[], $5::int[], $6::bigint[], $7::int[], $8::text[], $9::uuid[], $10::text[])
+			AS u(id, stamp, issued, file, line, entry, supplier, import, original_id)
 		ON CONFLICT (type, id) DO UPDATE SET stamp = excluded.stamp, issued = excluded.issued, file = excluded.file,
-			line = excluded.line, entry = excluded.entry, supplier = excluded.supplier, import = excluded.import, written = now()
+			line = excluded.line, entry = excluded.entry, supplier = excluded.supplier, import = excluded.import,
+			original_id = excluded.original_id, written = now()
 		WHERE (t.stamp, t.issued, t.file, t.line, t.entry) < (excluded.stamp, excluded.issued, excluded.file, excluded.line, excluded.entry)`,
 		append([]column{text(g.typ)}, params...), nil); err != nil {
 		return fmt.Errorf("keep tombstones: %w", err)
