@@ -112,6 +112,10 @@ func insert(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest, rules int
 	}
 	if reason != "" {
 		state = StateFailed
+	} else if removed, err := removedJob(ctx, tx, imp.ID); err != nil {
+		return imp, "", err
+	} else if removed {
+		state = StateCancelled
 	}
 	return imp, state, insertRow(ctx, tx, imp, req, policy, state, reason)
 }
@@ -175,7 +179,7 @@ func insertRow(ctx context.Context, tx pgx.Tx, imp fhirmsg.Import, req fhirmsg.I
 		return err
 	}
 	_, err = tx.Exec(ctx, `INSERT INTO stoker.import (id, issued, supplier, dataset, pins, request, attempt, state, reason, retry, policy, ended)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, CASE WHEN $8 = 'failed' THEN clock_timestamp() END)`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, CASE WHEN $8 IN ('failed', 'cancelled') THEN clock_timestamp() END)`,
 		[16]byte(imp.ID), time.UnixMicro(imp.AcceptedAt()), imp.Supplier, imp.Dataset, pins, request, req.Attempt, string(state), reason,
 		retryColumn(imp), policy)
 	return err

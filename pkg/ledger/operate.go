@@ -16,9 +16,11 @@ var ErrState = errors.New("the import's state does not allow that")
 // Cancel ends an import: nothing more is fetched, and what is queued is not stored but
 // counted as cancelled. What was stored stays. Errors: [ErrNotFound], [ErrState].
 func (l *Ledger) Cancel(ctx context.Context, id fhirmsg.ImportID) error {
-	return l.move(ctx, id, `UPDATE stoker.import SET state = 'cancelled', ended = clock_timestamp()
-		WHERE id = $1 AND state IN ('accepted', 'fetching', 'draining', 'paused')`)
+	return l.move(ctx, id, cancelImport)
 }
+
+const cancelImport = `UPDATE stoker.import SET state = 'cancelled', ended = clock_timestamp()
+	WHERE id = $1 AND state IN ('accepted', 'fetching', 'draining', 'paused')`
 
 // Pause stops fetching; what is queued is still stored. Errors: [ErrNotFound], [ErrState].
 func (l *Ledger) Pause(ctx context.Context, id fhirmsg.ImportID) error {

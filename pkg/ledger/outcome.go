@@ -9,17 +9,18 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 )
 
-// Extensions of a reject's OperationOutcome: where the line came from; and of its issues,
-// HL7's own for line and column.
+// Extensions of a reject's OperationOutcome: where the line came from, and HL7's own for its resource; and of
+// its issues, HL7's own for line and column.
 const (
 	extensionBase   = "https://stoker-fhir.github.io/fhir/StructureDefinition/"
 	extensionLine   = "http://hl7.org/fhir/StructureDefinition/operationoutcome-issue-line"
 	extensionColumn = "http://hl7.org/fhir/StructureDefinition/operationoutcome-issue-col"
+	extensionSource = "http://hl7.org/fhir/StructureDefinition/operationoutcome-sourceResource" // Bulk Data Access IG
 )
 
 type outcome struct {
 	ResourceType string         `json:"resourceType"`
-	Extension    []extension    `json:"extension"`
+	Extension    []extension    `json:"extension,omitempty"`
 	Issue        []outcomeIssue `json:"issue"`
 }
 
@@ -29,6 +30,12 @@ type extension struct {
 	ValueDecimal *int64 `json:"valueDecimal,omitempty"` // integer ends at 2^31 in R4
 	ValueInteger *int32 `json:"valueInteger,omitempty"`
 	ValueBoolean bool   `json:"valueBoolean,omitempty"`
+
+	ValueReference *reference `json:"valueReference,omitempty"`
+}
+
+type reference struct {
+	Reference string `json:"reference"`
 }
 
 type outcomeIssue struct {
@@ -46,7 +53,7 @@ type details struct {
 
 // OperationOutcome is the reject as a FHIR resource
 // (https://hl7.org/fhir/R4/operationoutcome.html), in which extensions tell import, file,
-// line, entry and byte offset of the line, whether it was stored all the same, and for each
+// line, entry and byte offset of the line, its resource where that is known, whether it was stored all the same, and for each
 // issue its line, column and byte offset within the line. What is wrong is in details.text; the
 // diagnostics repeat the place before it, for people.
 func (r RejectRow) OperationOutcome() ([]byte, error) {
@@ -62,6 +69,9 @@ func (r RejectRow) OperationOutcome() ([]byte, error) {
 	}
 	if r.Stored {
 		o.Extension = append(o.Extension, extension{URL: extensionBase + "stored", ValueBoolean: true})
+	}
+	if r.Type != "" && r.ID != "" {
+		o.Extension = append(o.Extension, extension{URL: extensionSource, ValueReference: &reference{r.Type + "/" + r.ID}})
 	}
 	for _, issue := range r.Issues {
 		o.Issue = append(o.Issue, r.outcomeIssue(issue))
@@ -98,4 +108,16 @@ func (r RejectRow) outcomeIssue(issue fhirmsg.Issue) outcomeIssue {
 		{URL: extensionBase + "offset", ValueDecimal: &issue.Offset},
 	}
 	return o
+}
+
+// OperationOutcome is a file that failed, as a FHIR resource.
+func (f FileStatus) OperationOutcome(id fhirmsg.ImportID) ([]byte, error) {
+	return json.Marshal(outcome{
+		ResourceType: "OperationOutcome",
+		Extension: []extension{
+			{URL: extensionBase + "import", ValueString: id.String()},
+			{URL: extensionBase + "file", ValueString: f.Name},
+		},
+		Issue: []outcomeIssue{{Severity: "error", Code: "incomplete", Details: details{f.Reason}, Diagnostics: f.Name + ": " + f.Reason}},
+	})
 }

@@ -34,6 +34,21 @@ func (l *Ledger) Reported(ctx context.Context, id fhirmsg.ImportID, each func(Re
 	return l.eachReject(ctx, id, ``, each)
 }
 
+// Tolerated yields those of Reported that were stored all the same.
+func (l *Ledger) Tolerated(ctx context.Context, id fhirmsg.ImportID, each func(RejectRow) error) error {
+	return l.eachReject(ctx, id, `AND r.stored`, each)
+}
+
+// CountReported counts what Rejects and Tolerated yield.
+func (l *Ledger) CountReported(ctx context.Context, id fhirmsg.ImportID) (rejects, tolerated int64, err error) {
+	err = l.pool.QueryRow(ctx, `SELECT count(*) FILTER (WHERE NOT stored), count(*) FILTER (WHERE stored)
+		FROM stoker.reject WHERE import = $1`, [16]byte(id)).Scan(&rejects, &tolerated)
+	if err != nil {
+		return 0, 0, fmt.Errorf("count what was reported of import %s: %w", id, err)
+	}
+	return rejects, tolerated, nil
+}
+
 func (l *Ledger) eachReject(ctx context.Context, id fhirmsg.ImportID, where string, each func(RejectRow) error) error {
 	rows, err := l.pool.Query(ctx, `SELECT `+rejectColumns+` WHERE r.import = $1 `+where+` ORDER BY r.file, r.line, abs(r.entry)`, [16]byte(id))
 	if err != nil {

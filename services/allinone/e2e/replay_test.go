@@ -56,6 +56,9 @@ func execSQL(t *testing.T, url, sql string) {
 func statusJSON(t *testing.T, env []string, id fhirmsg.ImportID) (s ledger.Status) {
 	t.Helper()
 	r := stoker(t, env, "", "status", "--json", id.String())
+	if strings.Contains(r.stderr, ledger.ErrNotFound.Error()) {
+		return s // it was not accepted yet
+	}
 	if err := json.Unmarshal([]byte(r.stdout), &s); err != nil {
 		t.Fatalf("status: %v\n%s", err, r.stderr)
 	}

@@ -71,7 +71,7 @@ func TestOperatorsPart(t *testing.T) {
 	token := f.supplier("clinic-a", supplier.Policy{})
 	tried := 0
 	for _, route := range f.routes() {
-		if route.who == anyone {
+		if route.who != operators {
 			continue
 		}
 		tried++
@@ -99,13 +99,13 @@ func TestOwnImports(t *testing.T) {
 			continue
 		}
 		ask := func(id fhirmsg.ImportID) answer {
-			return f.do(method, strings.ReplaceAll(path, "{id}", id.String()), token, "")
+			return f.do(method, strings.NewReplacer("{id}", id.String(), "{file}", rejectedFile).Replace(path), token, "")
 		}
 		theirs, none := ask(others), ask(unknown)
 		if theirs.status != http.StatusNotFound || theirs.status != none.status || theirs.body != none.body {
 			t.Errorf("%s: of another supplier %d %s, not there %d %s", route.pattern, theirs.status, theirs.body, none.status, none.body)
 		}
-		if got := ask(mine); got.status == http.StatusNotFound {
+		if got := ask(f.accepted("clinic-a")); got.status == http.StatusNotFound {
 			t.Errorf("%s: its own is not there: %s", route.pattern, got.body)
 		}
 	}

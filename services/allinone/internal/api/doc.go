@@ -35,9 +35,15 @@
 //	GET  /suppliers/{name}              one
 //	DELETE /suppliers/{name}            refuse what it delivers from now on
 //	POST /suppliers/{name}/tokens       make a bearer token; it is shown this once
+//	POST /fhir/$import                  ask for an import by FHIR's bulk import; also /fhir/{dataset}/$import
+//	GET  /fhir/$import/status/{id}      how far it is, then what became of it; DELETE cancels and removes it
+//	GET  /fhir/$import/outcome/{id}/{file}  OperationOutcome, one a line
+//	GET  /fhir/metadata                 CapabilityStatement; also /fhir/{dataset}/metadata
+//
+// Below /fhir errors are answered as OperationOutcome. docs/import.md is about that part.
 //
 // Who sends a bearer token is a supplier or an operator; who sends none is an operator if it asks from
-// this machine, unless [Auth] demands tokens. A supplier may use what is about imports, uploads and /spool,
+// this machine, unless [Auth] demands tokens. A supplier may use what is about imports, uploads, /fhir and /spool,
 // and sees its own only: what is others' is not there. All else is for operators. Requests that browsers send on behalf
 // of other sites are refused.
 //

@@ -2,190 +2,118 @@ package api
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"mime"
 	"net/http"
-	"slices"
-	"strconv"
 	"strings"
-	"time"
-
-	"github.com/stoker-fhir/stoker/pkg/fhirdef"
-	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
-	"github.com/stoker-fhir/stoker/pkg/ledger"
 )
 
-// fhirJSON is the media type of what /fhir takes and answers.
-const fhirJSON = "application/fhir+json"
+// fhirBase is where the interface speaks FHIR.
+const fhirBase = "/fhir"
 
-// maxWait is how long a request may wait for its import: less than a request with a key may take.
-const maxWait = 30 * time.Second
+const typeFHIR = "application/fhir+json"
 
-// postResource makes one resource or Bundle an import. With Prefer: wait=SECONDS (RFC 7240, section 4.3) it
-// is answered with what became of it, if that is known by then.
-func (s *Server) postResource(w http.ResponseWriter, r *http.Request) {
-	c := callerOf(r)
-	name := c.name()
-	if c.isOperator() {
-		name = r.URL.Query().Get("supplier")
-		if name == "" {
-			name = fhirmsg.DefaultSupplier
-		}
+// operationOutcome is an answer that is no resource or manifest
+// (https://hl7.org/fhir/R4/operationoutcome.html).
+type operationOutcome struct {
+	ResourceType string         `json:"resourceType"`
+	Issue        []outcomeIssue `json:"issue"`
+}
+
+type outcomeIssue struct {
+	Severity    string `json:"severity"`
+	Code        string `json:"code"`
+	Diagnostics string `json:"diagnostics"`
+}
+
+func errorOutcome(code string, diagnostics ...string) operationOutcome {
+	o := operationOutcome{ResourceType: "OperationOutcome"}
+	for _, d := range diagnostics {
+		o.Issue = append(o.Issue, outcomeIssue{Severity: "error", Code: code, Diagnostics: d})
 	}
-	r.SetPathValue("name", name)
-	req, limit, ok := s.uploadRequest(w, r)
-	if !ok {
-		return
+	return o
+}
+
+func replyFHIR(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", typeFHIR)
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the client went away; there is nobody to tell
+}
+
+// issueCode is FHIR's code for a status of HTTP (https://hl7.org/fhir/R4/valueset-issue-type.html). Who polls
+// goes on where it is transient (Bulk Data Access IG).
+func issueCode(status int) string {
+	switch status {
+	case http.StatusUnauthorized:
+		return "login"
+	case http.StatusForbidden:
+		return "forbidden"
+	case http.StatusNotFound, http.StatusGone:
+		return "not-found"
+	case http.StatusMethodNotAllowed, http.StatusUnsupportedMediaType:
+		return "not-supported"
+	case http.StatusConflict:
+		return "conflict"
+	case http.StatusRequestEntityTooLarge:
+		return "too-long"
+	case http.StatusUnprocessableEntity:
+		return "business-rule"
+	case http.StatusTooManyRequests:
+		return "throttled"
+	case http.StatusServiceUnavailable:
+		return "transient"
+	case http.StatusInternalServerError:
+		return "exception"
+	default:
+		return "invalid"
 	}
-	req.Dataset = r.PathValue("dataset")
-	if !s.admitUpload(w, r, req) {
-		return
-	}
-	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != fhirJSON && media != "application/json" || r.Header.Get("Content-Encoding") != "" {
-		fail(w, http.StatusUnsupportedMediaType, errors.New("header Content-Type: must be "+fhirJSON+", not encoded"))
-		return
-	}
-	most := s.Inbox.Posted
-	if limit > 0 {
-		most = min(most, limit)
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, struct {
-		io.Reader
-		io.Closer
-	}{s.pace(w, r), r.Body}, most))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		fail(w, http.StatusRequestEntityTooLarge, fmt.Errorf("more than %d bytes: use /suppliers/%s/files for it", most, name))
-		return
-	}
-	if err != nil {
-		s.failUpload(w, name, 0, err)
-		return
-	}
-	var resource struct {
-		ResourceType string `json:"resourceType"`
-	}
-	if err := json.Unmarshal(body, &resource); err != nil || !slices.Contains(fhirdef.ResourceTypes(fhirmsg.FHIRVersionR4), resource.ResourceType) {
-		fail(w, http.StatusBadRequest, errors.New("must be one resource or Bundle of FHIR R4 in JSON"))
-		return
-	}
-	s.once(w, r, asked(r, body), func(w http.ResponseWriter, r *http.Request) {
-		d, err := s.Inbox.Begin(name)
-		if err != nil {
-			s.failUpload(w, name, 0, err)
+}
+
+// withOutcomes has what goes wrong below [fhirBase] answered as OperationOutcome, wherever in the
+// interface the error comes from.
+func withOutcomes(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, fhirBase+"/") {
+			next.ServeHTTP(w, r)
 			return
 		}
-		defer s.remove(d)
-		if err := d.Receive(resource.ResourceType+".json", bytes.NewReader(body), 0); err != nil {
-			s.failUpload(w, name, 0, err)
-			return
-		}
-		if id, ok := s.hand(w, r, d, req); ok {
-			s.answerResource(w, r, id)
-		}
+		o := &outcomeWriter{ResponseWriter: w}
+		next.ServeHTTP(o, r)
+		o.finish()
 	})
 }
 
-// answerResource waits for an import as long as was asked for.
-func (s *Server) answerResource(w http.ResponseWriter, r *http.Request, id fhirmsg.ImportID) {
-	wait := preferredWait(r)
-	if wait == 0 {
-		accepted(w, id)
+// outcomeWriter holds back answers that are errors in another form than FHIR's.
+type outcomeWriter struct {
+	http.ResponseWriter
+	failed int // its status; 0: none
+	text   bytes.Buffer
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (o *outcomeWriter) WriteHeader(status int) {
+	if status >= http.StatusBadRequest && o.Header().Get("Content-Type") != typeFHIR {
+		o.failed = status
 		return
 	}
-	w.Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(wait/time.Second)))
-	ctx, cancel := context.WithTimeout(r.Context(), wait)
-	defer cancel()
-	status, err := s.await(ctx, id)
-	if err != nil || !status.State.Ended() {
-		accepted(w, id) // the import goes on, and its address tells the rest
+	o.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements [http.ResponseWriter].
+func (o *outcomeWriter) Write(b []byte) (int, error) {
+	if o.failed != 0 {
+		return o.text.Write(b)
+	}
+	return o.ResponseWriter.Write(b)
+}
+
+func (o *outcomeWriter) finish() {
+	if o.failed == 0 {
 		return
 	}
-	body, err := s.outcome(r.Context(), status)
-	if err != nil {
-		s.failLedger(w, err)
-		return
+	var p Problem
+	if json.Unmarshal(o.text.Bytes(), &p) != nil || p.Error == "" {
+		p.Error = strings.TrimSpace(o.text.String())
 	}
-	w.Header().Set("Location", "/imports/"+id.String())
-	w.Header().Set("Content-Type", fhirJSON)
-	if taken := status.Resources.Total() - status.Resources.Rejected; status.State != ledger.StateComplete || rejected(status) > 0 && taken == 0 {
-		w.WriteHeader(http.StatusUnprocessableEntity)
-	}
-	_, _ = w.Write(body) // the client went away; there is nobody to tell
+	o.Header().Del("Content-Length")
+	replyFHIR(o.ResponseWriter, o.failed, errorOutcome(issueCode(o.failed), p.Error))
 }
-
-// preferredWait is how long the client would wait; 0 is not at all.
-func preferredWait(r *http.Request) time.Duration {
-	for preference := range strings.SplitSeq(strings.Join(r.Header.Values("Prefer"), ","), ",") {
-		if text, ok := strings.CutPrefix(strings.TrimSpace(preference), "wait="); ok {
-			if seconds, err := strconv.Atoi(text); err == nil && seconds > 0 {
-				return min(time.Duration(min(seconds, 3600))*time.Second, maxWait)
-			}
-		}
-	}
-	return 0
-}
-
-// await looks after an import until it has ended, or the context.
-func (s *Server) await(ctx context.Context, id fhirmsg.ImportID) (status ledger.Status, err error) {
-	ticker := time.NewTicker(100 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		status, err = s.Ledger.Progress(ctx, id)
-		if err != nil && !errors.Is(err, ledger.ErrNotFound) || status.State.Ended() {
-			return status, err
-		}
-		select {
-		case <-ctx.Done():
-			return status, ctx.Err()
-		case <-ticker.C:
-		}
-	}
-}
-
-// maxIssues is how many resources with issues an answer has; the import's address has all.
-const maxIssues = 100
-
-// outcome is an OperationOutcome of an import: first what was stored, then what was found.
-func (s *Server) outcome(ctx context.Context, status ledger.Status) ([]byte, error) {
-	severity, code, n := "information", "informational", status.Resources
-	if status.State != ledger.StateComplete || rejected(status) > 0 {
-		severity, code = "error", "processing"
-	}
-	first, err := json.Marshal(map[string]any{"severity": severity, "code": code, "diagnostics": fmt.Sprintf(
-		"import %s is %s: %d inserted, %d updated, %d unchanged, %d stale, %d deleted, %d skipped, %d ignored, %d rejected",
-		status.Import, status.State, n.Inserted, n.Updated, n.Unchanged, n.Stale, n.Deleted, n.Skipped, n.Ignored, rejected(status))})
-	if err != nil {
-		return nil, err
-	}
-	issues := []json.RawMessage{first}
-	err = s.Ledger.Reported(ctx, status.Import, func(row ledger.RejectRow) error {
-		b, err := row.OperationOutcome()
-		if err != nil {
-			return err
-		}
-		var one struct {
-			Issue []json.RawMessage `json:"issue"`
-		}
-		if err := json.Unmarshal(b, &one); err != nil {
-			return err
-		}
-		issues = append(issues, one.Issue...)
-		if len(issues) > maxIssues {
-			return errEnough
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, errEnough) {
-		return nil, err
-	}
-	return json.Marshal(map[string]any{"resourceType": "OperationOutcome", "issue": issues})
-}
-
-// rejected is how many resources and lines could not be taken.
-func rejected(s ledger.Status) int64 { return s.Resources.Rejected + s.Lines.Rejected }
-
-var errEnough = errors.New("enough")

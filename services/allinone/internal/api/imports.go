@@ -31,9 +31,20 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request) {
 	s.queue(w, r, req)
 }
 
-// queue checks a request against its supplier's policy, publishes it, and answers. What the request leaves
-// open stays so: the policy fills it in, and is pinned, when a fetcher accepts it.
+// queue enqueues a request and answers with the id of its import.
 func (s *Server) queue(w http.ResponseWriter, r *http.Request, req fhirmsg.ImportRequest) {
+	nothing := func(context.Context, fhirmsg.ImportRequest) error { return nil }
+	s.enqueue(w, r, req, nothing, func(req fhirmsg.ImportRequest) {
+		w.Header().Set("Location", "/imports/"+req.ID.String())
+		reply(w, http.StatusAccepted, Created{Import: req.ID})
+	})
+}
+
+// enqueue checks a request against its supplier's policy, publishes it after what has to be done first, and
+// answers. What the request leaves open stays so: the policy fills it in, and is pinned, when a fetcher accepts it.
+func (s *Server) enqueue(w http.ResponseWriter, r *http.Request, req fhirmsg.ImportRequest,
+	first func(context.Context, fhirmsg.ImportRequest) error, answer func(fhirmsg.ImportRequest),
+) {
 	c := callerOf(r)
 	if err := c.check(req); err != nil {
 		fail(w, http.StatusForbidden, err)
@@ -55,13 +66,16 @@ func (s *Server) queue(w http.ResponseWriter, r *http.Request, req fhirmsg.Impor
 	if !s.admit(w, r, c, req) {
 		return
 	}
+	if err := first(r.Context(), req); err != nil {
+		s.failLedger(w, err)
+		return
+	}
 	if err := s.publish(r, req); err != nil {
 		s.Log.Error().Err(err).Msg("cannot queue an import request")
 		fail(w, http.StatusServiceUnavailable, fmt.Errorf("the queue cannot be reached; try again"))
 		return
 	}
-	w.Header().Set("Location", "/imports/"+req.ID.String())
-	reply(w, http.StatusAccepted, Created{Import: req.ID})
+	answer(req)
 }
 
 // check says what a supplier may not ask for. An operator may ask for anything.

@@ -24,9 +24,7 @@ func (s *Server) issues(w http.ResponseWriter, r *http.Request) {
 }
 
 // stream writes rows of an import, one a line.
-func (s *Server) stream(w http.ResponseWriter, r *http.Request,
-	read func(context.Context, fhirmsg.ImportID, func(ledger.RejectRow) error) error, form func(ledger.RejectRow) ([]byte, error),
-) {
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, read rowReader, form func(ledger.RejectRow) ([]byte, error)) {
 	id, ok := s.ownImport(w, r)
 	if !ok {
 		return
@@ -35,13 +33,29 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request,
 		s.failLedger(w, err)
 		return
 	}
+	s.sendRows(w, r, id, read, form)
+}
+
+// rowReader yields rows of an import.
+type rowReader func(context.Context, fhirmsg.ImportID, func(ledger.RejectRow) error) error
+
+func (s *Server) sendRows(w http.ResponseWriter, r *http.Request, id fhirmsg.ImportID, read rowReader, form func(ledger.RejectRow) ([]byte, error)) {
+	s.send(w, func(line func([]byte) error) error {
+		return read(r.Context(), id, func(row ledger.RejectRow) error {
+			b, err := form(row)
+			if err != nil {
+				return err
+			}
+			return line(b)
+		})
+	})
+}
+
+// send streams ndjson. What cannot be sent to its end is cut off.
+func (s *Server) send(w http.ResponseWriter, each func(line func([]byte) error) error) {
 	w.Header().Set("Content-Type", "application/fhir+ndjson")
 	out := bufio.NewWriter(w)
-	err := read(r.Context(), id, func(row ledger.RejectRow) error {
-		line, err := form(row)
-		if err != nil {
-			return err
-		}
+	err := each(func(line []byte) error {
 		if _, err := out.Write(line); err != nil {
 			return err
 		}

@@ -32,6 +32,8 @@ type Server struct {
 	Auth     Auth
 	Log      zerolog.Logger
 
+	PublicURL string // of this server, as suppliers reach it; "": as they ask
+
 	rates *rates
 	tus   holders
 }
@@ -48,8 +50,11 @@ func (s *Server) Handler(other http.Handler) http.Handler {
 		}
 		mux.HandleFunc(route.pattern, s.allow(route.who, handle))
 	}
+	mux.HandleFunc(fhirBase+"/", func(w http.ResponseWriter, _ *http.Request) {
+		fail(w, http.StatusNotFound, errors.New("this is not offered here; GET "+fhirBase+"/metadata tells what is"))
+	})
 	mux.Handle("/", other)
-	return s.localOnly(http.NewCrossOriginProtection().Handler(mux))
+	return withOutcomes(s.localOnly(http.NewCrossOriginProtection().Handler(mux)))
 }
 
 // route is a part of the interface.
@@ -103,6 +108,13 @@ func (s *Server) routes() []route {
 		{pattern: "GET /pressure", handle: s.pressure},
 		{pattern: "POST /types/{type}/pause", handle: s.pauseType},
 		{pattern: "POST /types/{type}/resume", handle: s.resumeType},
+		{pattern: "GET " + fhirBase + "/metadata", who: everybody, handle: s.fhirMetadata},
+		{pattern: "GET " + fhirBase + "/{dataset}/metadata", who: everybody, handle: s.fhirMetadata},
+		{pattern: "POST " + fhirBase + "/$import", who: anyone, handle: s.fhirImport},
+		{pattern: "POST " + fhirBase + "/{dataset}/$import", who: anyone, handle: s.fhirImport},
+		{pattern: "GET " + statusPath + "{id}", who: anyone, handle: s.fhirStatus},
+		{pattern: "DELETE " + statusPath + "{id}", who: anyone, handle: s.fhirRemove},
+		{pattern: "GET " + outcomePath + "{id}/{file}", who: anyone, handle: s.fhirOutcome},
 	}
 }
 

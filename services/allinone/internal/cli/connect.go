@@ -46,7 +46,7 @@ func (a *app) connect(ctx context.Context, services bool) (*connection, error) {
 func (a *app) stackOptions() stack.Options {
 	s := a.settings
 	opts := stack.Options{
-		Suppliers: s.Suppliers, Auth: api.Auth{TokensOnly: s.Auth == authToken},
+		Suppliers: s.Suppliers, PublicURL: s.PublicURL, Auth: api.Auth{TokensOnly: s.Auth == authToken},
 		DataDir: s.DataDir, NATSURL: s.NATSURL.Reveal(), DatabaseURL: s.DatabaseURL.Reveal(), Listen: s.Listen,
 		Fetcher: s.Fetcher, Parser: s.Parser, Writer: s.Writer, Uploads: s.Uploads, Log: a.log,
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/stoker-fhir/stoker/pkg/config"
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/inbox"
 	"github.com/stoker-fhir/stoker/services/fetcher"
 	"github.com/stoker-fhir/stoker/services/parser"
@@ -20,6 +21,7 @@ type Settings struct {
 	NATSURL     config.Secret  `env:"NATS_URL" doc:"NATS server with JetStream to use; empty: a private one"`
 	DatabaseURL config.Secret  `env:"DATABASE_URL" doc:"PostgreSQL to use; empty: a private one"`
 	Listen      string         `env:"STOKER_LISTEN" envDefault:"127.0.0.1:8080" doc:"address of the HTTP interface of stoker up"`
+	PublicURL   string         `env:"STOKER_PUBLIC_URL" doc:"URL that suppliers reach stoker up by, such as https://stoker.example.org, for what is answered to them; empty: the one that they asked"`
 	Suppliers   string         `env:"STOKER_SUPPLIERS" doc:"file that declares suppliers, suppliers.yaml; empty: only commands declare them"`
 	Auth        string         `env:"STOKER_AUTH" envDefault:"local" doc:"local: who asks from this machine without a token is an operator; token: everybody needs a token, as behind a proxy"`
 	Operator    config.Secret  `env:"STOKER_OPERATOR_TOKEN" doc:"bearer token that stoker up takes operators by, of at least 32 characters; empty: there is none"`
@@ -46,6 +48,9 @@ func (s Settings) Validate() error {
 	var problems []error
 	if s.Auth != authLocal && s.Auth != authToken {
 		problems = append(problems, fmt.Errorf("STOKER_AUTH %q: must be %s or %s", s.Auth, authLocal, authToken))
+	}
+	if err := fhirmsg.CheckBase(s.PublicURL); err != nil {
+		problems = append(problems, errors.New("STOKER_PUBLIC_URL: must be a URL such as https://stoker.example.org"))
 	}
 	if n := len(s.Operator.Reveal()); n > 0 && n < minOperatorToken {
 		problems = append(problems, fmt.Errorf("STOKER_OPERATOR_TOKEN: must have at least %d characters", minOperatorToken))

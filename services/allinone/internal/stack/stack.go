@@ -43,6 +43,7 @@ type Options struct {
 	Services    bool   // also run fetcher, parser and writer
 	Suppliers   string // file of suppliers; "" is none
 	Auth        api.Auth
+	PublicURL   string // of the HTTP interface, as suppliers reach it; "": as they ask
 	Fetcher     fetcher.Config
 	Parser      parser.Config
 	Writer      writer.Config
@@ -226,7 +227,7 @@ func (s *Stack) serve(b *bus.Bus, pool *pgxpool.Pool, registry *prometheus.Regis
 	l := ledger.New(pool)
 	server := &api.Server{
 		Bus: b, Ledger: l, Journal: journal.Journal{Bus: b, Ledger: l}, Store: &writer.Reader{Pool: pool}, Operator: &operate.Operator{Bus: b, Ledger: l, Pool: pool},
-		SpoolDir: s.spoolDir(), Inbox: &inbox.Inbox{Spool: s.spoolDir(), Config: s.opts.Uploads}, Auth: s.opts.Auth, Log: s.log,
+		SpoolDir: s.spoolDir(), Inbox: &inbox.Inbox{Spool: s.spoolDir(), Config: s.opts.Uploads}, Auth: s.opts.Auth, Log: s.log, PublicURL: s.opts.PublicURL,
 	}
 	if err := server.Recover(); err != nil {
 		return fmt.Errorf("see to what was being uploaded: %w", err)

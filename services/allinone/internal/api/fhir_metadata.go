@@ -1,0 +1,39 @@
+package api
+
+import "net/http"
+
+// capabilitiesDate is when what is offered changed last.
+const capabilitiesDate = "2026-11-24"
+
+const importDefinition = "https://stoker-fhir.github.io/fhir/OperationDefinition/import"
+
+// capabilities is a CapabilityStatement (https://hl7.org/fhir/R4/capabilitystatement.html) of what there is, and
+// of nothing else: Stoker is no FHIR server that resources could be read from.
+func capabilities(url string) map[string]any {
+	return map[string]any{
+		"resourceType": "CapabilityStatement",
+		"status":       "active",
+		"date":         capabilitiesDate,
+		"kind":         "instance",
+		"software":     map[string]any{"name": "Stoker"},
+		"implementation": map[string]any{
+			"description": "Takes FHIR resources in bulk by $import; nothing is read or searched here", "url": url,
+		},
+		"fhirVersion": "4.0.1",
+		"format":      []string{"json"},
+		"rest": []map[string]any{{
+			"mode":          "server",
+			"documentation": "$import takes the ping and pull form (exportUrl with exportType static; dynamic is not offered) and the manifest form, and answers by the asynchronous pattern.",
+			"security":      map[string]any{"description": "A bearer token that the operator has made for the supplier"},
+			"operation":     []map[string]any{{"name": "import", "definition": importDefinition}},
+		}},
+	}
+}
+
+func (s *Server) fhirMetadata(w http.ResponseWriter, r *http.Request) {
+	base := fhirBase
+	if dataset := r.PathValue("dataset"); dataset != "" {
+		base += "/" + dataset
+	}
+	replyFHIR(w, http.StatusOK, capabilities(s.absolute(r, base)))
+}

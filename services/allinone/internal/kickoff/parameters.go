@@ -1,0 +1,100 @@
+package kickoff
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// parameter is one of a Parameters resource.
+type parameter struct {
+	Name  string
+	Value string // of any type that is a string in JSON
+	Part  parameters
+}
+
+// UnmarshalJSON reads a parameter, whatever the type of its value.
+func (p *parameter) UnmarshalJSON(raw []byte) error {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return err
+	}
+	for member, value := range members {
+		switch {
+		case member == "name":
+			if err := json.Unmarshal(value, &p.Name); err != nil {
+				return err
+			}
+		case member == "part":
+			if err := json.Unmarshal(value, &p.Part); err != nil {
+				return err
+			}
+		case strings.HasPrefix(member, "value"):
+			_ = json.Unmarshal(value, &p.Value) // what is no string is nothing that is read here
+		}
+	}
+	return nil
+}
+
+type parameters []parameter
+
+func readParameters(list []json.RawMessage) (parameters, error) {
+	var all parameters
+	for i, raw := range list {
+		var p parameter
+		if err := json.Unmarshal(raw, &p); err != nil || p.Name == "" {
+			return nil, fmt.Errorf("parameter[%d]: must be an object with a name", i)
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+func (l parameters) has(name string) bool {
+	for _, p := range l {
+		if p.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// one is the value of a parameter that may be there once; "" where it is not.
+func (l parameters) one(name string) (value string, err error) {
+	found := false
+	for _, p := range l {
+		if p.Name != name {
+			continue
+		}
+		if found || p.Value == "" {
+			return "", errors.New(name + ": must be there once, with a value such as valueUrl, valueUri, valueString or valueCode")
+		}
+		value, found = p.Value, true
+	}
+	return value, nil
+}
+
+// text is the value of the first parameter of a name; "" where there is none.
+func (l parameters) text(name string) string {
+	for _, p := range l {
+		if p.Name == name {
+			return p.Value
+		}
+	}
+	return ""
+}
+
+// manifestForm is the manifest form in Parameters, as HAPI FHIR takes it.
+func (l parameters) manifestForm() (m manifestForm) {
+	m.InputFormat, m.InputSource = l.text("inputFormat"), l.text("inputSource")
+	for _, p := range l {
+		switch p.Name {
+		case "input", "inputs":
+			m.Input = append(m.Input, input{Type: p.Part.text("type"), ResourceType: p.Part.text("resourceType"), URL: p.Part.text("url")})
+		case "storageDetail":
+			m.StorageDetail.Type = p.Part.text("type")
+		}
+	}
+	return m
+}

@@ -1,0 +1,170 @@
+package kickoff
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"slices"
+	"strings"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/outbound"
+)
+
+// MaxInputs is how many files a request may list.
+const MaxInputs = 10_000
+
+// ErrMediaType is returned for a body of another content type.
+var ErrMediaType = errors.New("the content type must be application/fhir+json or application/json")
+
+// Request is what is asked for.
+type Request struct {
+	Sources []fhirmsg.Source
+	Base    string // of the server that the files come from; "": not said, or no URL of one
+}
+
+// Read reads a request. Errors: [ErrMediaType], and what is wrong with the body, for its sender.
+func Read(contentType string, body []byte) (Request, error) {
+	media, _, err := mime.ParseMediaType(contentType)
+	if err != nil || !slices.Contains([]string{"application/fhir+json", "application/json", "application/json+fhir"}, media) {
+		return Request{}, ErrMediaType
+	}
+	body = bytes.TrimPrefix(body, []byte("\ufeff"))
+	var form struct {
+		ResourceType string `json:"resourceType"`
+		manifestForm
+		Parameter []json.RawMessage `json:"parameter"`
+	}
+	if err := json.Unmarshal(body, &form); err != nil {
+		return Request{}, withoutContent(err)
+	}
+	switch form.ResourceType {
+	case "":
+		return form.request()
+	case "Parameters":
+	default:
+		return Request{}, errors.New("resourceType: must be Parameters")
+	}
+	list, err := readParameters(form.Parameter)
+	if err != nil {
+		return Request{}, err
+	}
+	switch {
+	case list.has("exportUrl"):
+		return list.pull()
+	case list.has("input"), list.has("inputs"):
+		return list.manifestForm().request()
+	default:
+		return Request{}, errors.New("expected the parameter exportUrl, or input for each file")
+	}
+}
+
+// withoutContent is an error of JSON without what it repeats.
+func withoutContent(err error) error {
+	var syntax *json.SyntaxError
+	var shape *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Errorf("the body is not JSON at byte %d", syntax.Offset)
+	case errors.As(err, &shape):
+		return fmt.Errorf("%s: a JSON %s is not expected here", shape.Field, shape.Value)
+	default:
+		return errors.New("the body cannot be read")
+	}
+}
+
+// pull is a request of the ping and pull form.
+func (l parameters) pull() (Request, error) {
+	exportURL, err := l.one("exportUrl")
+	if err != nil {
+		return Request{}, err
+	}
+	if err := checkURL("exportUrl", exportURL); err != nil {
+		return Request{}, err
+	}
+	exportType, err := l.one("exportType")
+	switch {
+	case err != nil:
+		return Request{}, err
+	case exportType == "", exportType == "dynamic":
+		return Request{}, errors.New("exportType: dynamic, which it is if nothing is said, is not offered; start the export yourself and send static with the URL of its manifest")
+	case exportType != "static":
+		return Request{}, errors.New("exportType: must be static")
+	}
+	for _, p := range l {
+		if p.Name != "exportUrl" && p.Name != "exportType" {
+			return Request{}, fmt.Errorf("%s: is a parameter of an export, and a static manifest's is over; leave it out", p.Name)
+		}
+	}
+	return Request{Sources: []fhirmsg.Source{{Manifest: exportURL}}}, nil
+}
+
+func checkURL(name, raw string) error {
+	u, err := outbound.ParseURL(raw)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", name, err)
+	case u.User != nil:
+		return fmt.Errorf("%s: must hold no user; credentials are agreed on with the operator", name)
+	}
+	return nil
+}
+
+// manifestForm is a request that lists the files itself. Names are the proposal's, and those of the servers
+// that took it up.
+type manifestForm struct {
+	InputFormat   string  `json:"inputFormat"`
+	InputSource   string  `json:"inputSource"`
+	Input         []input `json:"input"`
+	Inputs        []input `json:"inputs"`
+	StorageDetail struct {
+		Type string `json:"type"`
+	} `json:"storageDetail"`
+}
+
+type input struct {
+	Type         string `json:"type"`
+	ResourceType string `json:"resourceType"`
+	URL          string `json:"url"`
+}
+
+// formats are those of ndjson; what a file is otherwise is told by its content.
+var formats = []string{"", "application/fhir+ndjson", "application/ndjson", "ndjson", "application/fhir+json"}
+
+func (m manifestForm) request() (Request, error) {
+	inputs := slices.Concat(m.Input, m.Inputs)
+	format, _, _ := strings.Cut(m.InputFormat, ";")
+	switch {
+	case len(inputs) == 0:
+		return Request{}, errors.New("input: name at least one file, or an exportUrl in Parameters")
+	case len(inputs) > MaxInputs:
+		return Request{}, fmt.Errorf("input: more than %d files; name a manifest that lists them instead", MaxInputs)
+	case !slices.Contains(formats, strings.TrimSpace(format)):
+		return Request{}, errors.New("inputFormat: must be application/fhir+ndjson")
+	case m.StorageDetail.Type != "" && m.StorageDetail.Type != "https":
+		return Request{}, errors.New("storageDetail.type: must be https")
+	}
+	var r Request
+	if fhirmsg.CheckBase(m.InputSource) == nil {
+		r.Base = m.InputSource
+	}
+	seen := map[string]bool{}
+	for i, in := range inputs {
+		name := fmt.Sprintf("input[%d].url", i)
+		if err := checkURL(name, in.URL); err != nil {
+			return Request{}, err
+		}
+		if seen[in.URL] {
+			return Request{}, fmt.Errorf("%s: is listed a second time", name)
+		}
+		seen[in.URL] = true
+		resourceType := in.Type
+		if resourceType == "" {
+			resourceType = in.ResourceType
+		}
+		r.Sources = append(r.Sources, fhirmsg.Source{URL: in.URL, Type: resourceType})
+	}
+	return r, nil
+}

@@ -1,0 +1,83 @@
+package kickoff
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+)
+
+func TestRead(t *testing.T) {
+	t.Parallel()
+	files := []fhirmsg.Source{{URL: "https://a/1", Type: "Patient"}, {URL: "https://a/2", Type: "Observation"}}
+	for _, tt := range []struct {
+		name, body string
+		want       Request
+	}{
+		{"static", `{"resourceType":"Parameters","parameter":[{"name":"exportUrl","valueUrl":"https://a/m"},{"name":"exportType","valueCode":"static"}]}`,
+			Request{Sources: []fhirmsg.Source{{Manifest: "https://a/m"}}}},
+		{"values as the reference client sends them", `{"resourceType":"Parameters","parameter":[{"name":"exportUrl","valueString":"https://a/m"},{"name":"exportType","valueString":"static"}]}`,
+			Request{Sources: []fhirmsg.Source{{Manifest: "https://a/m"}}}},
+		{"manifest form", `{"inputFormat":"application/fhir+ndjson","inputSource":"https://a/fhir","storageDetail":{"type":"https","contentEncoding":["gzip"]},
+			"input":[{"type":"Patient","url":"https://a/1"},{"type":"Observation","url":"https://a/2"}]}`, Request{files, "https://a/fhir"}},
+		{"inputs", `{"contentEncoding":"gzip","inputs":[{"resourceType":"Patient","url":"https://a/1"},{"resourceType":"Observation","url":"https://a/2"}]}`, Request{Sources: files}},
+		{"Parameters of files", `{"resourceType":"Parameters","parameter":[{"name":"inputFormat","valueCode":"application/fhir+ndjson"},{"name":"inputSource","valueUri":"urn:x"},
+			{"name":"storageDetail","part":[{"name":"type","valueCode":"https"},{"name":"maxBatchResourceCount","valueString":"500"}]},
+			{"name":"input","part":[{"name":"type","valueCode":"Patient"},{"name":"url","valueUri":"https://a/1"}]},
+			{"name":"input","part":[{"name":"type","valueCode":"Observation"},{"name":"url","valueUrl":"https://a/2"}]}]}`, Request{Sources: files}},
+	} {
+		got, err := Read("application/json; charset=utf-8", []byte(tt.body))
+		if diff := cmp.Diff(tt.want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", tt.name, err, diff)
+		}
+	}
+}
+
+func TestReadRefuses(t *testing.T) {
+	t.Parallel()
+	pull := func(more string) string {
+		return `{"resourceType":"Parameters","parameter":[{"name":"exportUrl","valueUrl":"https://a/secret"}` + more + `]}`
+	}
+	for _, tt := range []struct{ name, body, want string }{
+		{"not JSON", `{"a":`, "not JSON"},
+		{"a list", `[]`, "not expected"},
+		{"another resource", `{"resourceType":"Bundle"}`, "must be Parameters"},
+		{"nothing", `{}`, "at least one file"},
+		{"no parameters", `{"resourceType":"Parameters"}`, "exportUrl"},
+		{"a parameter without a name", `{"resourceType":"Parameters","parameter":[{"valueCode":"x"}]}`, "parameter[0]"},
+		{"a number for a URL", `{"resourceType":"Parameters","parameter":[{"name":"exportUrl","valueInteger":1}]}`, "exportUrl"},
+		{"two URLs", pull(`,{"name":"exportUrl","valueUrl":"https://b"}`), "once"},
+		{"another type", pull(`,{"name":"exportType","valueCode":"other"}`), "must be static"},
+		{"dynamic", pull(`,{"name":"exportType","valueCode":"dynamic"}`), "not offered"},
+		{"no type, which is dynamic", pull(""), "not offered"},
+		{"static with parameters", pull(`,{"name":"exportType","valueCode":"static"},{"name":"_type","valueString":"Patient"}`), "_type"},
+		{"ftp", `{"input":[{"type":"Patient","url":"ftp://a/secret"}]}`, "input[0].url"},
+		{"a user", `{"input":[{"type":"Patient","url":"https://u:secret@a/1"}]}`, "credentials"},
+		{"twice", `{"input":[{"url":"https://a/secret"},{"url":"https://a/secret"}]}`, "input[1].url"},
+		{"another format", `{"inputFormat":"text/csv","input":[{"url":"https://a/secret"}]}`, "inputFormat"},
+		{"a bucket", `{"storageDetail":{"type":"aws-s3"},"input":[{"url":"https://a/secret"}]}`, "storageDetail"},
+		{"too many", `{"input":[{}` + strings.Repeat(`,{}`, MaxInputs) + `]}`, "more than"},
+	} {
+		_, err := Read("application/fhir+json", []byte(tt.body))
+		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+	if _, err := Read("text/plain", []byte(`{}`)); !errors.Is(err, ErrMediaType) {
+		t.Errorf("text: %v", err)
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add([]byte(`{"resourceType":"Parameters","parameter":[{"name":"exportUrl","valueUrl":"https://a/m"},{"name":"x","part":[{"name":"y"}]}]}`))
+	f.Add([]byte(`{"input":[{"type":"Patient","url":"https://a/1"}]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r, err := Read("application/fhir+json", body)
+		if (err == nil) != (len(r.Sources) > 0) {
+			t.Errorf("%d sources, %v", len(r.Sources), err)
+		}
+	})
+}
