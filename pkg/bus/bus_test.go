@@ -303,6 +303,7 @@ func TestTrimKeepsWhatIsNotStored(t *testing.T) {
 			}
 			return nil
 		})
+	b.untilAcked(t, "Patient")
 	if err := b.Trim(t.Context(), fhirmsg.StreamResources, types, 0); err != nil {
 		t.Fatal(err)
 	}

@@ -65,19 +65,7 @@ func TestPauseType(t *testing.T) {
 	var observations, patients atomic.Int32
 	defer read("Observation", &observations)()
 	defer read("Patient", &patients)()
-	until := func(what string, ok func() bool) {
-		t.Helper()
-		end := time.Now().Add(30 * time.Second)
-		ticker := time.NewTicker(5 * time.Millisecond)
-		defer ticker.Stop()
-		for !ok() {
-			if time.Now().After(end) {
-				t.Fatalf("waited in vain for %s", what)
-			}
-			<-ticker.C
-		}
-	}
-	until("the Patient", func() bool { return patients.Load() == 1 })
+	until(t, "the Patient", func() bool { return patients.Load() == 1 })
 	p, err := b.Pressure(t.Context(), types)
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +83,7 @@ func TestPauseType(t *testing.T) {
 	if err := b.ResumeType(t.Context(), "Observation"); err != nil {
 		t.Fatal(err)
 	}
-	until("the Observation", func() bool { return observations.Load() == 1 })
+	until(t, "the Observation", func() bool { return observations.Load() == 1 })
 }
 
 // TestTrimPastAPausedType: where the oldest part of the stream is all of a type that is not
@@ -118,10 +106,35 @@ func TestTrimPastAPausedType(t *testing.T) {
 			}
 			return nil
 		})
+	b.untilAcked(t, "Patient")
 	if err := b.Trim(t.Context(), fhirmsg.StreamResources, []string{"Patient", "Observation"}, 0); err != nil {
 		t.Fatal(err)
 	}
 	if left := b.waiting(t, fhirmsg.StreamResources); left < 7 || left > 11 {
 		t.Errorf("%d messages left, want the 7 that wait and few others", left)
 	}
+}
+
+// until waits for what must come to pass.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	end := time.Now().Add(30 * time.Second)
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for !ok() {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+		<-ticker.C
+	}
+}
+
+// untilAcked waits until the server has counted the acknowledgements of all there is of a type, which
+// is a little after they were sent.
+func (b *Bus) untilAcked(t *testing.T, resourceType string) {
+	t.Helper()
+	until(t, "the acknowledgements", func() bool {
+		consumer, err := b.js.Consumer(t.Context(), fhirmsg.StreamResources, fhirmsg.WriterConsumer(resourceType))
+		return err == nil && consumer.CachedInfo().NumPending == 0 && consumer.CachedInfo().NumAckPending == 0
+	})
 }
