@@ -25,7 +25,7 @@ type Place struct {
 	Output  int    `json:"output,omitempty"`
 	Deleted int    `json:"deleted,omitempty"`
 	Outcome int    `json:"outcome,omitempty"`
-	Digest  string `json:"digest"` // of the entries, as the fetcher makes it
+	Digest  Hash   `json:"digest"` // of the entries, as the fetcher makes it
 }
 
 // Header is a header of HTTP that a server wants. Its value may be a secret.
