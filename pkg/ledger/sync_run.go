@@ -2,8 +2,6 @@ package ledger
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -76,9 +74,17 @@ func (l *Ledger) runs(ctx context.Context, where string, args ...any) ([]SyncRun
 	})
 }
 
-// OpenSyncRuns are the runs that have not ended.
-func (l *Ledger) OpenSyncRuns(ctx context.Context) ([]SyncRun, error) {
-	runs, err := l.runs(ctx, `r.ended IS NULL ORDER BY r.due, r.sync`)
+// SyncRunsToWork are the runs whose source is to be asked, or whose request is to be published.
+func (l *Ledger) SyncRunsToWork(ctx context.Context) ([]SyncRun, error) {
+	rows, err := l.pool.Query(ctx, `SELECT sync, due, whole, state, begun, published, request FROM stoker.sync_run
+		WHERE ended IS NULL AND NOT published ORDER BY due, sync`)
+	if err != nil {
+		return nil, fmt.Errorf("runs of syncs: %w", err)
+	}
+	runs, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r SyncRun, err error) {
+		err = row.Scan(&r.Sync, &r.Due, &r.Full, &r.State, &r.Begun, &r.published, &r.request)
+		return r, err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("runs of syncs: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/telemetry"
 )
 
 // interval is how often is looked what is due.
@@ -70,14 +71,12 @@ func (s *Scheduler) step(ctx context.Context) error {
 	if err := s.Ledger.BeginDueSyncs(ctx, s.Now()); err != nil {
 		return err
 	}
-	open, err := s.Ledger.OpenSyncRuns(ctx)
-	if err != nil || len(open) == 0 {
+	runs, err := s.Ledger.SyncRunsToWork(ctx)
+	if err != nil {
 		return err
 	}
-	for _, r := range open {
-		if r.State == ledger.SyncAsking || r.Unpublished() != nil {
-			s.begin(ctx, r)
-		}
+	for _, r := range runs {
+		s.begin(ctx, r)
 	}
 	ended, err := s.Ledger.SettleSyncRuns(ctx, s.Now())
 	for _, r := range ended {
@@ -94,7 +93,7 @@ func (s *Scheduler) begin(ctx context.Context, r ledger.SyncRun) {
 	s.running.Go(func() {
 		defer s.leave(r.Sync)
 		if err := s.work(ctx, r); err != nil && ctx.Err() == nil {
-			s.Log.Error().Err(err).Str("sync", r.Sync).Msg("a run of a sync waits; it is tried again")
+			s.Log.Error().Err(err).Str(telemetry.FieldSync, r.Sync).Msg("a run of a sync waits; it is tried again")
 		}
 	})
 }
@@ -157,6 +156,6 @@ func (s *Scheduler) ask(ctx context.Context, a ledger.SyncAsk) (ledger.SyncFound
 // tell warns of a run that failed.
 func (s *Scheduler) tell(r ledger.SyncRun) {
 	if r.State == ledger.SyncFailed {
-		s.Log.Warn().Str("sync", r.Sync).Time("due", r.Due).Str("reason", r.Reason).Msg("a run of a sync failed; the next one makes it up")
+		s.Log.Warn().Str(telemetry.FieldSync, r.Sync).Time("due", r.Due).Str("reason", r.Reason).Msg("a run of a sync failed; the next one makes it up")
 	}
 }
