@@ -9,18 +9,18 @@ import (
 
 // Source is where files come from. Exactly one of Path, URL, Manifest and Spool is set.
 type Source struct {
-	Path     string   `json:"path,omitempty"`     // a file or a folder, as the fetcher sees it
-	URL      string   `json:"url,omitempty"`      // http or https
-	Manifest string   `json:"manifest,omitempty"` // http or https, of a list of files, such as $export ends with
-	Spool    string   `json:"spool,omitempty"`    // a file that was handed in, such as standard input
-	Type     string   `json:"type,omitempty"`     // declared type of every resource in it; "" is unknown
-	Headers  []Header `json:"headers,omitempty"`  // of requests for URL, or for the manifest and its files
-	After    *Place   `json:"after,omitempty"`    // with manifest: begin behind this place of its chain
+	Path     string         `json:"path,omitempty"`     // a file or a folder, as the fetcher sees it
+	URL      string         `json:"url,omitempty"`      // http or https
+	Manifest string         `json:"manifest,omitempty"` // http or https, of a list of files, such as $export ends with
+	Spool    string         `json:"spool,omitempty"`    // a file that was handed in, such as standard input
+	Type     string         `json:"type,omitempty"`     // declared type of every resource in it; "" is unknown
+	Headers  []Header       `json:"headers,omitempty"`  // of requests for URL, or for the manifest and its files
+	After    *ManifestPlace `json:"after,omitempty"`    // with manifest: begin behind this place of its chain
 }
 
-// Place is how far a chain of manifests was imported: up to so many entries of each list of a page. They
+// ManifestPlace is how far a chain of manifests was imported: up to so many entries of each list of a page. They
 // are passed over if they have the digest; if not, the page is another one by now, and read whole.
-type Place struct {
+type ManifestPlace struct {
 	Page    string `json:"page"` // URL of the page
 	Output  int    `json:"output,omitempty"`
 	Deleted int    `json:"deleted,omitempty"`
@@ -77,7 +77,7 @@ func (s Source) check() error {
 	return nil
 }
 
-func (p Place) check() error {
+func (p ManifestPlace) check() error {
 	if u, err := url.Parse(p.Page); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return errors.New("page: not an http or https URL")
 	}

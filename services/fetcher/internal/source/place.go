@@ -8,8 +8,8 @@ import (
 )
 
 // placeAt is the place behind all files of a page.
-func placeAt(at *url.URL, files []manifest.File) fhirmsg.Place {
-	p := fhirmsg.Place{Page: at.String()}
+func placeAt(at *url.URL, files []manifest.File) fhirmsg.ManifestPlace {
+	p := fhirmsg.ManifestPlace{Page: at.String()}
 	for _, f := range files {
 		switch f.Kind {
 		case manifest.Resources:
@@ -26,14 +26,14 @@ func placeAt(at *url.URL, files []manifest.File) fhirmsg.Place {
 
 // behind returns the files of a page that are behind a place; ok is false where the page is not the one that
 // the place was of.
-func behind(files []manifest.File, p fhirmsg.Place) (rest []manifest.File, ok bool) {
+func behind(files []manifest.File, p fhirmsg.ManifestPlace) (rest []manifest.File, ok bool) {
 	sum, rest, ok := digest(files, p)
 	return rest, ok && sum == p.Digest
 }
 
 // digest is of the first files of each kind, as many as a place has, without the queries of their URLs, which may be
 // other ones each time; rest are the others, and ok is whether there are so many.
-func digest(files []manifest.File, p fhirmsg.Place) (sum fhirmsg.Hash, rest []manifest.File, ok bool) {
+func digest(files []manifest.File, p fhirmsg.ManifestPlace) (sum fhirmsg.Hash, rest []manifest.File, ok bool) {
 	left := map[manifest.Kind]int{manifest.Resources: p.Output, manifest.Deleted: p.Deleted, manifest.Outcome: p.Outcome}
 	var first []byte
 	for _, f := range files {

@@ -10,11 +10,11 @@ import (
 
 // Known is how far a manifest was imported, and by what a change of it is seen. It is stored as JSON.
 type Known struct {
-	Place   fhirmsg.Place `json:"place"`             // of the page that is asked for next
-	Grows   bool          `json:"grows,omitempty"`   // files of the place need not be read again: the page is only added to
-	ETag    string        `json:"etag,omitempty"`    // of the page, as below
-	Changed string        `json:"changed,omitempty"` // its Last-Modified
-	Content fhirmsg.Hash  `json:"content"`           // for servers that tell neither
+	Place   fhirmsg.ManifestPlace `json:"place"`             // of the page that is asked for next
+	Grows   bool                  `json:"grows,omitempty"`   // files of the place need not be read again: the page is only added to
+	ETag    string                `json:"etag,omitempty"`    // of the page, as below
+	Changed string                `json:"changed,omitempty"` // its Last-Modified
+	Content fhirmsg.Hash          `json:"content"`           // for servers that tell neither
 }
 
 func (k Known) validator() Validator { return Validator{ETag: k.ETag, LastModified: k.Changed} }
