@@ -84,6 +84,15 @@ func TestFileErrors(t *testing.T) {
 		{"no YAML", "suppliers:\n\t- a\n", []string{"f.yaml: line 2"}},
 		{"a list", "- a\n", []string{"f.yaml:1: must be a mapping"}},
 		{"another field", "supplier:\n  a:\n", []string{`f.yaml:1: supplier: is not known here`}},
+		{"a sync", "syncs:\n  a: {from: https://a.example/m, every: '@daily', zone: Europe/Berlin, headers: [{name: X-Key, value: hunter2}]}\n", nil},
+		{"a sync of nothing", "syncs:\n  a:\n", []string{"f.yaml:2: a.from: must be the URL", "f.yaml:2: a.every: must be a cron expression"}},
+		{"a sync misspelt", "syncs:\n  a:\n    form: https://a.example/m\n", []string{"f.yaml:3: a.form: is no field of a sync; did you mean from?"}},
+		{
+			"a sync with much wrong", "syncs:\n  a:\n    from: https://hunter2@a.example/m\n    every: 0 2 * *\n    headers:\n      - {name: Range, value: hunter2}\n    kind: export\n",
+			[]string{"f.yaml:7: a.kind", "f.yaml:3: a.from: must have no user", "f.yaml:4: a.every", "f.yaml:6: a.headers[0]: Range is not"},
+		},
+		{"a zone", "syncs:\n  a:\n    from: https://a.example/m\n    every: '@daily'\n    zone: Berlin\n", []string{"f.yaml:5: a.zone: zone \"Berlin\""}},
+		{"a header misspelt", "syncs:\n  a:\n    from: https://a.example/m\n    every: '@daily'\n    headers: [{nam: x, value: hunter2}]\n", []string{"f.yaml:5: a.headers: json: unknown field"}},
 		{"suppliers in a list", "suppliers:\n  - name: a\n", []string{"f.yaml:2: suppliers: must be a mapping"}},
 		{"twice", "suppliers:\n  a:\n  b:\n  a:\n", []string{"f.yaml:4: suppliers: a is there twice"}},
 		{"a field twice", "suppliers:\n  a:\n    mode: sync\n    mode: sync\n", []string{"f.yaml:4: a: mode is there twice"}},
@@ -207,11 +216,11 @@ func TestSchema(t *testing.T) {
 	}
 	var schema struct {
 		Properties struct {
-			Suppliers struct {
+			Suppliers, Syncs struct {
 				AdditionalProperties struct {
 					Properties map[string]any `json:"properties"`
 				} `json:"additionalProperties"`
-			} `json:"suppliers"`
+			}
 		} `json:"properties"`
 	}
 	if err := json.Unmarshal(content, &schema); err != nil {
@@ -220,6 +229,10 @@ func TestSchema(t *testing.T) {
 	got := slices.Sorted(maps.Keys(schema.Properties.Suppliers.AdditionalProperties.Properties))
 	if diff := cmp.Diff(slices.Sorted(slices.Values(Fields())), got); diff != "" {
 		t.Errorf("fields of docs/suppliers.schema.json (-want +got):\n%s", diff)
+	}
+	got = slices.Sorted(maps.Keys(schema.Properties.Syncs.AdditionalProperties.Properties))
+	if diff := cmp.Diff(slices.Sorted(slices.Values(SyncFields())), got); diff != "" {
+		t.Errorf("fields of syncs in docs/suppliers.schema.json (-want +got):\n%s", diff)
 	}
 }
 
@@ -235,8 +248,22 @@ func TestDocumented(t *testing.T) {
 			t.Errorf("docs/suppliers.md lacks the field %s", field)
 		}
 	}
-	_, rest, _ := strings.Cut(string(content), "```yaml\n")
+	syncs, err := os.ReadFile(filepath.Join("..", "..", "docs", "sync.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range SyncFields() {
+		if !strings.Contains(string(syncs), "`"+field+"`") {
+			t.Errorf("docs/sync.md lacks the field %s", field)
+		}
+	}
+	_, rest, _ := strings.Cut(string(syncs), "```yaml\n")
 	example, _, _ := strings.Cut(rest, "```")
+	if declared, err := parse("docs/sync.md", []byte(example)); err != nil || len(declared.Syncs) != 1 {
+		t.Errorf("the example has %d syncs, %v", len(declared.Syncs), err)
+	}
+	_, rest, _ = strings.Cut(string(content), "```yaml\n")
+	example, _, _ = strings.Cut(rest, "```")
 	if list, err := parse("docs/suppliers.md", []byte(example)); err != nil || len(list.Suppliers) != 3 {
 		t.Errorf("the example has %d suppliers, %v", len(list.Suppliers), err)
 	}
