@@ -112,16 +112,18 @@ func (s Schedule) instants(day time.Time) []time.Time {
 		}
 		return []time.Time{begin.In(s.zone)}
 	}
-	all := []time.Time{t}
-	if other, ok := sameClock(t, begin.Add(-time.Nanosecond)); ok && !begin.IsZero() {
-		all = []time.Time{other, t}
-	} else if other, ok := sameClock(t, end); ok && !end.IsZero() {
-		all = []time.Time{t, other}
+	first, second := t, t
+	for _, at := range []time.Time{begin.Add(-time.Nanosecond), end} {
+		if other, ok := sameClock(t, at); ok && other.Before(t) {
+			first = other
+		} else if ok {
+			second = other
+		}
 	}
-	if !s.hourly {
-		return all[:1]
+	if s.hourly && second.After(first) {
+		return []time.Time{first, second}
 	}
-	return all
+	return []time.Time{first}
 }
 
 // sameClock is when the clock shows the same as at t with the offset that holds at another time; ok is whether it does.
