@@ -120,7 +120,7 @@ func (l *Ledger) found(ctx context.Context, tx pgx.Tx, s Sync, r SyncRun, ask fu
 		return nil, found.Cursor, err
 	}
 	req := s.Request(found.Sources)
-	req.ID = importOf(s, r.Due)
+	req.ID = importOf(s, r.Due, found.Cursor)
 	return &req, found.Cursor, req.CheckOpen()
 }
 

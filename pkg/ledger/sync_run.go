@@ -2,8 +2,9 @@ package ledger
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -97,6 +98,7 @@ const keptRuns = 500
 // BeginDueSyncs begins a run of each sync that is due and has none under way, once, however many processes ask.
 // The next is due after now: runs that were missed are made up by this one.
 func (l *Ledger) BeginDueSyncs(ctx context.Context, now time.Time) error {
+	var unclear []error
 	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `SELECT s.name FROM stoker.sync s WHERE s.due <= $1 AND NOT s.paused
 			AND NOT EXISTS (SELECT FROM stoker.sync_run r WHERE r.sync = s.name AND r.ended IS NULL) FOR UPDATE SKIP LOCKED`, now)
@@ -112,15 +114,12 @@ func (l *Ledger) BeginDueSyncs(ctx context.Context, now time.Time) error {
 			if err != nil {
 				return err
 			}
-			begun, err := beginRun(ctx, tx, s, *s.Next, false, false, now)
-			if err != nil {
-				return err
-			}
-			if !begun {
+			next, err := nextOf(s.Sync, now)
+			if err != nil { // the others are not to wait for it
+				unclear = append(unclear, fmt.Errorf("sync %s: %w", name, err))
 				continue
 			}
-			next, err := nextOf(s.Sync, now)
-			if err != nil {
+			if _, err := beginRun(ctx, tx, s, *s.Next, false, false, now); err != nil {
 				return err
 			}
 			if _, err := tx.Exec(ctx, `UPDATE stoker.sync SET due = $2 WHERE name = $1`, name, next); err != nil {
@@ -129,6 +128,9 @@ func (l *Ledger) BeginDueSyncs(ctx context.Context, now time.Time) error {
 		}
 		return nil
 	})
+	if err == nil {
+		err = errors.Join(unclear...)
+	}
 	if err != nil {
 		return fmt.Errorf("begin syncs that are due: %w", err)
 	}
@@ -158,10 +160,11 @@ func beginRun(ctx context.Context, tx pgx.Tx, s Sync, due time.Time, manual, ful
 	return true, err
 }
 
-// importOf is the id of a run's import: of the sync and of when the run was due, so that a run that is begun again
-// after a crash asks for the same import. No key that a request may have is like it.
-func importOf(s Sync, due time.Time) fhirmsg.ImportID {
-	key := "\x00sync\x00" + s.Name + "\x00" + strconv.FormatInt(micros(s.Created), 10) + "\x00" + strconv.FormatInt(micros(due), 10)
+// importOf is the id of a run's import: of the sync, of when the run was due, and of what was found, so that what is asked for
+// again is the same import if it is the same, also after a restore of the database. No key that a request may have is
+// like it.
+func importOf(s Sync, due time.Time, cursor json.RawMessage) fhirmsg.ImportID {
+	key := fmt.Sprintf("\x00sync\x00%s\x00%d\x00%d\x00%s", s.Name, micros(s.Created), micros(due), fhirmsg.HashOf(cursor))
 	return fhirmsg.ImportIDFromKey(s.Supplier, key)
 }
 
@@ -183,7 +186,7 @@ func (l *Ledger) SettleSyncRuns(ctx context.Context, now time.Time) ([]SyncRun, 
 			FROM stoker.import i WHERE i.id = r.import AND r.ended IS NULL AND r.state = 'importing' AND i.state IN ('complete', 'failed', 'cancelled')
 			RETURNING r.sync, r.due, r.state, r.reason, r.generation, r.cursor
 		), moved AS (
-			UPDATE stoker.sync s SET cursor = e.cursor FROM ended e
+			UPDATE stoker.sync s SET cursor = coalesce(e.cursor, s.cursor) FROM ended e
 			WHERE e.state = 'complete' AND s.name = e.sync AND s.generation = e.generation
 		)
 		SELECT sync, due, state, reason FROM ended`, now)

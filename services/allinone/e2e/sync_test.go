@@ -204,4 +204,3 @@ func imports(t *testing.T, env []string) int {
 	}
 	return len(list)
 }
-

@@ -12,8 +12,8 @@
 //   - A run begins once for each time that the sync is due, whichever process sees it first; those that were missed
 //     since no process was there, or since one was under way, are made up by one.
 //   - A source is asked by one process at a time. When that dies, another one asks.
-//   - The request for the import is recorded before it is published, and its id is of the sync and of when the run was
-//     due: it is one import, wherever the process dies.
+//   - The request for the import is recorded before it is published, and its id is of the sync, of when the run was
+//     due, and of what was found: it is one import, wherever the process dies.
 //   - What is known of a source (the cursor) moves when the import is complete, and not otherwise. So what failed is asked for
 //     again by the next run.
 //

@@ -2,6 +2,7 @@ package syncs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -18,7 +19,7 @@ import (
 const interval = time.Second
 
 // atOnce is how many sources are asked at once.
-const atOnce = 4
+const atOnce = 8
 
 // Ask asks a source what it has that was not imported yet.
 type Ask func(context.Context, ledger.SyncAsk) (ledger.SyncFound, error)
@@ -68,12 +69,10 @@ func (s *Scheduler) Run(ctx context.Context) error {
 // step does what is to be done now, and does not wait for sources.
 func (s *Scheduler) step(ctx context.Context) error {
 	s.once.Do(s.setUp)
-	if err := s.Ledger.BeginDueSyncs(ctx, s.Now()); err != nil {
-		return err
-	}
+	dueErr := s.Ledger.BeginDueSyncs(ctx, s.Now()) // what is under way goes on
 	runs, err := s.Ledger.SyncRunsToWork(ctx)
 	if err != nil {
-		return err
+		return errors.Join(dueErr, err)
 	}
 	for _, r := range runs {
 		s.begin(ctx, r)
@@ -82,7 +81,7 @@ func (s *Scheduler) step(ctx context.Context) error {
 	for _, r := range ended {
 		s.tell(r)
 	}
-	return err
+	return errors.Join(dueErr, err)
 }
 
 // begin works on a run beside others, unless it is worked on.
