@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
 )
 
@@ -22,6 +23,7 @@ var (
 // Sync is a sync as the ledger has it. Its JSON may hold secrets; see [supplier.Sync.WithoutSecrets].
 type Sync struct {
 	supplier.Sync
+	Into     string     `json:"into"`      // the dataset, also where the policy of its supplier decides
 	FromFile bool       `json:"from_file"` // declared in suppliers.yaml, and changed there only
 	Created  time.Time  `json:"created"`
 	Paused   bool       `json:"paused"`
@@ -33,13 +35,14 @@ type Sync struct {
 	generation int
 }
 
-const selectSync = `SELECT s.definition, s.from_file, s.created, s.paused, s.due, s.cursor, s.generation,
+const selectSync = `SELECT s.definition, coalesce(nullif(s.definition->>'dataset', ''),
+		(SELECT coalesce(u.policy->>'dataset', u.name) FROM stoker.supplier u WHERE u.name = s.definition->>'supplier'), '` + fhirmsg.DefaultDataset + `'), s.from_file, s.created, s.paused, s.due, s.cursor, s.generation,
 	(SELECT extract(epoch FROM $1::timestamptz - max(r.begun))::float8 FROM stoker.sync_run r
 		WHERE r.sync = s.name AND r.generation = s.generation AND r.state IN ('unchanged', 'complete'))
 	FROM stoker.sync s `
 
 func scanSync(row pgx.CollectableRow) (s Sync, err error) {
-	err = row.Scan(&s.Sync, &s.FromFile, &s.Created, &s.Paused, &s.Next, &s.cursor, &s.generation, &s.Lag)
+	err = row.Scan(&s.Sync, &s.Into, &s.FromFile, &s.Created, &s.Paused, &s.Next, &s.cursor, &s.generation, &s.Lag)
 	return s, err
 }
 

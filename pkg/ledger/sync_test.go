@@ -63,7 +63,7 @@ func TestSyncDeclared(t *testing.T) {
 	l := newLedger(t)
 	check(t, l.AddSync(t.Context(), nightly("a"), false, noon))
 	s, _ := l.mustSync(t, "a")
-	if s.Kind != supplier.SyncPublish || s.Zone != "UTC" || s.Supplier != "local" || !s.Next.Equal(noon.Add(14*time.Hour)) || s.Lag != nil || s.Last != nil {
+	if s.Kind != supplier.SyncPublish || s.Zone != "UTC" || s.Supplier != "local" || s.Into != "fhir" || !s.Next.Equal(noon.Add(14*time.Hour)) || s.Lag != nil || s.Last != nil {
 		t.Errorf("declared %+v", s)
 	}
 	if err := l.AddSync(t.Context(), nightly("a"), false, noon); !errors.Is(err, ErrSync) || !strings.Contains(err.Error(), "--replace") {
@@ -122,6 +122,25 @@ func TestSyncRefused(t *testing.T) {
 		err := l.AddSync(t.Context(), s, true, noon)
 		if (err == nil) != (tt.want == "") || err != nil && (!errors.Is(err, ErrSync) || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "hunter2")) {
 			t.Errorf("%+v: %v, want %q", s, err, tt.want)
+		}
+	}
+}
+
+// TestSyncInto: the dataset is known whoever decides on it.
+func TestSyncInto(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	prefixes := []string{"https://a.example/"}
+	check(t, l.AddSupplier(t.Context(), named("clinic-a", supplier.Policy{URLPrefixes: prefixes}), false))
+	check(t, l.AddSupplier(t.Context(), named("clinic-b", supplier.Policy{URLPrefixes: prefixes, Dataset: "research"}), false))
+	for _, tt := range []struct{ supplier, dataset, want string }{
+		{"", "", "fhir"}, {"", "d", "d"}, {"clinic-a", "", "clinic-a"}, {"clinic-b", "", "research"}, {"clinic-b", "research", "research"},
+	} {
+		s := nightly("a")
+		s.Supplier, s.Dataset = tt.supplier, tt.dataset
+		check(t, l.AddSync(t.Context(), s, true, noon))
+		if got, _ := l.mustSync(t, "a"); got.Into != tt.want {
+			t.Errorf("supplier %q, dataset %q: into %s, want %s", tt.supplier, tt.dataset, got.Into, tt.want)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
@@ -136,6 +137,9 @@ func (s Sync) Problems() (problems []Problem) {
 	}
 	if s.Validation != "" {
 		check("validation", s.Validation.Check())
+	}
+	if s.HeaderFile != "" && !filepath.IsAbs(s.HeaderFile) {
+		check("header_file", errors.New("must be an absolute path, as the process that runs syncs sees it"))
 	}
 	for i, h := range s.Headers {
 		check(fmt.Sprintf("headers[%d]", i), h.Check())

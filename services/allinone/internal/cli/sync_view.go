@@ -24,7 +24,7 @@ func (a *app) printSyncs(list []ledger.Sync) error {
 				outcome = "import paused"
 			}
 		}
-		row(t, s.Name, s.Supplier, orPolicy(s.Dataset), s.Every, last, outcome, seen, lag(s), next(s))
+		row(t, s.Name, s.Supplier, s.Into, s.Every, last, outcome, seen, lag(s), next(s))
 	}
 	return t.Flush()
 }
@@ -32,7 +32,7 @@ func (a *app) printSyncs(list []ledger.Sync) error {
 func (a *app) printSync(s api.Sync) error {
 	a.printf("sync %s, of kind %s, declared by %s\n", s.Name, s.Kind, map[bool]string{true: "the file of suppliers", false: "command"}[s.FromFile])
 	a.printf("from %s\n", s.From)
-	a.printf("supplier %s, dataset %s, mode %s, validation %s\n", s.Supplier, orPolicy(s.Dataset), orPolicy(string(s.Mode)), orPolicy(string(s.Validation)))
+	a.printf("supplier %s, dataset %s, mode %s, validation %s\n", s.Supplier, s.Into, orPolicy(string(s.Mode)), orPolicy(string(s.Validation)))
 	a.printf("every %s in %s; %s\n", s.Every, s.Zone, nextRun(s.Sync))
 	if s.Lag != nil {
 		a.printf("lag %s\n", lag(s.Sync))
@@ -95,7 +95,7 @@ func describeRun(r ledger.SyncRun) string {
 
 func orPolicy(s string) string {
 	if s == "" {
-		return "by policy"
+		return "as by policy"
 	}
 	return s
 }

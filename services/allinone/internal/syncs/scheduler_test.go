@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,10 +54,9 @@ func newWorld(t *testing.T, now string) *world {
 	check(t, b.Apply(t.Context(), []string{"Patient"}, nil))
 	w := &world{t: t, ledger: ledger.New(pool), bus: b, nc: nc}
 	w.at(now)
-	n := 0
+	var n atomic.Int64
 	w.answer = func(context.Context, ledger.SyncAsk) (ledger.SyncFound, error) {
-		n++
-		return ledger.SyncFound{Sources: []fhirmsg.Source{{Manifest: "https://a.example/m"}}, Cursor: json.RawMessage(fmt.Sprint(n))}, nil
+		return ledger.SyncFound{Sources: []fhirmsg.Source{{Manifest: "https://a.example/m"}}, Cursor: json.RawMessage(fmt.Sprint(n.Add(1)))}, nil
 	}
 	return w
 }
@@ -217,6 +217,40 @@ func TestNights(t *testing.T) {
 	s, runs, err := w.ledger.Sync(t.Context(), "a", w.clock().Add(time.Hour), 100)
 	if err != nil || s.Lag == nil || *s.Lag != 3600 || !strings.Contains(runs[2].Reason, "no answer in time") || !strings.Contains(runs[3].Reason, "1 of 1 files failed") {
 		t.Errorf("lag %v, %+v, %v", s.Lag, runs, err)
+	}
+}
+
+// TestManyProcesses: of many that look at the same moment, one begins each run and one asks.
+func TestManyProcesses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "2026-03-01T12:00:00Z")
+	names := []string{"a", "b", "c", "d", "e"}
+	for _, name := range names {
+		w.add(name, "0 2 * * *", "")
+	}
+	w.at("2026-03-02T02:00:00Z")
+	var looking sync.WaitGroup
+	for range 6 {
+		looking.Go(func() {
+			p := w.process()
+			for range 3 {
+				if err := p.step(t.Context()); err != nil {
+					t.Error(err)
+				}
+				p.running.Wait()
+			}
+		})
+	}
+	looking.Wait()
+	for _, name := range names {
+		w.want("once", name, "03-02 02:00 importing")
+	}
+	ids := map[fhirmsg.ImportID]bool{}
+	for _, req := range w.queued() {
+		ids[req.ID] = true
+	}
+	if len(ids) != len(names) || len(w.asked) != len(names) {
+		t.Errorf("%d imports, sources were asked %d times; want %d", len(ids), len(w.asked), len(names))
 	}
 }
 
