@@ -268,3 +268,30 @@ func TestDocumented(t *testing.T) {
 		t.Errorf("the example has %d suppliers, %v", len(list.Suppliers), err)
 	}
 }
+
+// TestSyncSource: headers of the file are read when it is asked for, and errors show none.
+func TestSyncSource(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "headers")
+	s := Sync{Name: "a", From: "https://a.example/m?sig=hunter2", Headers: []fhirmsg.Header{{Name: "X-Key", Value: "hunter2"}}, HeaderFile: path}
+	if _, err := s.Source(); err == nil || !strings.Contains(err.Error(), "header_file") {
+		t.Errorf("a file that is not there: %v", err)
+	}
+	for content, want := range map[string]int{"": 1, "Authorization: Bearer t\n": 2, "hunter2": 0} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Source()
+		if (err == nil) != (want > 0) || err == nil && len(got.Headers) != want || err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%d bytes: %d headers, %v; want %d", len(content), len(got.Headers), err, want)
+		}
+	}
+	shown, err := json.Marshal(s.WithoutSecrets())
+	if err != nil || strings.Contains(string(shown), "hunter2") || !strings.Contains(string(shown), "X-Key") || s.Headers[0].Value != "hunter2" {
+		t.Errorf("shown as %s, %v", shown, err)
+	}
+	s.HeaderFile = "headers"
+	if err := s.Check(); err == nil || !strings.Contains(err.Error(), "absolute") {
+		t.Errorf("a relative path: %v", err)
+	}
+}
