@@ -42,7 +42,7 @@ func (l *Ledger) AskSyncRun(ctx context.Context, r SyncRun, now func() time.Time
 		if err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock(hashtextextended('stoker:sync:' || $1, 0))`, r.Sync).Scan(&ok); err != nil || !ok {
 			return err
 		}
-		s, generation, open, err := runToAsk(ctx, tx, r)
+		s, open, err := runToAsk(ctx, tx, r)
 		if err != nil || !open {
 			return err
 		}
@@ -50,7 +50,7 @@ func (l *Ledger) AskSyncRun(ctx context.Context, r SyncRun, now func() time.Time
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return recordFound(ctx, tx, s, r, generation, request, cursor, err, now())
+		return recordFound(ctx, tx, s, r, request, cursor, err, now())
 	})
 	if err != nil || !ok {
 		return r, false, wrapRun(r, err)
@@ -86,18 +86,16 @@ func wrapRun(r SyncRun, err error) error {
 }
 
 // runToAsk reads a run's sync; open is whether it is still to be asked.
-func runToAsk(ctx context.Context, tx pgx.Tx, r SyncRun) (s Sync, generation int, open bool, err error) {
-	err = tx.QueryRow(ctx, `SELECT generation FROM stoker.sync_run WHERE sync = $1 AND due = $2 AND state = 'asking'`, r.Sync, r.Due).Scan(&generation)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return s, 0, false, nil
+func runToAsk(ctx context.Context, tx pgx.Tx, r SyncRun) (s Sync, open bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM stoker.sync_run WHERE sync = $1 AND due = $2 AND state = 'asking')`, r.Sync, r.Due).Scan(&open)
+	if err != nil || !open {
+		return s, false, err
 	}
-	if err == nil {
-		s, err = findSync(ctx, tx, r.Sync, r.Begun)
-	}
+	s, err = findSync(ctx, tx, r.Sync, r.Begun)
 	if errors.Is(err, ErrNoSync) {
-		return s, 0, false, nil
+		return s, false, nil
 	}
-	return s, s.generation, err == nil, err
+	return s, err == nil, err
 }
 
 // found asks the source, and makes the request of what it has; nil: nothing is new.
@@ -124,7 +122,7 @@ func (l *Ledger) found(ctx context.Context, tx pgx.Tx, s Sync, r SyncRun, ask fu
 	return &req, found.Cursor, req.CheckOpen()
 }
 
-func recordFound(ctx context.Context, tx pgx.Tx, s Sync, r SyncRun, generation int, request *fhirmsg.ImportRequest, cursor json.RawMessage, failure error, now time.Time) error {
+func recordFound(ctx context.Context, tx pgx.Tx, s Sync, r SyncRun, request *fhirmsg.ImportRequest, cursor json.RawMessage, failure error, now time.Time) error {
 	switch {
 	case failure != nil:
 		_, err := tx.Exec(ctx, `UPDATE stoker.sync_run SET state = 'failed', reason = $3, ended = $4
@@ -133,14 +131,14 @@ func recordFound(ctx context.Context, tx pgx.Tx, s Sync, r SyncRun, generation i
 	case request != nil:
 		// Recorded before it is published: who finds it unpublished publishes the same.
 		_, err := tx.Exec(ctx, `UPDATE stoker.sync_run SET state = 'importing', import = $3, request = $4, cursor = $5, generation = $6
-			WHERE sync = $1 AND due = $2 AND state = 'asking'`, r.Sync, r.Due, [16]byte(request.ID), request, cursor, generation)
+			WHERE sync = $1 AND due = $2 AND state = 'asking'`, r.Sync, r.Due, [16]byte(request.ID), request, cursor, s.generation)
 		return err
 	}
 	tag, err := tx.Exec(ctx, `UPDATE stoker.sync_run SET state = 'unchanged', ended = $3, generation = $4
-		WHERE sync = $1 AND due = $2 AND state = 'asking'`, r.Sync, r.Due, now, generation)
+		WHERE sync = $1 AND due = $2 AND state = 'asking'`, r.Sync, r.Due, now, s.generation)
 	if err != nil || tag.RowsAffected() == 0 || cursor == nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `UPDATE stoker.sync SET cursor = $2 WHERE name = $1 AND generation = $3`, s.Name, cursor, generation)
+	_, err = tx.Exec(ctx, `UPDATE stoker.sync SET cursor = $2 WHERE name = $1 AND generation = $3`, s.Name, cursor, s.generation)
 	return err
 }
