@@ -92,7 +92,7 @@ func (a assertion) check(audience string, now time.Time) error {
 		return errors.New("no crit is known here")
 	case h.KeyID == "":
 		return errors.New("kid is missing")
-	case c.Issuer == "" || c.Issuer != c.Subject:
+	case c.Issuer == "" || c.Issuer != c.Subject || len(c.Issuer) > maxID || strings.ContainsRune(c.Issuer, 0):
 		return errors.New("iss and sub must be the client id")
 	case len(c.Audience) != 1 || c.Audience[0] != audience:
 		return fmt.Errorf("aud must be %s", audience)

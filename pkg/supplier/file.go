@@ -100,7 +100,10 @@ func (f *file) supplier(name, body *yaml.Node) Supplier {
 		return s // what could not be read would be complained about a second time
 	}
 	for _, p := range s.Problems() {
-		field, _, _ := strings.Cut(p.Field, "[")
+		field := p.Field
+		if i := strings.IndexAny(field, "[."); i >= 0 {
+			field = field[:i]
+		}
 		node := cmp.Or(at[field], name)
 		f.wrong(node, s.Name+"."+p.Field, p.Err)
 	}

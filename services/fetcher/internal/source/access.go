@@ -68,14 +68,19 @@ func withoutUser(u *url.URL, headers []fhirmsg.Header) (*url.URL, []fhirmsg.Head
 }
 
 // refused asks in another way where that may help, once: with the token that a manifest says is not
-// needed, as it is for some servers, or where the manifest says that the file is now, since URLs of
-// files may expire.
+// needed, as it is for some servers; with another token, since one may expire before its time; or where the
+// manifest says that the file is now, since URLs of files may expire.
 func (s *httpStream) refused(resp *http.Response) error {
 	err := refusal(resp, s.cfg.Now())
 	switch resp.StatusCode {
 	case http.StatusUnauthorized:
 		if s.anonymous && s.web.HasCredential(s.url) {
 			s.anonymous = false
+			s.hangUp()
+			return s.ask()
+		}
+		if !s.anonymous && !s.reminted && s.web.Forget(resp) {
+			s.reminted = true
 			s.hangUp()
 			return s.ask()
 		}
