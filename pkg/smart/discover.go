@@ -19,9 +19,9 @@ const (
 	maxTokenAnswer   = 256 << 10
 )
 
-// Extensions of a CapabilityStatement that name a token endpoint
+// ExtensionOAuth is the extension of a CapabilityStatement that names a token endpoint
 // (https://hl7.org/fhir/smart-app-launch/1.0.0/conformance).
-const extensionOAuth = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+const ExtensionOAuth = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 
 var errNoEndpoint = errors.New("it names no token endpoint")
 
@@ -97,7 +97,7 @@ func readCapability(body []byte) (string, error) {
 	for _, rest := range c.REST {
 		for _, outer := range rest.Security.Extension {
 			for _, inner := range outer.Extension {
-				if outer.URL == extensionOAuth && inner.URL == "token" {
+				if outer.URL == ExtensionOAuth && inner.URL == "token" {
 					return endpointOf(inner.Value)
 				}
 			}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -156,7 +157,10 @@ func (t *Tokens) key() (PrivateKey, error) {
 	case o.KeyFile != "":
 		var err error
 		if text, err = os.ReadFile(o.KeyFile); err != nil {
-			return PrivateKey{}, fmt.Errorf("private key: %w", err)
+			if pathErr := (*fs.PathError)(nil); errors.As(err, &pathErr) {
+				err = pathErr.Err // the supplier sees why its files failed, and need not see where keys are
+			}
+			return PrivateKey{}, fmt.Errorf("private key: key_file: %w", err)
 		}
 	case len(text) == 0:
 		return PrivateKey{}, errors.New("private key: there is none; name one as key_file, or set STOKER_FETCHER_OAUTH_KEY")
