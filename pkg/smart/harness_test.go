@@ -1,7 +1,6 @@
 package smart
 
 import (
-
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -21,7 +20,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/lestrrat-go/jwx/v3/jws"
@@ -246,4 +244,3 @@ func hostOf(t *testing.T, raw string) string {
 	check(t, err)
 	return net.JoinHostPort(u.Hostname(), u.Port())
 }
-

@@ -120,4 +120,3 @@ func (k PrivateKey) assert(clientID, tokenURL string, now time.Time) (string, er
 	}
 	return string(signed), nil
 }
-

@@ -18,9 +18,9 @@ var offered = []string{ScopeWrite, "system/*.cud", ScopeBulkSubmit, ScopeRead, "
 type power uint8
 
 const (
-	nothing   power = iota
-	reading         // to see one's own imports
-	delivering      // to ask for imports too
+	nothing    power = iota
+	reading          // to see one's own imports
+	delivering       // to ask for imports too
 )
 
 // grant returns what can be granted of the scopes that were asked for, in the same words. Who asks for none gets [ScopeWrite].
