@@ -100,22 +100,20 @@ func (a assertion) check(audience string, now time.Time) error {
 		return errors.New("jti must be there, and have at most 512 bytes")
 	case c.Expires == nil:
 		return errors.New("exp is missing")
-	case !within(*c.Expires, now.Add(-Skew), time.Unix(1<<40, 0)):
+	case *c.Expires <= seconds(now.Add(-Skew)):
 		return errors.New("exp has passed")
-	case !within(*c.Expires, time.Time{}, now.Add(MaxLife+Skew)):
+	case *c.Expires > seconds(now.Add(MaxLife+Skew)):
 		return errors.New("exp must be at most 5 minutes ahead")
-	case c.NotBefore != nil && !within(*c.NotBefore, time.Time{}, now.Add(Skew)):
+	case c.NotBefore != nil && *c.NotBefore > seconds(now.Add(Skew)):
 		return errors.New("nbf is in the future")
-	case c.IssuedAt != nil && !within(*c.IssuedAt, time.Time{}, now.Add(Skew)):
+	case c.IssuedAt != nil && *c.IssuedAt > seconds(now.Add(Skew)):
 		return errors.New("iat is in the future")
 	}
 	return nil
 }
 
-// within reports whether seconds since 1970 are in a span of time. What is no number is in none.
-func within(seconds float64, from, to time.Time) bool {
-	return (from.IsZero() || seconds > float64(from.Unix())) && seconds <= float64(to.Unix())
-}
+// seconds is a time as assertions tell it, since 1970.
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
 // expires is when the assertion is worth nothing any more, whoever's clock one asks.
 func (a assertion) expires() time.Time { return time.Unix(int64(*a.claims.Expires), 0).Add(2 * Skew) }

@@ -9,7 +9,6 @@ import (
 	"crypto/sha512"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/json"
 	"encoding/pem"
 	"hash"
 	"net/http"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"github.com/lestrrat-go/jwx/v3/jwa"
+	"github.com/lestrrat-go/jwx/v3/jwk"
 
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
@@ -92,10 +92,9 @@ func TestAttacks(t *testing.T) {
 	c := claims("client-a")
 	stranger, err := ecKey(t, "es").PublicSet()
 	check(t, err)
-	var set struct {
-		Keys []json.RawMessage `json:"keys"`
-	}
-	check(t, json.Unmarshal(stranger, &set))
+	set, err := jwk.Parse(stranger)
+	check(t, err)
+	brought, _ := set.Key(0)
 	good := es.sign(t, nil, claims("client-a"))
 	parts := strings.Split(good, ".")
 	unsigned := func(header fields, claims fields) string { return encoded(t, header) + "." + encoded(t, claims) + "." }
@@ -117,7 +116,7 @@ func TestAttacks(t *testing.T) {
 		{"an unknown kid", es.sign(t, fields{"kid": "nobody"}, c), errSignature.Error()},
 		{"no kid", es.sign(t, fields{"kid": nil}, c), "kid is missing"},
 		{"another key of the same kid", ecKey(t, "es").sign(t, nil, c), errSignature.Error()},
-		{"a key that it brings along", ecKey(t, "es").sign(t, fields{"jwk": set.Keys[0]}, c), errSignature.Error()},
+		{"a key that it brings along", ecKey(t, "es").sign(t, fields{"jwk": brought}, c), errSignature.Error()},
 		{"a jku", es.sign(t, fields{"jku": "https://evil.example/jwks"}, c), "jku must be"},
 		{"crit", es.sign(t, fields{"crit": []string{"exp"}, "exp": 1}, c), "crit"},
 		{"another type", es.sign(t, fields{"typ": "at+jwt"}, c), "typ must be"},
@@ -138,7 +137,7 @@ func TestAttacks(t *testing.T) {
 		{"expired", es.sign(t, nil, c.with(fields{"exp": time.Now().Add(-Skew - time.Second).Unix()})), "exp has passed"},
 		{"exp too far ahead", es.sign(t, nil, c.with(fields{"exp": time.Now().Add(MaxLife + Skew + 5*time.Second).Unix()})), "at most 5 minutes"},
 		{"exp in milliseconds", es.sign(t, nil, c.with(fields{"exp": time.Now().UnixMilli()})), "at most 5 minutes"},
-		{"exp beyond all", es.sign(t, nil, c.with(fields{"exp": 1e300})), "exp"},
+		{"exp beyond all", es.sign(t, nil, c.with(fields{"exp": 1e300})), "at most 5 minutes"},
 		{"no exp", es.sign(t, nil, c.with(fields{"exp": nil})), "exp is missing"},
 		{"exp as text", es.sign(t, nil, c.with(fields{"exp": "tomorrow"})), "claims of the assertion cannot be read"},
 		{"nbf ahead", es.sign(t, nil, c.with(fields{"nbf": time.Now().Add(time.Minute).Unix()})), "nbf"},

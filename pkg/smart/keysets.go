@@ -1,6 +1,7 @@
 package smart
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,8 @@ var ErrKeys = errors.New("the client's keys cannot be fetched at the moment")
 type KeySets struct {
 	HTTP outbound.Config
 	Now  func() time.Time // nil: the clock
+
+	timeout time.Duration // 0: keysTimeout
 
 	mu      sync.Mutex
 	fetched map[string]*fetchedKeys // by supplier
@@ -71,7 +74,7 @@ func (k *KeySets) find(ctx context.Context, s supplier.Supplier, id, alg string)
 	}
 	if k.due(f) {
 		// Who hangs up must not count as a failure of the server.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keysTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cmp.Or(k.timeout, keysTimeout))
 		set, life, err := k.fetch(ctx, s)
 		cancel()
 		k.keep(f, set, life, err)

@@ -130,33 +130,34 @@ func TestHostileKeys(t *testing.T) {
 		}
 	}
 	for _, tt := range []struct {
-		name   string
-		public bool // its address is not allowed by the policy
-		handle http.HandlerFunc
+		name    string
+		public  bool // its address is not allowed by the policy
+		timeout time.Duration
+		handle  http.HandlerFunc
 	}{
-		{"huge", false, func(w http.ResponseWriter, _ *http.Request) {
+		{"huge", false, 0, func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.Copy(w, io.MultiReader(strings.NewReader(`{"keys":[`), io.LimitReader(zeros{}, 1<<30)))
 		}},
-		{"many keys", false, func(w http.ResponseWriter, _ *http.Request) {
+		{"many keys", false, 0, func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = fmt.Fprintf(w, `{"keys":[%s{}]}`, strings.Repeat("{},", maxKeys))
 		}},
-		{"silent", false, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }},
-		{"a drip", false, drip},
-		{"redirect", false, func(w http.ResponseWriter, r *http.Request) {
+		{"silent", false, 50 * time.Millisecond, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }},
+		{"a drip", false, 50 * time.Millisecond, drip},
+		{"redirect", false, 0, func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, elsewhere.URL, http.StatusFound)
 		}},
-		{"redirect to metadata", false, func(w http.ResponseWriter, r *http.Request) {
+		{"redirect to metadata", false, 0, func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://169.254.169.254/latest", http.StatusFound)
 		}},
-		{"not there", false, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }},
-		{"no JSON", false, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }},
-		{"an internal address", true, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(set) }},
+		{"not there", false, 0, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }},
+		{"no JSON", false, 0, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }},
+		{"an internal address", true, 0, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(set) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			a := newAuthority(t)
 			server, cfg := site(t, tt.handle)
-			a.Keys = &KeySets{HTTP: cfg}
+			a.Keys = &KeySets{HTTP: cfg, timeout: tt.timeout}
 			p := supplier.Policy{InternalHosts: []string{hostOf(t, server.URL), hostOf(t, elsewhere.URL)}}
 			if tt.public {
 				p.InternalHosts = nil

@@ -80,7 +80,10 @@ func (t *Tokens) Token(ctx context.Context) (string, error) {
 	case err != nil:
 		return "", err
 	}
-	t.before, t.token, t.err = t.token, text, nil
+	if t.token != "" {
+		t.before = t.token
+	}
+	t.token, t.err = text, nil
 	// Before its end, so that a request that is on its way then is still answered.
 	t.renew = t.now().Add(life - min(life/4, time.Minute))
 	return t.token, nil
@@ -98,15 +101,11 @@ func (t *Tokens) value(ctx context.Context) (string, error) {
 func (t *Tokens) forget(value string) bool {
 	t.busy <- struct{}{} // not for long: who holds it has a context
 	defer func() { <-t.busy }()
-	switch text := strings.TrimPrefix(value, "Bearer "); {
-	case text == "" || text == value:
-		return false
-	case text == t.token:
+	text, ok := strings.CutPrefix(value, "Bearer ")
+	if ok && text != "" && text == t.token {
 		t.before, t.token = t.token, ""
-		return true
-	default:
-		return text == t.before && t.token != "" // another request has a newer one
 	}
+	return ok && text != "" && text == t.before // by this request or another one
 }
 
 func (t *Tokens) now() time.Time {

@@ -195,8 +195,8 @@ func TestRenewed(t *testing.T) {
 	if !credential.Forget("Bearer t2") {
 		t.Error("the token is not forgotten")
 	}
-	if credential.Forget("Bearer t2") {
-		t.Error("a second request for the same token, before there is another")
+	if !credential.Forget("Bearer t2") {
+		t.Error("who has the same token does not get another")
 	}
 	want("after it was not taken", "t3")
 	if !credential.Forget("Bearer t2") {
