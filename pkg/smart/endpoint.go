@@ -74,8 +74,6 @@ func (e *Endpoint) ServeToken(w http.ResponseWriter, r *http.Request, audience s
 	header.Set("Content-Type", "application/json")
 	header.Set("Cache-Control", "no-store")
 	header.Set("Pragma", "no-cache")
-	// Who sends half a request and waits is not waited for.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(formTimeout)) // where it cannot be set, it is not a connection
 	token, err := e.token(w, r, audience)
 	if err == nil {
 		_ = json.NewEncoder(w).Encode(token) // the client went away; there is nobody to tell
@@ -130,8 +128,13 @@ func readForm(w http.ResponseWriter, r *http.Request) (map[string]string, error)
 		return nil, refuse("invalid_request", "Content-Type must be application/x-www-form-urlencoded")
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	if err := r.ParseForm(); err != nil {
-		return nil, refuse("invalid_request", "the form cannot be read, or has more than 64 KiB")
+	// Who sends half a request and waits is not waited for. Where no deadline can be set there is no connection.
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(formTimeout))
+	err := r.ParseForm()
+	_ = control.SetReadDeadline(time.Time{}) // the answer may take longer
+	if err != nil {
+		return nil, refuse("invalid_request", "the form cannot be read, came too slowly, or has more than 64 KiB")
 	}
 	form := map[string]string{}
 	for name, values := range r.PostForm {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/pgtest"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/api"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/client"
 )
 
 // TestAccessToken: the commands of docs/smart.md get tokens by signed assertions and deliver; the supplier reads what became of it,
@@ -57,9 +59,11 @@ func TestAccessToken(t *testing.T) {
 	}
 	status := base + "/imports/" + created.Import.String()
 	waitFor(t, "the end of the import, as the supplier sees it", func() bool {
-		_, b := send(t, 200, "GET", status, nil, "Authorization", "Bearer "+token)
-		var s ledger.Status
-		return json.Unmarshal(b, &s) == nil && s.State == ledger.StateComplete && s.Resources.Inserted == 1 && s.Supplier == "clinic"
+		s, err := client.New(base, token).Status(t.Context(), created.Import)
+		if err != nil && !errors.Is(err, client.ErrNotFound) { // it may not be accepted yet
+			t.Fatal(err)
+		}
+		return err == nil && s.State == ledger.StateComplete && s.Resources.Inserted == 1 && s.Supplier == "clinic"
 	})
 
 	// Another supplier, with a key of its own.
