@@ -41,27 +41,22 @@ func discover(ctx context.Context, web *outbound.Client, base string) (tokenURL 
 		if err != nil {
 			return "", fmt.Errorf("base: %w", err)
 		}
-		resp, body, err := ask(ctx, web, outbound.Request{URL: u, Header: http.Header{"Accept": {way.accept}}, MaxBody: way.most})
+		got, err := ask(ctx, web, outbound.Request{URL: u, Header: http.Header{"Accept": {way.accept}}, MaxBody: way.most})
 		switch {
 		case err != nil && !errors.Is(err, outbound.ErrTooLarge):
 			return "", fmt.Errorf("%s: %w", way.path, err)
-		case err == nil && again(resp.StatusCode):
-			return "", outbound.NewUnanswered(fmt.Sprintf("%s: the server answered %d", way.path, resp.StatusCode))
-		case err == nil && resp.StatusCode != http.StatusOK:
-			err = fmt.Errorf("the server answered %d", resp.StatusCode)
+		case err == nil && again(got.status):
+			return "", outbound.NewUnanswered(fmt.Sprintf("%s: the server answered %d", way.path, got.status))
+		case err == nil && got.status != http.StatusOK:
+			err = fmt.Errorf("the server answered %d", got.status)
 		case err == nil:
-			if tokenURL, err = way.read(body); err == nil {
+			if tokenURL, err = way.read(got.body); err == nil {
 				return tokenURL, nil
 			}
 		}
 		problems = append(problems, way.path+": "+err.Error())
 	}
 	return "", fmt.Errorf("the token endpoint cannot be found; name it as token_url: %s", strings.Join(problems, "; "))
-}
-
-// again reports whether the same request may succeed later.
-func again(status int) bool {
-	return status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || status >= 500
 }
 
 // readConfiguration reads .well-known/smart-configuration.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -149,15 +148,15 @@ func (k *KeySets) fetch(ctx context.Context, s supplier.Supplier) (set KeySet, l
 		return set, 0, err
 	}
 	defer web.Close()
-	resp, body, err := ask(ctx, web, outbound.Request{URL: u, Header: http.Header{"Accept": {"application/jwk-set+json, application/json"}}})
+	got, err := ask(ctx, web, outbound.Request{URL: u, Header: http.Header{"Accept": {"application/jwk-set+json, application/json"}}})
 	if err != nil {
 		return set, 0, err
 	}
-	if resp.StatusCode != http.StatusOK {
-		return set, 0, fmt.Errorf("the server answered %d", resp.StatusCode)
+	if got.status != http.StatusOK {
+		return set, 0, fmt.Errorf("the server answered %d", got.status)
 	}
-	set, err = ParseKeySet(body)
-	return set, keysLife(resp.Header.Get("Cache-Control")), err
+	set, err = ParseKeySet(got.body)
+	return set, keysLife(got.header.Get("Cache-Control")), err
 }
 
 // keysLife reads for how long an answer is good (RFC 9111, section 5.2.2), within limits.
@@ -175,15 +174,4 @@ func keysLife(cacheControl string) time.Duration {
 		}
 	}
 	return min(max(life, keysLeast), keysMost)
-}
-
-// ask makes a request and reads the whole answer, which the client's policy or the request limits.
-func ask(ctx context.Context, web *outbound.Client, r outbound.Request) (*http.Response, []byte, error) {
-	resp, err := web.Do(ctx, r)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer resp.Body.Close() //nolint:errcheck // only read from
-	body, err := io.ReadAll(resp.Body)
-	return resp, body, err
 }

@@ -2,14 +2,12 @@ package smart
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -182,22 +180,6 @@ func (t *Tokens) discovered(ctx context.Context, web *outbound.Client) (string, 
 	return t.endpoint, nil
 }
 
-// refusal is what a token endpoint answers instead of a token (RFC 6749, section 5.2).
-type refusal struct {
-	status int
-	code   string // one that the specification has, or ""
-}
-
-func (r refusal) Error() string {
-	if r.code == "" {
-		return fmt.Sprintf("the token endpoint answered %d", r.status)
-	}
-	return fmt.Sprintf("the token endpoint answered %d %s", r.status, r.code)
-}
-
-// codes are errors of token endpoints; others are not repeated.
-var codes = []string{"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope"}
-
 // ask makes one request for a token.
 func (t *Tokens) ask(ctx context.Context, web *outbound.Client, key PrivateKey, tokenURL, scope string) (token string, life time.Duration, err error) {
 	u, err := outbound.ParseURL(tokenURL)
@@ -211,59 +193,17 @@ func (t *Tokens) ask(ctx context.Context, web *outbound.Client, key PrivateKey, 
 	form := url.Values{
 		"grant_type": {grantType}, "scope": {scope}, "client_assertion_type": {assertionType}, "client_assertion": {signed},
 	}
-	resp, body, err := ask(ctx, web, outbound.Request{
+	got, err := ask(ctx, web, outbound.Request{
 		Method: http.MethodPost, URL: u, Body: []byte(form.Encode()), MaxBody: maxTokenAnswer,
 		Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}},
 	})
 	switch {
 	case err != nil:
 		return "", 0, fmt.Errorf("token endpoint: %w", err)
-	case again(resp.StatusCode):
-		return "", 0, outbound.NewUnanswered(fmt.Sprintf("the token endpoint answered %d", resp.StatusCode))
-	case resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated: // which some answer
-		return "", 0, readRefusal(resp.StatusCode, body)
+	case again(got.status):
+		return "", 0, outbound.NewUnanswered(fmt.Sprintf("the token endpoint answered %d", got.status))
+	case got.status != http.StatusOK && got.status != http.StatusCreated: // which some answer
+		return "", 0, readRefusal(got.status, got.body)
 	}
-	return readToken(body)
-}
-
-func readRefusal(status int, body []byte) refusal {
-	var e struct {
-		Code string `json:"error"`
-	}
-	if json.Unmarshal(body, &e) != nil || !slices.Contains(codes, e.Code) {
-		e.Code = ""
-	}
-	return refusal{status, e.Code}
-}
-
-// Limits on tokens of servers.
-const (
-	maxToken    = 16 << 10 // bytes
-	defaultLife = 5 * time.Minute
-	leastLife   = 10 * time.Second
-	mostLife    = 24 * time.Hour
-)
-
-// readToken reads the answer with a token. Some servers send expires_in as text, or leave it out.
-func readToken(body []byte) (token string, life time.Duration, err error) {
-	var a struct {
-		Token     string          `json:"access_token"`
-		Type      string          `json:"token_type"`
-		ExpiresIn json.RawMessage `json:"expires_in"`
-	}
-	if err := json.Unmarshal(body, &a); err != nil {
-		return "", 0, errors.New("the token endpoint's answer cannot be read")
-	}
-	switch {
-	case a.Type != "" && !strings.EqualFold(a.Type, "bearer"):
-		return "", 0, errors.New("the token endpoint's token is not a bearer token")
-	case a.Token == "" || len(a.Token) > maxToken || strings.ContainsFunc(a.Token, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return "", 0, errors.New("the token endpoint's answer has no token that can be used")
-	}
-	life = defaultLife
-	var seconds float64
-	if text := strings.Trim(string(a.ExpiresIn), `"`); text != "" && json.Unmarshal([]byte(text), &seconds) == nil {
-		life = time.Duration(min(max(seconds, 0), mostLife.Seconds()) * float64(time.Second))
-	}
-	return a.Token, max(life, leastLife), nil
+	return readToken(got.body)
 }
