@@ -50,7 +50,9 @@ func (e *Endpoint) ServeToken(w http.ResponseWriter, r *http.Request, audience s
 	}
 	var refused *oauthError
 	if !errors.As(err, &refused) {
-		e.Log.Error().Err(err).Msg("a token cannot be given")
+		if r.Context().Err() == nil { // else nobody waits for it any more
+			e.Log.Error().Err(err).Msg("a token cannot be given")
+		}
 		refused = &oauthError{Code: "temporarily_unavailable", Description: "try again", status: http.StatusServiceUnavailable, retryAfter: KeysEvery}
 	}
 	if refused.retryAfter > 0 {
