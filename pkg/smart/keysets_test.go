@@ -129,6 +129,7 @@ func TestHostileKeys(t *testing.T) {
 			}
 		}
 	}
+	var sent atomic.Int64 // of what is huge, before the connection was closed
 	for _, tt := range []struct {
 		name    string
 		public  bool // its address is not allowed by the policy
@@ -136,7 +137,8 @@ func TestHostileKeys(t *testing.T) {
 		handle  http.HandlerFunc
 	}{
 		{"huge", false, 0, func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = io.Copy(w, io.MultiReader(strings.NewReader(`{"keys":[`), io.LimitReader(zeros{}, 1<<30)))
+			n, _ := io.Copy(w, io.MultiReader(strings.NewReader(`{"keys":[`), io.LimitReader(zeros{}, 1<<30)))
+			sent.Store(n)
 		}},
 		{"many keys", false, 0, func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = fmt.Fprintf(w, `{"keys":[%s{}]}`, strings.Repeat("{},", maxKeys))
@@ -165,6 +167,10 @@ func TestHostileKeys(t *testing.T) {
 			a.declare("clinic-a", supplier.Credentials{ClientID: "client-a", JWKSURL: server.URL}, p)
 			if got := a.ask(key.sign(t, nil, claims("client-a"))); got.status != http.StatusServiceUnavailable || got.AccessToken != "" || strings.Contains(got.Description, "127.0.0.1") {
 				t.Errorf("%d %s %s", got.status, got.Code, got.Description)
+			}
+			server.Close()                                                            // waits for the handler
+			if n := sent.Load(); tt.name == "huge" && (n < maxKeySet || n > 32<<20) { // more than the limit is in the buffers of both sides
+				t.Errorf("%d bytes were sent of what is huge", n)
 			}
 		})
 	}
