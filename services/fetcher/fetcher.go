@@ -17,6 +17,8 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/journal"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/lifecycle"
+	"github.com/stoker-fhir/stoker/pkg/outbound"
+	"github.com/stoker-fhir/stoker/pkg/supplier"
 	"github.com/stoker-fhir/stoker/pkg/telemetry"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/drop"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/source"
@@ -146,7 +148,7 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 	if err != nil {
 		return err
 	}
-	if f, err = f.under(ctx, imp.Supplier, policy); err != nil {
+	if f, err = f.under(policy).withTokens(ctx, imp.Supplier); err != nil {
 		return err
 	}
 	files, pinned, err := f.ledger.Files(ctx, imp.ID)
@@ -185,6 +187,17 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 		return err
 	}
 	return f.journal.Import(ctx, imp.ID) // before the request is acknowledged
+}
+
+// under is the fetcher that asks for no URLs but those that a supplier's policy allows. One that was not
+// declared has none: it is the operator, who may ask for any.
+func (f *fetcher) under(policy *supplier.Policy) *fetcher {
+	if policy == nil {
+		return f
+	}
+	g := *f
+	g.source.Policy = &outbound.Policy{Prefixes: policy.URLPrefixes, InternalHosts: policy.InternalHosts}
+	return &g
 }
 
 // publishList keeps the list of files in the journal, for a restore of the database.
