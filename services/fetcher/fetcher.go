@@ -148,7 +148,9 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 	if err != nil {
 		return err
 	}
-	f = f.under(policy)
+	if f, err = f.under(policy).withTokens(ctx, imp.Supplier); err != nil {
+		return err
+	}
 	files, pinned, err := f.ledger.Files(ctx, imp.ID)
 	if err != nil {
 		return err

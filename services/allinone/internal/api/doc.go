@@ -42,6 +42,8 @@
 //	POST /fhir/$import                  ask for an import by FHIR's bulk import; also /fhir/{dataset}/$import
 //	GET  /fhir/$import/status/{id}      how far it is, then what became of it; DELETE cancels and removes it
 //	GET  /fhir/$import/outcome/{id}/{file}  OperationOutcome, one a line
+//	POST /auth/token                    get an access token by a signed assertion (SMART Backend Services)
+//	GET  /.well-known/smart-configuration  where that is; also below /fhir and /fhir/{dataset}
 //	GET  /fhir/metadata                 CapabilityStatement; also /fhir/{dataset}/metadata
 //
 // Below /fhir errors are answered as OperationOutcome. docs/import.md is about that part.
