@@ -88,3 +88,11 @@ func EncodeEvents(events []Event) ([]byte, error) {
 	}
 	return json.Marshal(n)
 }
+
+// Candidates are the keys that an event may mean, the likeliest first.
+func (e Event) Candidates() []string {
+	if e.Raw == e.Key || CheckKey(e.Raw) != nil {
+		return []string{e.Key}
+	}
+	return []string{e.Key, e.Raw}
+}

@@ -94,6 +94,7 @@ func (s *Server) routes() []route {
 		{pattern: "DELETE /suppliers/{name}/uploads/{upload}", who: anyone, handle: s.tusDelete},
 		{pattern: "POST /suppliers/{name}/uploads/{upload}", who: anyone, handle: s.tusOverride, unkeyed: true},
 		{pattern: "POST /fhir/{dataset}", who: anyone, handle: s.postResource, unkeyed: true}, // keyed by itself: bodies may be larger
+		{pattern: "POST /buckets/events", who: anyone, handle: s.bucketEvents},
 		{pattern: "GET /datasets", handle: s.datasets},
 		{pattern: "DELETE /datasets/{dataset}", handle: s.drop},
 		{pattern: "POST /datasets/{dataset}/swap", handle: s.swap},
