@@ -102,7 +102,7 @@ func TestSettingsThatCannotBe(t *testing.T) {
 		{"a path", Config{Endpoint: "https://a.example/s3"}, "endpoint: must be a URL"},
 		{"a user", Config{Endpoint: "https://me:hunter2@a.example"}, "endpoint: must be a URL"},
 		{"region", Config{Region: "EU/central"}, "region: must be"},
-		{"addressing", Config{Addressing: "dns"}, "addressing: must be path"},
+		{"addressing", Config{Addressing: "dns"}, "addressing: must be auto, path or virtual"},
 		{"half a key", Config{AccessKey: "hunter2"}, "set both, or neither"},
 		{"a key with a line", Config{AccessKey: "a\nb", SecretKey: "hunter2"}, "has characters that none has"},
 		{"no file", Config{Profiles: "/does/not/exist"}, "read the file of S3 profiles"},

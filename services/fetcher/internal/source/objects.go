@@ -15,7 +15,7 @@ import (
 )
 
 // maxEmpty is how many pages of a listing in a row may have no object, as where many were deleted.
-const maxEmpty = 1000
+const maxEmpty = 100
 
 // listBucket lists the object that an s3 URL names, or what lies below it as in a folder.
 func listBucket(ctx context.Context, s fhirmsg.Source, cfg Config) ([]File, []Skipped, error) {
