@@ -64,6 +64,8 @@ func CheckKey(key string) error {
 		return fmt.Errorf("a key of more than %d bytes", maxKey)
 	case !utf8.ValidString(key):
 		return errors.New("a key that is not UTF-8")
+	case strings.ContainsRune(key, 0):
+		return errors.New("a key with a byte 0")
 	}
 	for segment := range strings.SplitSeq(key, "/") {
 		if segment == "." || segment == ".." {

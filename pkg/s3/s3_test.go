@@ -188,6 +188,7 @@ func TestParseURL(t *testing.T) {
 		{"s3://deliveries/a/../b", Location{"deliveries", "a/../b"}, false, false},
 		{"s3://deliveries/./b", Location{"deliveries", "./b"}, false, false},
 		{"s3://deliveries/\xff", Location{"deliveries", "\xff"}, false, false},
+		{"s3://deliveries/a\x00", Location{"deliveries", "a\x00"}, false, false},
 		{"s3://deliveries/" + strings.Repeat("x", 1025), Location{}, false, false},
 		{"https://deliveries/", Location{}, false, false},
 	}

@@ -200,6 +200,11 @@ func (s *httpStream) ask() error {
 		}
 		return s.fromOffset(resp)
 	case http.StatusRequestedRangeNotSatisfiable:
+		if s.account != nil && s.offset > 0 && s.offset == s.size { // all was read; stores do not tell the size here
+			s.hangUp()
+			s.ended = true
+			return nil
+		}
 		return s.fromTheEnd(resp)
 	default:
 		if s.account != nil {

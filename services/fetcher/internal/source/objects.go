@@ -75,8 +75,8 @@ func listObjects(ctx context.Context, s fhirmsg.Source, at s3.Location, cfg Conf
 	return files, skipped, nil
 }
 
-// Reason is why a name within a folder or below a prefix is passed over, "" if it is not: it is hidden, or its ending is not one
-// that is taken.
+// Reason is why a name below a prefix is passed over, "" if it is not: it is hidden, its ending is not one that is
+// taken, or it cannot be asked for.
 func Reason(name string) string {
 	last := name
 	for segment := range strings.SplitSeq(name, "/") {
@@ -87,6 +87,9 @@ func Reason(name string) string {
 	}
 	if !taken(last) {
 		return reasonEnding
+	}
+	if err := s3.CheckKey(name); err != nil {
+		return err.Error()
 	}
 	return ""
 }

@@ -236,11 +236,18 @@ func TestChangedObject(t *testing.T) {
 	if _, err := b.read(f); !errors.Is(err, source.ErrChanged) {
 		t.Errorf("since it was listed: %v", err)
 	}
-	for _, offset := range []int64{0, 1, 3} {
+	for _, offset := range []int64{0, 1, 2, 4} {
 		if _, err := source.OpenAt(t.Context(), f, b.cfg, v, offset); !errors.Is(err, source.ErrChanged) {
 			t.Errorf("resumed at %d: %v", offset, err)
 		}
 	}
+	if r, err = source.OpenAt(t.Context(), f, b.cfg, v, 3); err != nil { // all of the old state was read
+		t.Fatal(err)
+	}
+	if rest, err := io.ReadAll(r); err != nil || len(rest) > 0 {
+		t.Errorf("resumed at the end: %q, %v", rest, err)
+	}
+	closeReader(t, r)
 	b.before = func(_ int, w http.ResponseWriter, r *http.Request) bool { // as a store that knows If-Match
 		if r.Header.Get("If-Match") != "" {
 			w.WriteHeader(http.StatusPreconditionFailed)
