@@ -111,9 +111,10 @@ func TestBucket(t *testing.T) {
 
 	env, p = up(t, home, settings...) // and sweeps once
 	first := endedOf(t, env, "clinic", len(keys))
-	direct := importJSON(t, env, "s3://deliveries/clinic/", "--dataset", "direct")
-	if direct.State != ledger.StateComplete || len(direct.Files) != len(keys) {
-		t.Errorf("directly: %s %s, %d files", direct.State, direct.Reason, len(direct.Files))
+	direct := importJSON(t, env, dir, "--dataset", "direct")
+	byHand := importJSON(t, env, "s3://deliveries/clinic/first", "--dataset", "by-hand")
+	if byHand.State != ledger.StateComplete || len(byHand.Files) != len(keys) || byHand.Resources.Counts != direct.Resources.Counts || byHand.Resources.Inserted != 7160 {
+		t.Errorf("by hand: %s %s, %d files, %+v; of the folder %+v", byHand.State, byHand.Reason, len(byHand.Files), byHand.Resources.Counts, direct.Resources.Counts)
 	}
 	sum := func(all []ledger.Status) (lines int64, c ledger.Counts) {
 		for _, s := range all {
@@ -149,8 +150,10 @@ func TestBucket(t *testing.T) {
 	if _, c := sum(all); len(all) != 2*len(keys) || c.Inserted != direct.Resources.Inserted || c.Unchanged != direct.Resources.Inserted {
 		t.Errorf("twice: %d imports, %+v", len(all), c)
 	}
-	if got, want := digest(t, databaseURL(t, env), "clinic"), digest(t, databaseURL(t, env), "direct"); got != want {
-		t.Errorf("digest of the bucket %s, of an import %s", got, want)
+	for _, dataset := range []string{"clinic", "by-hand"} {
+		if got, want := digest(t, databaseURL(t, env), dataset), digest(t, databaseURL(t, env), "direct"); got != want {
+			t.Errorf("digest of %s %s, of an import of the folder %s", dataset, got, want)
+		}
 	}
 	if strings.Contains(p.output(), "hunter2") {
 		t.Error("the log has the secret key")
