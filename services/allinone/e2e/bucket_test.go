@@ -92,18 +92,18 @@ func TestBucket(t *testing.T) {
 	t.Parallel()
 	dir := data(t, "suppliers/smart-bulk-10")
 	store, home := newObjectStore(t), pgtest.Dir(t)
-	queue, _ := startNATS(t, true)
+	queue, _ := startNATS(t, false) // it is not killed
 	suppliers := filepath.Join(t.TempDir(), "suppliers.yaml")
 	if err := os.WriteFile(suppliers, []byte("suppliers:\n  clinic:\n    bucket: s3://deliveries/clinic/\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	settings := []string{
-		"STOKER_SUPPLIERS=" + suppliers, "NATS_URL=" + queue, "STOKER_FETCHER_CREDIT=1000000", "STOKER_FETCHER_BUCKET_SWEEP=1h",
+		"STOKER_SUPPLIERS=" + suppliers, "NATS_URL=" + queue, "STOKER_FETCHER_BUCKET_SWEEP=1h",
 		"STOKER_FETCHER_S3_ENDPOINT=" + store.url, "STOKER_FETCHER_S3_ACCESS_KEY=key", "STOKER_FETCHER_S3_SECRET_KEY=hunter2",
 	}
 	keys := store.upload(t, dir, "clinic/first/")
-	store.upload(t, dir, "clinic-b/") // is nobody's
-	env, p := up(t, home, settings...)
+	store.upload(t, dir, "clinic-b/")                                           // is nobody's
+	env, p := up(t, home, append(settings, "STOKER_FETCHER_CREDIT=1000000")...) // slowly
 	if early := endedOf(t, env, "clinic", 1); len(early) == len(keys) {
 		t.Fatal("all was imported before anything could be killed")
 	}
