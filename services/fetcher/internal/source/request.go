@@ -38,6 +38,9 @@ func (s *httpStream) request() outbound.Request {
 		header.Set("Range", fmt.Sprintf("bytes=%d-", s.offset))
 		header.Set("If-Range", condition)
 	}
+	if s.offset == 0 {
+		s.unless.conditions(header)
+	}
 	secret := s.headers(s.url)
 	if s.account != nil {
 		secret = s.account.Sign(s.url, s.cfg.Now())
