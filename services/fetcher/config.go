@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/outbound"
+	"github.com/stoker-fhir/stoker/services/fetcher/internal/delivery"
 )
 
 // Config is what users set. Every setting works when absent.
@@ -18,6 +19,8 @@ type Config struct {
 
 	Drop       string        `env:"DROP" doc:"folder with a folder for each supplier; what a supplier puts there is imported, see docs/drop-folder.md; empty: none"`
 	DropSettle time.Duration `env:"DROP_SETTLE" envDefault:"10s" doc:"how long a delivery in the drop folder must be unchanged to be complete, unless it was renamed into its place or has a .done file"`
+
+	Deliver delivery.Config `envPrefix:"DELIVER_"`
 
 	HTTP outbound.Config `envPrefix:"HTTP_"`
 }
@@ -36,5 +39,5 @@ func (c Config) Validate() error {
 	if c.DropSettle <= 0 {
 		return errors.New("drop settle must be longer than 0")
 	}
-	return nil
+	return c.Deliver.Validate()
 }

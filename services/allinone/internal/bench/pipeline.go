@@ -147,7 +147,7 @@ func (p *Pipeline) Import(ctx context.Context, dir string, validation fhirmsg.Va
 	if err != nil {
 		return id, err
 	}
-	if err := p.Bus.Publish(ctx, fhirmsg.FetchSubject(req.Supplier), req.MessageID(), msg); err != nil {
+	if err := p.Bus.Publish(ctx, fhirmsg.OperatorFetchSubject(req.Supplier), req.MessageID(), msg); err != nil {
 		return id, err
 	}
 	var state ledger.State

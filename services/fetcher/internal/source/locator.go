@@ -42,6 +42,8 @@ type Locator struct {
 	Spool  RawPath `json:"spool,omitempty"`  // within the spool's folder
 	URL    string  `json:"url,omitempty"`
 
+	Delivered *fhirmsg.Delivered `json:"delivered,omitempty"` // messages of the queue, always ndjson
+
 	Headers   []fhirmsg.Header `json:"headers,omitempty"`   // of requests
 	Home      string           `json:"home,omitempty"`      // the origin that the headers were given for; "": the URL's
 	Anonymous bool             `json:"anonymous,omitempty"` // the manifest says that no token is to be sent
