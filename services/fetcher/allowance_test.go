@@ -147,20 +147,63 @@ func TestWaitsForEarlierImports(t *testing.T) {
 	}
 }
 
-// TestForgedRequest: a request on the subject of one supplier cannot be of another.
-func TestForgedRequest(t *testing.T) {
+// TestRequestsOfSuppliers: what a supplier publishes itself is its own and held to its policy, whatever it
+// says, and what is refused is shown.
+func TestRequestsOfSuppliers(t *testing.T) {
 	t.Parallel()
 	f, _ := newFetcher(t)
-	req := request(t, "b", "/x")
-	msg, err := req.Encode()
-	if err != nil {
+	if err := f.ledger.PutSupplier(t.Context(), supplier.Supplier{Name: "a"}, false); err != nil {
 		t.Fatal(err)
 	}
-	err = f.handle(t.Context(), []bus.Message{{Subject: fhirmsg.FetchSubject("a"), Data: msg}})
-	if err == nil || !strings.Contains(err.Error(), "supplier b on the subject") {
-		t.Errorf("got %v", err)
+	own, others := fhirmsg.FetchSubject("a"), fhirmsg.OperatorFetchSubject("a")
+	tests := []struct {
+		name    string
+		subject string
+		change  func(*fhirmsg.ImportRequest)
+		reason  string // "": it is no refusal of the subject
+	}{
+		{"another supplier", own, func(r *fhirmsg.ImportRequest) { r.Supplier = "b" }, "names supplier b"},
+		{"a file of the server", own, func(r *fhirmsg.ImportRequest) { r.Supplier = "" }, "for its operator"},
+		{"spooled content", own, func(r *fhirmsg.ImportRequest) { r.Sources = []fhirmsg.Source{{Spool: "b.ndjson"}} }, "for its operator"},
+		{"what another one delivered", own, func(r *fhirmsg.ImportRequest) {
+			r.Sources = []fhirmsg.Source{{Delivered: &fhirmsg.Delivered{Supplier: "b", First: 1, Last: 1, Messages: 1}}}
+		}, "for its operator"},
+		{"an id that is made of a key", own, func(r *fhirmsg.ImportRequest) {
+			r.ID, r.Sources = fhirmsg.ImportIDFromKey("b", "x"), []fhirmsg.Source{{URL: "https://example.org/x"}}
+		}, "version 7"},
+		{"another dataset", own, func(r *fhirmsg.ImportRequest) {
+			r.Dataset, r.Sources = "others", []fhirmsg.Source{{URL: "https://example.org/x"}}
+		}, "delivers with dataset a"},
+		{"a URL that is not allowed", own, func(r *fhirmsg.ImportRequest) { r.Sources = []fhirmsg.Source{{URL: "https://example.org/x"}} }, ""},
+		{"a file, of the operator", others, func(*fhirmsg.ImportRequest) {}, ""},
 	}
-	if _, err := f.ledger.Status(t.Context(), req.ID); !errors.Is(err, ledger.ErrNotFound) {
-		t.Errorf("it was accepted: %v", err)
+	for _, tt := range tests {
+		req := request(t, "a", "/x")
+		req.Dataset, req.Mode = "", ""
+		tt.change(&req)
+		msg, err := req.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.handle(t.Context(), []bus.Message{{Subject: tt.subject, Data: msg}}); err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		s, err := f.ledger.Status(t.Context(), req.ID)
+		if err != nil || s.Supplier != "a" {
+			t.Fatalf("%s: of supplier %q, %v", tt.name, s.Supplier, err)
+		}
+		if refused := s.State == ledger.StateFailed && s.Reason != ""; refused != (tt.reason != "") || !strings.Contains(s.Reason, tt.reason) {
+			t.Errorf("%s: %s %q, want %q", tt.name, s.State, s.Reason, tt.reason)
+		}
+		// A second time, also as what may be had, it is the same import.
+		if err := f.handle(t.Context(), []bus.Message{{Subject: tt.subject, Data: msg}}); err != nil {
+			t.Errorf("%s, again: %v", tt.name, err)
+		}
+	}
+	for _, subject := range []string{"stoker.fetch.", "stoker.fetch.A", "stoker.fetch.a.b"} {
+		msg, _ := request(t, "a", "/x").Encode()
+		if err := f.handle(t.Context(), []bus.Message{{Subject: subject, Data: msg}}); err == nil {
+			t.Errorf("a request on %s was taken", subject)
+		}
 	}
 }
