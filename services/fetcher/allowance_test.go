@@ -152,7 +152,7 @@ func TestWaitsForEarlierImports(t *testing.T) {
 func TestRequestsOfSuppliers(t *testing.T) {
 	t.Parallel()
 	f, _ := newFetcher(t)
-	if err := f.ledger.PutSupplier(t.Context(), supplier.Supplier{Name: "a"}, false); err != nil {
+	if err := f.ledger.AddSupplier(t.Context(), supplier.Supplier{Name: "a"}, false); err != nil {
 		t.Fatal(err)
 	}
 	own, others := fhirmsg.FetchSubject("a"), fhirmsg.OperatorFetchSubject("a")
