@@ -2,7 +2,6 @@ package fetcher
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"

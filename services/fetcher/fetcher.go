@@ -48,7 +48,7 @@ func Run(ctx context.Context, cfg Config, d Deps) error {
 	}
 	l := ledger.New(d.Pool)
 	f := &fetcher{
-		cfg: cfg, deps: d, ledger: l, journal: journal.Journal{Bus: d.Bus, Ledger: l}, stopping: ctx.Done(),
+		cfg: cfg, deps: d, ledger: l, journal: journal.Journal{Bus: d.Bus, Ledger: l}, stopping: ctx.Done(), seats: &seats{each: cfg.Imports},
 		source: source.Config{Roots: roots, SpoolDir: cfg.SpoolDir, HTTP: cfg.HTTP, Delivered: func(ctx context.Context, delivered fhirmsg.Delivered) io.ReadCloser {
 			return delivery.Open(ctx, d.Bus, delivered)
 		}},
@@ -68,7 +68,7 @@ func Run(ctx context.Context, cfg Config, d Deps) error {
 	for _, consumer := range []string{fhirmsg.ConsumerOperator, fhirmsg.ConsumerFetcher} {
 		group.Go(func() error {
 			d.Bus.Consume(ctx, bus.ConsumeOptions{
-				Stream: fhirmsg.StreamFetch, Consumer: consumer, Workers: cfg.Imports, Grace: grace,
+				Stream: fhirmsg.StreamFetch, Consumer: consumer, Workers: cfg.All, Grace: grace,
 				OnRetry: func(error) { d.Metrics.Retry() },
 			}, f.handle)
 			return nil
@@ -91,12 +91,16 @@ type fetcher struct {
 	ledger   *ledger.Ledger
 	journal  journal.Journal
 	source   source.Config
+	seats    *seats
 	stopping <-chan struct{} // closed at the first signal: finish the chunk in hand
 }
 
 // maxImportsDelay is how long an import waits before it looks again whether an earlier one of its
 // supplier has ended.
 const maxImportsDelay = 2 * time.Second
+
+// seatDelay is the same where its supplier has as many imports in this process as it may.
+const seatDelay = time.Second
 
 // Why an import is left before its end.
 var (
@@ -150,6 +154,12 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 	if err := f.journal.Import(ctx, imp.ID); err != nil {
 		return err
 	}
+	// After it was accepted: imports are in the order in which that is.
+	leave, ok := f.seats.take(imp.Supplier)
+	if !ok {
+		return bus.Later("other imports of its supplier come first", seatDelay)
+	}
+	defer leave()
 	// An import that was refused, paused or cancelled, or is being stored already, is not fetched.
 	state, err := f.ledger.BeginFetch(ctx, imp.ID)
 	if errors.Is(err, ledger.ErrMaxImports) {

@@ -156,6 +156,13 @@ func ignoreEnd(ctx context.Context, err error) error {
 // request asks for the imports of closed deliveries. A supplier with many of them has no more than a few in the queue of
 // requests, so that it does not fill it.
 func (g *Gatherer) request(ctx context.Context, right *ledger.Gathering, h *heap, position uint64) error {
+	if ids := h.unaccepted(); len(ids) > 0 {
+		accepted, err := right.Accepted(ctx, ids)
+		if err != nil {
+			return ignoreEnd(ctx, err)
+		}
+		h.accept(accepted)
+	}
 	for _, d := range h.due() {
 		publishing, cancel := context.WithTimeout(ctx, requestTime)
 		err := g.Request(publishing, fhirmsg.ImportRequest{ID: d.Import, Supplier: d.Supplier, Sources: []fhirmsg.Source{{Delivered: h.source(d)}}})

@@ -27,6 +27,7 @@ type pile struct {
 	ledger.Delivery
 	began, moved time.Time // by this process
 	isChanged    bool
+	isAccepted   bool // its import
 }
 
 func newHeap(cfg Config, stream time.Time, deliveries []ledger.Delivery, now func() time.Time) *heap {
@@ -107,21 +108,40 @@ func (h *heap) changed() (list []ledger.Delivery) {
 	return list
 }
 
-// due returns the closed deliveries whose imports are to be asked for now, the oldest first.
+// due returns the closed deliveries whose imports are to be asked for now: of each supplier the oldest, once the import
+// before it was accepted. For imports are in the order in which they are accepted, and what comes later wins.
 func (h *heap) due() (list []*pile) {
-	asked := map[string]int{}
+	asked, busy := map[string]int{}, map[string]bool{}
 	for _, p := range h.list {
 		if p.Requested {
 			asked[p.Supplier]++
+			busy[p.Supplier] = busy[p.Supplier] || !p.isAccepted
 		}
 	}
 	for _, p := range h.list {
-		if !p.IsOpen() && !p.Requested && asked[p.Supplier] < maxRequested {
-			asked[p.Supplier]++
+		if !p.IsOpen() && !p.Requested && !busy[p.Supplier] && asked[p.Supplier] < maxRequested {
+			busy[p.Supplier] = true
 			list = append(list, p)
 		}
 	}
 	return list
+}
+
+// unaccepted are the imports that were asked for and not seen to be accepted.
+func (h *heap) unaccepted() (ids []fhirmsg.ImportID) {
+	for _, p := range h.list {
+		if p.Requested && !p.isAccepted {
+			ids = append(ids, p.Import)
+		}
+	}
+	return ids
+}
+
+// accept marks deliveries whose imports were accepted.
+func (h *heap) accept(ids []fhirmsg.ImportID) {
+	for _, p := range h.list {
+		p.isAccepted = p.isAccepted || p.Requested && slices.Contains(ids, p.Import)
+	}
 }
 
 // source is the file of a delivery's import.
