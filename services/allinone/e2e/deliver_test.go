@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -43,15 +44,12 @@ func startNATSWithSuppliers(t *testing.T, supplier string) (services, suppliers 
 // messages are the files of a folder as messages of some lines each, every third one with gzip.
 func messages(t *testing.T, dir string) (list []*nats.Msg) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "*.ndjson"))
+	files, err := filepath.Glob(filepath.Join(dir, "*.ndjson.gz"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range files {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := unpacked(t, path)
 		for lines := range slices.Chunk(bytes.SplitAfter(b, []byte("\n")), 100) {
 			msg := &nats.Msg{Data: bytes.Join(lines, nil), Header: nats.Header{}}
 			if len(msg.Data) == 0 {
@@ -69,6 +67,24 @@ func messages(t *testing.T, dir string) (list []*nats.Msg) {
 		}
 	}
 	return list
+}
+
+func unpacked(t *testing.T, path string) []byte {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close() //nolint:errcheck // opened to read only
+	r, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // TestDeliverOverNATS: what a supplier publishes with its own credentials is stored like its files, nothing
@@ -91,7 +107,7 @@ func TestDeliverOverNATS(t *testing.T) {
 		t.Fatal(err)
 	}
 	fetcher := func() *process {
-		return p.start("fetcher", "STOKER_FETCHER_DELIVER_IMPORT_BYTES=1000000", "STOKER_FETCHER_CREDIT=500000")
+		return p.start("fetcher", "STOKER_FETCHER_DELIVER_IMPORT_BYTES=800000", "STOKER_FETCHER_CREDIT=500000")
 	}
 	list := messages(t, dir)
 	deliver := func(name string, part []*nats.Msg) {
