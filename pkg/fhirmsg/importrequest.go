@@ -120,6 +120,9 @@ func (r ImportRequest) Check() error {
 		if err := s.check(); err != nil {
 			bad("sources[%d]: %w", i, err)
 		}
+		if s.Delivered != nil && s.Delivered.Supplier != r.Supplier {
+			bad("sources[%d]: delivered by another supplier", i)
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -38,7 +38,7 @@ type Consumer struct {
 const AckWait = 15 * time.Second
 
 // Streams are the streams of the pipeline. JetStream reserves their sizes, so the defaults fit
-// a disk with 8 GB free; RESOURCES is the one to enlarge, as far back as replays are to reach, and
+// a disk with 9 GB free; RESOURCES is the one to enlarge, as far back as replays are to reach, and
 // [Retained] says how the others that are kept grow with it.
 func Streams() []Stream {
 	return []Stream{

@@ -151,7 +151,7 @@ func TestWaitsForEarlierImports(t *testing.T) {
 func TestRequestsOfSuppliers(t *testing.T) {
 	t.Parallel()
 	f, _ := newFetcher(t)
-	if err := f.ledger.AddSupplier(t.Context(), supplier.Supplier{Name: "a"}, false); err != nil {
+	if err := f.ledger.AddSupplier(t.Context(), supplier.Supplier{Name: "a", Policy: supplier.Policy{Validation: fhirmsg.ValidationStrict}}, false); err != nil {
 		t.Fatal(err)
 	}
 	own, others := fhirmsg.FetchSubject("a"), fhirmsg.OperatorFetchSubject("a")
@@ -164,9 +164,12 @@ func TestRequestsOfSuppliers(t *testing.T) {
 		{"another supplier", own, func(r *fhirmsg.ImportRequest) { r.Supplier = "b" }, "names supplier b"},
 		{"a file of the server", own, func(r *fhirmsg.ImportRequest) { r.Supplier = "" }, "for its operator"},
 		{"spooled content", own, func(r *fhirmsg.ImportRequest) { r.Sources = []fhirmsg.Source{{Spool: "b.ndjson"}} }, "for its operator"},
-		{"what another one delivered", own, func(r *fhirmsg.ImportRequest) {
-			r.Sources = []fhirmsg.Source{{Delivered: &fhirmsg.Delivered{Supplier: "b", First: 1, Last: 1, Messages: 1}}}
+		{"what it delivered", own, func(r *fhirmsg.ImportRequest) {
+			r.Sources = []fhirmsg.Source{{Delivered: &fhirmsg.Delivered{Supplier: "a", First: 1, Last: 1, Messages: 1}}}
 		}, "for its operator"},
+		{"a retry by a lower standard", own, func(r *fhirmsg.ImportRequest) {
+			r.Sources, r.Retry, r.Validation = nil, fhirmsg.ImportID{1}, fhirmsg.ValidationOff
+		}, "validated as strict"},
 		{"an id that is made of a key", own, func(r *fhirmsg.ImportRequest) {
 			r.ID, r.Sources = fhirmsg.ImportIDFromKey("b", "x"), []fhirmsg.Source{{URL: "https://example.org/x"}}
 		}, "version 7"},

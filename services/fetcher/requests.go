@@ -42,7 +42,7 @@ func (f *fetcher) refusal(ctx context.Context, req *fhirmsg.ImportRequest, suppl
 	if isOperators {
 		return "", nil
 	}
-	_, err := f.ledger.Supplier(ctx, supplier)
+	declared, err := f.ledger.Supplier(ctx, supplier)
 	if errors.Is(err, ledger.ErrNoSupplier) {
 		return "", nil // nobody is bound to a policy who is not a supplier
 	}
@@ -53,6 +53,9 @@ func (f *fetcher) refusal(ctx context.Context, req *fhirmsg.ImportRequest, suppl
 		if s.URL == "" && s.Manifest == "" {
 			return "a supplier's request names URLs or manifests; files of the server, and what was handed in there, are for its operator", nil
 		}
+	}
+	if req.Retry != (fhirmsg.ImportID{}) && declared.IsLaxer(req.Validation) {
+		return fmt.Sprintf("what supplier %s delivers is validated as %s at least", supplier, declared.Validation), nil
 	}
 	if req.ID[6]>>4 != 7 {
 		return "the id of a supplier's request must be a UUID of version 7", nil

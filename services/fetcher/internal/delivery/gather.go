@@ -49,7 +49,7 @@ const (
 	// requestTime is how long the queue may take for a request.
 	requestTime = 10 * time.Second
 	// standBy is how often another gatherer looks whether the right to gather is free.
-	standBy = 2 * time.Second
+	standBy = 5 * time.Second
 )
 
 // Gatherer gathers.
