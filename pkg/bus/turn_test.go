@@ -108,7 +108,7 @@ func TestChunksOfAnOlderTopology(t *testing.T) {
 	if err := b.Apply(t.Context(), []string{"Patient"}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Publish(t.Context(), fhirmsg.OperatorFetchSubject("a"), "1", []byte("x")); err != nil {
+	if err := b.Publish(t.Context(), fhirmsg.FetchSubject("a"), "1", []byte("x")); err != nil {
 		t.Error(err)
 	}
 	seen := map[uint64]bool{}

@@ -30,12 +30,12 @@ const (
 	HeaderEnd      = "Stoker-End"      // there, with any value: the delivery ends with this message
 )
 
-// FetchSubject is where a supplier itself publishes its import requests. They are held to its policy.
-func FetchSubject(supplier string) string { return SubjectFetch + "." + supplier }
-
-// OperatorFetchSubject is where import requests for a supplier are published by the operator and by
+// FetchSubject is where import requests for a supplier are published by the operator and by
 // Stoker's services. They may name files of the server.
-func OperatorFetchSubject(supplier string) string { return FetchSubject(supplier) + operator }
+func FetchSubject(supplier string) string { return SupplierFetchSubject(supplier) + operator }
+
+// SupplierFetchSubject is where a supplier itself publishes its import requests. They are held to its policy.
+func SupplierFetchSubject(supplier string) string { return SubjectFetch + "." + supplier }
 
 const operator = ".operator"
 

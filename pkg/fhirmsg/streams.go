@@ -42,7 +42,7 @@ const AckWait = 15 * time.Second
 // [Retained] says how the others that are kept grow with it.
 func Streams() []Stream {
 	return []Stream{
-		{Name: StreamFetch, Subjects: []string{SubjectFetch + ".*", OperatorFetchSubject("*")}, Queue: true, MaxBytes: 64 << 20},
+		{Name: StreamFetch, Subjects: []string{SubjectFetch + ".*", FetchSubject("*")}, Queue: true, MaxBytes: 64 << 20},
 		{Name: StreamDeliver, Subjects: []string{DeliverSubject("*")}, MaxBytes: 256 << 20, MaxPerSubject: 1 << 16},
 		{Name: StreamChunks, Subjects: []string{SubjectChunk + ".*"}, Queue: true, MaxBytes: 512 << 20},
 		{Name: StreamResources, Subjects: []string{SubjectResource + ".*.*"}, MaxBytes: 4 << 30},
@@ -104,8 +104,8 @@ func ReplayConsumer(replay ImportID, resourceType string) string {
 // where it is missing, and it would be in the way.
 func Consumers(resourceTypes []string) []Consumer {
 	consumers := []Consumer{
-		{Stream: StreamFetch, Name: ConsumerFetcher, Filter: FetchSubject("*"), AckWait: AckWait},
-		{Stream: StreamFetch, Name: ConsumerOperator, Filter: OperatorFetchSubject("*"), AckWait: AckWait},
+		{Stream: StreamFetch, Name: ConsumerFetcher, Filter: SupplierFetchSubject("*"), AckWait: AckWait},
+		{Stream: StreamFetch, Name: ConsumerOperator, Filter: FetchSubject("*"), AckWait: AckWait},
 		{Stream: StreamChunks, Name: ConsumerParser, Filter: ChunkSubject(noSupplier), AckWait: AckWait},
 		{Stream: StreamRejects, Name: ConsumerRejects, Filter: SubjectReject + ".*", AckWait: AckWait},
 		{Stream: StreamStatements, Name: ConsumerStatements, Filter: SubjectStatement + ".*", AckWait: AckWait},

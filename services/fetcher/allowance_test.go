@@ -154,7 +154,7 @@ func TestRequestsOfSuppliers(t *testing.T) {
 	if err := f.ledger.AddSupplier(t.Context(), supplier.Supplier{Name: "a", Policy: supplier.Policy{Validation: fhirmsg.ValidationStrict}}, false); err != nil {
 		t.Fatal(err)
 	}
-	own, others := fhirmsg.FetchSubject("a"), fhirmsg.OperatorFetchSubject("a")
+	own, others := fhirmsg.SupplierFetchSubject("a"), fhirmsg.FetchSubject("a")
 	tests := []struct {
 		name    string
 		subject string

@@ -25,7 +25,7 @@ func (r requests) Request(ctx context.Context, req fhirmsg.ImportRequest) error 
 	if err != nil {
 		return err
 	}
-	return r.bus.Publish(ctx, fhirmsg.OperatorFetchSubject(req.Supplier), req.MessageID(), msg)
+	return r.bus.Publish(ctx, fhirmsg.FetchSubject(req.Supplier), req.MessageID(), msg)
 }
 
 // refusal says why a request is refused that came on a supplier's subject; "" is that it is not. The supplier of

@@ -83,7 +83,7 @@ func (p *pipeline) request(req fhirmsg.ImportRequest) fhirmsg.ImportID {
 		_, err := p.bus.Backlog(p.t.Context(), fhirmsg.StreamFetch)
 		return err == nil
 	})
-	if err := p.bus.Publish(p.t.Context(), fhirmsg.OperatorFetchSubject(req.Supplier), req.MessageID(), msg); err != nil {
+	if err := p.bus.Publish(p.t.Context(), fhirmsg.FetchSubject(req.Supplier), req.MessageID(), msg); err != nil {
 		p.t.Fatal(err)
 	}
 	return req.ID

@@ -154,7 +154,7 @@ func (s *Server) publishTo(ctx context.Context, req fhirmsg.ImportRequest) error
 	if err != nil {
 		return err
 	}
-	return s.Bus.Publish(ctx, fhirmsg.OperatorFetchSubject(req.Supplier), req.MessageID(), msg)
+	return s.Bus.Publish(ctx, fhirmsg.FetchSubject(req.Supplier), req.MessageID(), msg)
 }
 
 // listed is how many imports a list shows.

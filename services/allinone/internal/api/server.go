@@ -94,6 +94,13 @@ func (s *Server) routes() []route {
 		{pattern: "DELETE /suppliers/{name}/uploads/{upload}", who: anyone, handle: s.tusDelete},
 		{pattern: "POST /suppliers/{name}/uploads/{upload}", who: anyone, handle: s.tusOverride, unkeyed: true},
 		{pattern: "POST /fhir/{dataset}", who: anyone, handle: s.postResource, unkeyed: true}, // keyed by itself: bodies may be larger
+		{pattern: "GET /syncs", handle: s.syncs},
+		{pattern: "POST /syncs", handle: s.addSync},
+		{pattern: "GET /syncs/{name}", handle: s.sync},
+		{pattern: "DELETE /syncs/{name}", handle: s.removeSync},
+		{pattern: "POST /syncs/{name}/run", handle: s.runSync},
+		{pattern: "POST /syncs/{name}/pause", handle: s.pauseSync},
+		{pattern: "POST /syncs/{name}/resume", handle: s.resumeSync},
 		{pattern: "GET /datasets", handle: s.datasets},
 		{pattern: "DELETE /datasets/{dataset}", handle: s.drop},
 		{pattern: "POST /datasets/{dataset}/swap", handle: s.swap},

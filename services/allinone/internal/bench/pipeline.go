@@ -155,7 +155,7 @@ func (p *Pipeline) ask(ctx context.Context, req fhirmsg.ImportRequest) (id fhirm
 	if err != nil {
 		return id, err
 	}
-	return req.ID, p.Bus.Publish(ctx, fhirmsg.OperatorFetchSubject(req.Supplier), req.MessageID(), msg)
+	return req.ID, p.Bus.Publish(ctx, fhirmsg.FetchSubject(req.Supplier), req.MessageID(), msg)
 }
 
 // await waits until an import is complete. One that ends in another way is an error.

@@ -192,7 +192,7 @@ func (p *pipeline) request(ctx context.Context, d delivery, prefix string) (fhir
 	if err != nil {
 		return id, err
 	}
-	if err := p.bus.Publish(ctx, fhirmsg.OperatorFetchSubject(req.Supplier), req.MessageID(), msg); err != nil {
+	if err := p.bus.Publish(ctx, fhirmsg.FetchSubject(req.Supplier), req.MessageID(), msg); err != nil {
 		return id, err
 	}
 	return id, poll(ctx, time.Minute, "an import to be accepted", func(ctx context.Context) bool {

@@ -32,7 +32,7 @@ func Write(w io.Writer, users []User) error {
 		if err != nil {
 			return fmt.Errorf("supplier %s: %w", u.Supplier, err)
 		}
-		fmt.Fprintf(&b, user, u.Supplier, credential, fhirmsg.DeliverSubject(u.Supplier), fhirmsg.FetchSubject(u.Supplier), InboxPrefix(u.Supplier)+".>")
+		fmt.Fprintf(&b, user, u.Supplier, credential, fhirmsg.DeliverSubject(u.Supplier), fhirmsg.SupplierFetchSubject(u.Supplier), InboxPrefix(u.Supplier)+".>")
 	}
 	b.WriteString(tail)
 	_, err := io.WriteString(w, b.String())

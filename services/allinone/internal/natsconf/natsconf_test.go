@@ -81,7 +81,7 @@ func TestPermissions(t *testing.T) {
 	for name, nc := range map[string]*nats.Conn{"a": a, "b": b} {
 		js, err := jetstream.New(nc)
 		check(t, err)
-		for _, subject := range []string{fhirmsg.DeliverSubject(name), fhirmsg.FetchSubject(name)} {
+		for _, subject := range []string{fhirmsg.DeliverSubject(name), fhirmsg.SupplierFetchSubject(name)} {
 			if _, err := js.Publish(t.Context(), subject, []byte("{}")); err != nil {
 				t.Errorf("%s: %v", subject, err)
 			}
@@ -100,7 +100,7 @@ func TestPermissions(t *testing.T) {
 		}
 	}
 	for _, subject := range []string{
-		fhirmsg.ChunkSubject("a"), fhirmsg.DeliverSubject("b"), fhirmsg.FetchSubject("b"), fhirmsg.OperatorFetchSubject("a"), fhirmsg.DeliverSubject("a") + ".x",
+		fhirmsg.ChunkSubject("a"), fhirmsg.DeliverSubject("b"), fhirmsg.SupplierFetchSubject("b"), fhirmsg.FetchSubject("a"), fhirmsg.DeliverSubject("a") + ".x",
 		"stoker.resource.fhir.Patient", "stoker.reject.a", "stoker.statement.a", "stoker.journal.import.a.x", "stoker.dead.CHUNKS",
 		"$JS.API.STREAM.PURGE.CHUNKS", "$JS.API.STREAM.MSG.GET.DELIVER", "$JS.API.INFO", "$JS.ACK.CHUNKS.parser-a.1.1.1.1.0", "$SYS.REQ.SERVER.PING",
 		"_INBOX.x", InboxPrefix("b") + ".x", "$O.LARGE.M.x",

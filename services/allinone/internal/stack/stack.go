@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go"
@@ -24,6 +25,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/telemetry"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/api"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/inbox"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/syncs"
 	"github.com/stoker-fhir/stoker/services/fetcher"
 	"github.com/stoker-fhir/stoker/services/parser"
 	"github.com/stoker-fhir/stoker/services/writer"
@@ -41,6 +43,7 @@ type Options struct {
 	DatabaseURL string // "" is a private server
 	Listen      string // address of the HTTP interface; port 0 is any that is free
 	Services    bool   // also run fetcher, parser and writer
+	Syncs       bool   // also run what is to be imported on a schedule
 	Suppliers   string // file of suppliers; "" is none
 	Auth        api.Auth
 	PublicURL   string // of the HTTP interface, as suppliers reach it; "": as they ask
@@ -155,16 +158,23 @@ func (s *Stack) declareSuppliers(ctx context.Context, pool *pgxpool.Pool) error 
 	if s.opts.Suppliers == "" {
 		return nil
 	}
-	list, err := supplier.ReadFile(s.opts.Suppliers)
+	declared, err := supplier.ReadFile(s.opts.Suppliers)
 	if err != nil {
 		return err
 	}
-	left, err := ledger.New(pool).ApplySuppliers(ctx, list)
+	l := ledger.New(pool)
+	left, err := l.ApplySuppliers(ctx, declared.Suppliers)
 	if err != nil {
 		return err
 	}
 	for _, name := range left {
-		s.log.Warn().Str("supplier", name).Msg("the file of suppliers does not name it any more; it may deliver as before, until it is removed: stoker supplier remove")
+		s.log.Warn().Str(telemetry.FieldSupplier, name).Msg("the file of suppliers does not name it any more; it may deliver as before, until it is removed: stoker supplier remove")
+	}
+	if left, err = l.ApplySyncs(ctx, declared.Syncs, time.Now()); err != nil {
+		return err
+	}
+	for _, name := range left {
+		s.log.Warn().Str(telemetry.FieldSync, name).Msg("the file of suppliers does not name it any more; it is paused, until it is resumed or removed: stoker sync resume, stoker sync remove")
 	}
 	return nil
 }
@@ -217,6 +227,13 @@ func (s *Stack) runServices(ctx context.Context, b *bus.Bus, pool *pgxpool.Pool,
 	s.services.Go(func() error {
 		return fetcher.Run(ctx, cfg.Fetcher, fetcher.Deps{Bus: b, Pool: pool, Log: s.log, Metrics: metrics["fetcher"]})
 	})
+	if s.opts.Syncs {
+		scheduler := &syncs.Scheduler{
+			Ledger: ledger.New(pool), Bus: b, Log: s.log,
+			Kinds: map[string]syncs.Ask{supplier.SyncPublish: cfg.Fetcher.Poll},
+		}
+		s.services.Go(func() error { return scheduler.Run(ctx) })
+	}
 	return nil
 }
 
