@@ -202,6 +202,24 @@ func TestRequestsOfSuppliers(t *testing.T) {
 			t.Errorf("%s, again: %v", tt.name, err)
 		}
 	}
+	// What was accepted goes on as it was, whatever is asked for under its id.
+	accepted := request(t, "a", files(t, 1))
+	accepted.Dataset = ""
+	if _, _, err := f.ledger.Accept(t.Context(), accepted, rules, "d"); err != nil {
+		t.Fatal(err)
+	}
+	changed := accepted
+	changed.Sources = []fhirmsg.Source{{Path: "/etc/passwd"}}
+	msg, err := changed.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.handle(t.Context(), []bus.Message{{Subject: own, Data: msg}}); err != nil {
+		t.Fatal(err)
+	}
+	if list, _, err := f.ledger.Files(t.Context(), accepted.ID); err != nil || len(list) != 1 || strings.Contains(list[0].Name, "passwd") {
+		t.Errorf("files %+v, %v", list, err)
+	}
 	for _, subject := range []string{"stoker.fetch.", "stoker.fetch.A", "stoker.fetch.a.b"} {
 		msg, _ := request(t, "a", "/x").Encode()
 		if err := f.handle(t.Context(), []bus.Message{{Subject: subject, Data: msg}}); err == nil {

@@ -182,7 +182,11 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 		return err
 	}
 	if !pinned {
-		if err := f.pin(ctx, imp, req.Sources); err != nil {
+		asked, err := f.ledger.Asked(ctx, imp.ID) // as it was accepted, whatever is asked for under its id later
+		if err != nil {
+			return err
+		}
+		if err := f.pin(ctx, imp, asked.Sources); err != nil {
 			return err
 		}
 		if files, _, err = f.ledger.Files(ctx, imp.ID); err != nil {

@@ -49,6 +49,12 @@ func (f *fetcher) refusal(ctx context.Context, req *fhirmsg.ImportRequest, suppl
 	if err != nil {
 		return "", err
 	}
+	// What was accepted goes on as it was accepted: an older version published all requests on this subject.
+	if owner, err := f.ledger.SupplierOf(ctx, req.ID); err == nil && owner == supplier {
+		return "", nil
+	} else if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return "", err
+	}
 	for _, s := range req.Sources {
 		if s.URL == "" && s.Manifest == "" {
 			return "a supplier's request names URLs or manifests; files of the server, and what was handed in there, are for its operator", nil
