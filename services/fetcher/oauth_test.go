@@ -173,9 +173,12 @@ func TestPollWithToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	found, err := Config{HTTP: outbound.Config{CAFile: file}, OAuthKey: config.Secret(key)}.Poll(t.Context(), ledger.SyncAsk{
-		Sync:   supplier.Sync{Name: "nightly", Supplier: "clinic-a", From: s.URL + "/m"},
-		Policy: &supplier.Policy{Base: s.URL + "/fhir", URLPrefixes: []string{s.URL}, InternalHosts: []string{strings.TrimPrefix(s.URL, "https://")}},
-		Tokens: &supplier.FetchOAuth{ClientID: "stoker"},
+		Sync: supplier.Sync{Name: "nightly", Supplier: "clinic-a", From: s.URL + "/m"},
+		Declared: &supplier.Supplier{
+			Name:        "clinic-a",
+			Policy:      supplier.Policy{Base: s.URL + "/fhir", URLPrefixes: []string{s.URL}, InternalHosts: []string{strings.TrimPrefix(s.URL, "https://")}},
+			Credentials: supplier.Credentials{FetchOAuth: &supplier.FetchOAuth{ClientID: "stoker"}},
+		},
 	})
 	if err != nil || len(found.Sources) != 1 {
 		t.Errorf("%d sources, %v", len(found.Sources), err)

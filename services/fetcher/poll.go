@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/stoker-fhir/stoker/pkg/ledger"
-	"github.com/stoker-fhir/stoker/pkg/supplier"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/source"
 )
 
@@ -24,9 +23,9 @@ func (c Config) Poll(ctx context.Context, a ledger.SyncAsk) (ledger.SyncFound, e
 			known = nil // of another version: all is asked for
 		}
 	}
-	f := (&fetcher{cfg: c, source: source.Config{HTTP: c.HTTP}}).under(a.Policy)
-	if a.Policy != nil {
-		f = f.withTokensOf(supplier.Supplier{Name: a.Supplier, Policy: *a.Policy, Credentials: supplier.Credentials{FetchOAuth: a.Tokens}})
+	f := &fetcher{cfg: c, source: source.Config{HTTP: c.HTTP}}
+	if a.Declared != nil {
+		f = f.under(a.Declared.Name, &a.Declared.Policy).withTokensOf(*a.Declared)
 	}
 	found, err := source.Poll(ctx, from, f.source, known)
 	if err != nil || found.Known == nil {

@@ -25,11 +25,12 @@ func (f *fetcher) withTokens(ctx context.Context, name string) (*fetcher, error)
 	return f.withTokensOf(declared.Supplier), nil
 }
 
-func (f *fetcher) withTokensOf(declared supplier.Supplier) *fetcher {
-	if declared.FetchOAuth == nil {
+// withTokensOf is withTokens of a supplier that is known, and under whose policy the fetcher is.
+func (f *fetcher) withTokensOf(s supplier.Supplier) *fetcher {
+	if s.FetchOAuth == nil {
 		return f
 	}
-	tokens := smart.NewTokens(smart.Tokens{HTTP: f.cfg.HTTP, Policy: f.source.Policy, Supplier: declared, Key: f.cfg.OAuthKey})
+	tokens := smart.NewTokens(smart.Tokens{HTTP: f.cfg.HTTP, Policy: f.source.Policy, Supplier: s, Key: f.cfg.OAuthKey})
 	g := *f
 	g.source.Credentials = tokens.Credentials()
 	return &g
