@@ -10,12 +10,13 @@ import (
 // Source is where files come from. Exactly one of Path, URL, Manifest, Spool and Delivered is set.
 type Source struct {
 	Path      string         `json:"path,omitempty"`      // a file or a folder, as the fetcher sees it
-	URL       string         `json:"url,omitempty"`       // http or https
+	URL       string         `json:"url,omitempty"`       // http or https; or s3://bucket/key, of an object or of what lies below it
 	Manifest  string         `json:"manifest,omitempty"`  // http or https, of a list of files, such as $export ends with
 	Spool     string         `json:"spool,omitempty"`     // a file that was handed in, such as standard input
 	Delivered *Delivered     `json:"delivered,omitempty"` // messages that a supplier published
 	Type      string         `json:"type,omitempty"`      // declared type of every resource in it; "" is unknown
 	Headers   []Header       `json:"headers,omitempty"`   // of requests for URL, or for the manifest and its files
+	ETag      string         `json:"etag,omitempty"`      // with an s3 URL: it is of one object, which must have this entity tag
 	After     *ManifestPlace `json:"after,omitempty"`     // with manifest: begin behind this place of its chain
 }
 
@@ -116,6 +117,13 @@ func (s Source) check() error {
 	}
 	if len(s.Headers) > 0 && s.URL == "" && s.Manifest == "" {
 		return errors.New("headers: only with url or manifest")
+	}
+	isObject := strings.HasPrefix(s.URL, "s3://")
+	if isObject && len(s.Headers) > 0 {
+		return errors.New("headers: not with an s3 URL; its requests are signed")
+	}
+	if s.ETag != "" && !isObject {
+		return errors.New("etag: only with an s3 URL")
 	}
 	if s.After != nil {
 		if s.Manifest == "" {

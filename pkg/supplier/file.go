@@ -113,7 +113,10 @@ func (f *file) declared(name, body *yaml.Node, into any, what string, fields []s
 		return // what could not be read would be complained about a second time
 	}
 	for _, p := range problems() {
-		field, _, _ := strings.Cut(p.Field, "[")
+		field := p.Field
+		if i := strings.IndexAny(field, "[."); i >= 0 {
+			field = field[:i]
+		}
 		node := cmp.Or(at[field], name)
 		f.wrong(node, name.Value+"."+p.Field, p.Err)
 	}

@@ -111,6 +111,19 @@ func TestFileErrors(t *testing.T) {
 		{"client without keys", "suppliers:\n  a:\n    client_id: a\n", []string{"f.yaml:3: a.client_id: needs its public keys"}},
 		{"keys without client", "suppliers:\n  a:\n    jwks_url: https://a.example/jwks\n", []string{"a.client_id: must be set"}},
 		{"private key", "suppliers:\n  a:\n    client_id: a\n    jwks: {keys: [{kty: EC, d: hunter2}]}\n", []string{"f.yaml:4: a.jwks: keys[0]: is a secret key"}},
+		{"keys in the clear", "suppliers:\n  a:\n    client_id: a\n    jwks_url: http://a.example/jwks\n", []string{"f.yaml:4: a.jwks_url: must begin with https"}},
+		{
+			"keys in the clear, internal", "suppliers:\n  a:\n    client_id: a\n    jwks_url: http://a.example:8080/jwks\n    internal_hosts: [A.example]\n    " +
+				"base: http://b.example\n    fetch_oauth: {client_id: b, token_url: 'https://b.example/token', url_prefixes: ['https://c.example']}\n", nil,
+		},
+		{"fetch without a server", "suppliers:\n  a:\n    fetch_oauth: {client_id: b}\n", []string{"f.yaml:3: a.fetch_oauth.token_url: must be set", "f.yaml:3: a.fetch_oauth.url_prefixes: must be set"}},
+		{"fetch without a client", "suppliers:\n  a:\n    base: https://a.example\n    fetch_oauth: {}\n", []string{"f.yaml:4: a.fetch_oauth.client_id: must be set"}},
+		{
+			"fetch in the clear", "suppliers:\n  a:\n    base: http://a.example\n    fetch_oauth: {client_id: b}\n",
+			[]string{"f.yaml:4: a.fetch_oauth.token_url: must begin with https", "f.yaml:4: a.fetch_oauth.url_prefixes[0]: must begin with https"},
+		},
+		{"fetch, misspelt", "suppliers:\n  a:\n    base: https://a.example\n    fetch_oauth: {client_id: b, key: hunter2}\n", []string{`f.yaml:4: a.fetch_oauth: unknown field "key"`}},
+		{"fetch, text", "suppliers:\n  a:\n    fetch_oauth: hunter2\n", []string{"f.yaml:3: a.fetch_oauth: must be a mapping"}},
 		{"no keys", "suppliers:\n  a:\n    client_id: a\n    jwks: {keys: []}\n", []string{"a.jwks: must be a JSON Web Key Set"}},
 	}
 	for _, tt := range tests {

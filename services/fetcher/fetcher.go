@@ -19,8 +19,10 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/lifecycle"
 	"github.com/stoker-fhir/stoker/pkg/outbound"
+	"github.com/stoker-fhir/stoker/pkg/s3"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
 	"github.com/stoker-fhir/stoker/pkg/telemetry"
+	"github.com/stoker-fhir/stoker/services/fetcher/internal/bucket"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/delivery"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/drop"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/source"
@@ -77,6 +79,10 @@ func Run(ctx context.Context, cfg Config, d Deps) error {
 	requests := requests{f.ledger, d.Bus}
 	gatherer := delivery.Gatherer{Config: cfg.Deliver, Bus: d.Bus, Ledger: f.ledger, Log: d.Log, Request: requests.Request}
 	group.Go(func() error { return gatherer.Run(ctx) })
+	group.Go(func() error {
+		b := bucketed{f}
+		return bucket.Run(ctx, bucket.Config{Sweep: cfg.BucketSweep, Log: d.Log}, b, b, b.notices)
+	})
 	if cfg.Drop != "" {
 		group.Go(func() error {
 			return drop.Run(ctx, drop.Config{Dir: cfg.Drop, Settle: cfg.DropSettle, Log: d.Log}, requests)
@@ -138,20 +144,25 @@ func (f *fetcher) handle(ctx context.Context, messages []bus.Message) error {
 	return nil
 }
 
-func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
+// accept gives an import its place in the order of all, once.
+func (f *fetcher) accept(ctx context.Context, req fhirmsg.ImportRequest) (imp fhirmsg.Import, state ledger.State, err error) {
 	definitions, err := fhirdef.Load(fhirmsg.FHIRVersionR4)
 	if err != nil {
-		return err
+		return imp, "", err
 	}
 	// One that was accepted before, and lost with the database, keeps its version.
 	if err := f.journal.Accepted(ctx, req.ID); err != nil {
-		return err
+		return imp, "", err
 	}
-	imp, _, err := f.ledger.Accept(ctx, req, rules, definitions.Checksum)
+	if imp, state, err = f.ledger.Accept(ctx, req, rules, definitions.Checksum); err != nil {
+		return imp, "", err
+	}
+	return imp, state, f.journal.Import(ctx, imp.ID)
+}
+
+func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
+	imp, _, err := f.accept(ctx, req)
 	if err != nil {
-		return err
-	}
-	if err := f.journal.Import(ctx, imp.ID); err != nil {
 		return err
 	}
 	// After it was accepted: imports are in the order in which that is.
@@ -176,7 +187,9 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 	if err != nil {
 		return err
 	}
-	f = f.under(policy)
+	if f, err = f.under(imp.Supplier, policy).withTokens(ctx, imp.Supplier); err != nil {
+		return err
+	}
 	files, pinned, err := f.ledger.Files(ctx, imp.ID)
 	if err != nil {
 		return err
@@ -219,14 +232,15 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 	return f.journal.Import(ctx, imp.ID) // before the request is acknowledged
 }
 
-// under is the fetcher that asks for no URLs but those that a supplier's policy allows. One that was not
-// declared has none: it is the operator, who may ask for any.
-func (f *fetcher) under(policy *supplier.Policy) *fetcher {
-	if policy == nil {
-		return f
-	}
+// under is the fetcher that asks for nothing but what a supplier's policy allows. One that was not
+// declared has none: it is the operator, who may ask for anything.
+func (f *fetcher) under(name string, policy *supplier.Policy) *fetcher {
 	g := *f
-	g.source.Policy = &outbound.Policy{Prefixes: policy.URLPrefixes, InternalHosts: policy.InternalHosts}
+	g.source.Account = func() (s3.Account, error) { return f.cfg.S3.Account(name) }
+	if policy != nil {
+		g.source.Policy = &outbound.Policy{Prefixes: policy.URLPrefixes, InternalHosts: policy.InternalHosts}
+		g.source.Bucket = policy.Bucket
+	}
 	return &g
 }
 

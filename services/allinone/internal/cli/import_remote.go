@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/s3"
 )
 
 // remote adds the manifests to the sources, and the headers to all that is asked for over HTTP.
@@ -21,7 +22,7 @@ func (f importFlags) remote(sources []fhirmsg.Source) ([]fhirmsg.Source, error) 
 	}
 	used := false
 	for i := range sources {
-		if sources[i].URL != "" || sources[i].Manifest != "" {
+		if sources[i].URL != "" && !s3.IsURL(sources[i].URL) || sources[i].Manifest != "" {
 			sources[i].Headers, used = headers, true
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/natsd"
 	"github.com/stoker-fhir/stoker/pkg/pgd"
+	"github.com/stoker-fhir/stoker/pkg/smart"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
 	"github.com/stoker-fhir/stoker/pkg/telemetry"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/api"
@@ -162,6 +163,11 @@ func (s *Stack) declareSuppliers(ctx context.Context, pool *pgxpool.Pool) error 
 	if err != nil {
 		return err
 	}
+	for _, d := range declared.Suppliers {
+		if err := smart.Check(d); err != nil {
+			return fmt.Errorf("%s: %s.%w", s.opts.Suppliers, d.Name, err)
+		}
+	}
 	l := ledger.New(pool)
 	left, err := l.ApplySuppliers(ctx, declared.Suppliers)
 	if err != nil {
@@ -244,7 +250,7 @@ func (s *Stack) serve(b *bus.Bus, pool *pgxpool.Pool, registry *prometheus.Regis
 	l := ledger.New(pool)
 	server := &api.Server{
 		Bus: b, Ledger: l, Journal: journal.Journal{Bus: b, Ledger: l}, Store: &writer.Reader{Pool: pool}, Operator: &operate.Operator{Bus: b, Ledger: l, Pool: pool},
-		SpoolDir: s.spoolDir(), Inbox: &inbox.Inbox{Spool: s.spoolDir(), Config: s.opts.Uploads}, Auth: s.opts.Auth, Log: s.log, PublicURL: s.opts.PublicURL,
+		SpoolDir: s.spoolDir(), Inbox: &inbox.Inbox{Spool: s.spoolDir(), Config: s.opts.Uploads}, Auth: s.opts.Auth, Log: s.log, PublicURL: s.opts.PublicURL, HTTP: s.opts.Fetcher.HTTP,
 	}
 	if err := server.Recover(); err != nil {
 		return fmt.Errorf("see to what was being uploaded: %w", err)
