@@ -287,6 +287,9 @@ func (s *Status) addSnapshot(ctx context.Context, tx pgx.Tx) error {
 	if s.Snapshot.File == nil {
 		return nil
 	}
+	if s.State == StateCancelled {
+		s.Snapshot.Reason = "the import was cancelled meanwhile; what was not deleted by then stays"
+	}
 	return tx.QueryRow(ctx, `SELECT coalesce(sum(deleted), 0)::bigint, coalesce(sum(unchanged + stale + skipped + rejected + discarded + cancelled), 0)::bigint
 		FROM stoker.written WHERE import = $1 AND file = $2`, [16]byte(s.Import), *s.Snapshot.File).Scan(&s.Snapshot.Deleted, &s.Snapshot.Settled)
 }

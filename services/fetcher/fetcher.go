@@ -149,6 +149,11 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 		return err
 	}
 	f = f.under(policy)
+	if imp.Snapshot {
+		whole := *f
+		whole.source.Whole, whole.source.Types = true, req.SnapshotTypes
+		f = &whole
+	}
 	files, pinned, err := f.ledger.Files(ctx, imp.ID)
 	if err != nil {
 		return err

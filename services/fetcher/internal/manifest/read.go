@@ -139,6 +139,8 @@ func (r *reader) scalar(name string, value json.RawMessage) error {
 		}
 	case "transactionTime":
 		r.manifest.TransactionTime = instant(text(value))
+	case "request":
+		r.manifest.Request = text(value)
 	case "requiresAccessToken":
 		r.manifest.Anonymous = text(value) == "false"
 	}

@@ -95,6 +95,9 @@ func (c *chain) follow(ctx context.Context, page *url.URL, cfg Config) (next *ur
 	for _, f := range m.Files {
 		c.take(page, m, f)
 	}
+	if why := m.Part(cfg.Types); cfg.Whole && why != "" {
+		c.skipped = append(c.skipped, Skipped{Name: urlName(page), Reason: why})
+	}
 	if m.Closed {
 		c.skipped = append(c.skipped, Skipped{Name: urlName(page), Reason: "the manifests end here; their supplier begins anew elsewhere"})
 	}

@@ -26,6 +26,11 @@ type Config struct {
 	Policy      *outbound.Policy      // which URLs may be asked for; nil: all
 	Credentials []outbound.Credential // for them
 
+	// Whole says that a manifest must list all that there is, of these types or, if none is named, of all. Where its
+	// export was asked for less, that is told among what was not taken.
+	Whole bool
+	Types []string
+
 	Attempts int           // requests in a row that bring nothing new; 8
 	MaxWait  time.Duration // between them, also when the server asks for more; 2 min
 	ListTime time.Duration // for a manifest and those that follow it; 15 min
