@@ -92,11 +92,7 @@ func (a *app) printMended(s ledger.Status) {
 		a.printf("\nit mends import %s; stoker status %s shows which of its rejects are resolved\n", s.Mends, s.Mends)
 	}
 	if s.Mended != nil {
-		a.printf("\nof its rejects %s are resolved and %s open (stoker rejects %s --open); delivered again by", thousands(s.Mended.Resolved), thousands(s.Mended.Open), s.Import)
-		for _, id := range s.Mended.By {
-			a.printf(" %s", id)
-		}
-		a.printf("\n")
+		a.printf("\nof its rejects %s are resolved and %s open, which stoker rejects %s --open shows\n", thousands(s.Mended.Resolved), thousands(s.Mended.Open), s.Import)
 	}
 	if s.Swept != nil {
 		a.printf("\nits rejected lines and outcomes were removed on %s, as the policy of its supplier says; the figures stay\n", s.Swept.Local().Format("2006-01-02"))

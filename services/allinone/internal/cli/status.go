@@ -162,5 +162,8 @@ func (a *app) printRemarks(s ledger.Status) {
 	if n := s.Resources.Issues; n > 0 {
 		a.printf("\n%s issues in what was stored all the same; see them with: stoker issues %s\n", thousands(n), s.Import)
 	}
+	for _, id := range s.Retries {
+		a.printf("\nits rejects were put through again by import %s\n", id)
+	}
 	a.printMended(s)
 }
