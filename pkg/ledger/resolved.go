@@ -50,7 +50,7 @@ func RecordResolved(ctx context.Context, tx pgx.Tx, t Taken) error {
 	} else {
 		_, err = tx.Exec(ctx, `INSERT INTO stoker.resolved (import, file, line, entry, by, by_file)
 			SELECT r.import, r.file, r.line, r.entry, $2, $3 FROM unnest($5::text[]) AS u(id)
-				JOIN stoker.reject r ON r.import = $1 AND r.type = $4 AND r.id = u.id AND NOT r.stored
+				JOIN stoker.reject r ON r.import = $1 AND hashtextextended(r.id, 0) = hashtextextended(u.id, 0) AND r.id = u.id AND r.type = $4 AND NOT r.stored
 			ON CONFLICT DO NOTHING`, [16]byte(t.Import.Mends), [16]byte(t.Import.ID), t.File, t.Type, t.IDs)
 	}
 	if err != nil {

@@ -80,13 +80,13 @@ func unreadFiles(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) (refusal s
 }
 
 // unknownKeys says what was rejected without it being known which resource it is. A reject with a known key counts as
-// delivered. Rejects come by a queue of their own, and may have to be waited for.
+// delivered, but a Bundle's does not tell what is in it. Rejects come by a queue of their own, and may have to be waited for.
 func unknownKeys(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) (wait, refusal string, err error) {
 	var counted, kept, unknown, divergent, taken int64
 	var seconds float64
 	err = tx.QueryRow(ctx, `SELECT t.lines_rejected + t.rejected, r.kept, r.unknown, t.divergent, t.seen - t.rejected - t.ignored,
 			coalesce(extract(epoch FROM clock_timestamp() - i.closed), 0)::float8
-		FROM stoker.import i, stoker.totals(i.id) t, (SELECT count(*) AS kept, count(*) FILTER (WHERE type = '' OR id = '') AS unknown
+		FROM stoker.import i, stoker.totals(i.id) t, (SELECT count(*) AS kept, count(*) FILTER (WHERE type IN ('', 'Bundle') OR id = '') AS unknown
 			FROM stoker.reject WHERE import = $1 AND NOT stored) r
 		WHERE i.id = $1`, [16]byte(id)).Scan(&counted, &kept, &unknown, &divergent, &taken, &seconds)
 	switch {

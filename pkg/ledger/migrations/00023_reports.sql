@@ -6,7 +6,8 @@ ALTER TABLE stoker.import
 CREATE INDEX import_mends ON stoker.import (mends) WHERE mends IS NOT NULL;
 CREATE INDEX import_kept ON stoker.import (ended) WHERE policy->'keep_reports_days' IS NOT NULL AND swept IS NULL AND ended IS NOT NULL;
 
-CREATE INDEX reject_key ON stoker.reject (import, type, id) WHERE NOT stored;
+-- By hash: what a reject has for an id may be of any length.
+CREATE INDEX reject_key ON stoker.reject (import, hashtextextended(id, 0)) WHERE NOT stored;
 
 -- Rejects whose resource was delivered again and taken. Stated with the batch that has it.
 CREATE TABLE stoker.resolved (
@@ -19,10 +20,3 @@ CREATE TABLE stoker.resolved (
     PRIMARY KEY (import, file, line, entry, by, by_file)
 );
 CREATE INDEX resolved_by ON stoker.resolved (by);
-
--- What was computed of imports for reports that compare them. It may be computed again.
-CREATE TABLE stoker.content (
-    import   uuid PRIMARY KEY,
-    computed timestamptz NOT NULL DEFAULT clock_timestamp(),
-    content  jsonb NOT NULL
-);

@@ -110,7 +110,7 @@ func snapshotTypes(ctx context.Context, tx pgx.Tx, s *ledger.SnapshotStep) (type
 func absent(s *ledger.SnapshotStep, typ string) (condition string, args []any) {
 	return ` t.supplier = $1 AND t.issued < $2
 			AND NOT EXISTS (SELECT FROM stoker.mentioned m WHERE m.import = $3 AND m.type = $4 AND m.id = t.id)
-			AND NOT EXISTS (SELECT FROM stoker.reject r WHERE r.import = $3 AND r.type = $4 AND NOT r.stored
+			AND NOT EXISTS (SELECT FROM stoker.reject r WHERE r.import = $3 AND NOT r.stored AND r.type = $4
 				AND r.id = coalesce(t.original_id, t.id) COLLATE "default")`,
 		[]any{s.Import.Supplier, time.UnixMicro(s.Import.Issued), [16]byte(s.Import.ID), typ, time.UnixMicro(s.Until)}
 }

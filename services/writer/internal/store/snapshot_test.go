@@ -133,6 +133,7 @@ func TestSnapshot(t *testing.T) {
 		"rejected with a key":       {has: many("cd"), rejects: []fhirmsg.Reject{rejected("Patient", "d")}, state: ledger.SnapshotDeleting, deletes: "c"},
 		"rejected, another type":    {has: many("cd"), rejects: []fhirmsg.Reject{rejected("Group", "d")}, state: ledger.SnapshotRefused},
 		"rejected without a key":    {has: many("c"), rejects: []fhirmsg.Reject{rejected("Patient", "")}, state: ledger.SnapshotNotApplied, reason: "1 rejected lines"},
+		"a Bundle was rejected":     {has: many("c"), rejects: []fhirmsg.Reject{rejected("Bundle", "b")}, state: ledger.SnapshotNotApplied, reason: "1 rejected lines"},
 		"a file failed":             {has: many("c"), file: ledger.File{State: "failed"}, state: ledger.SnapshotNotApplied, reason: "1 of 1 files failed"},
 		"a file was not taken":      {has: many("c"), file: ledger.File{Type: "skips"}, state: ledger.SnapshotNotApplied, reason: "b.ndjson.bz2"},
 		"fewer than its manifest":   {has: many("c"), file: ledger.File{Count: new(int64(30))}, state: ledger.SnapshotNotApplied, reason: "another number"},
