@@ -23,7 +23,7 @@ type Snapshot struct {
 	ByType     map[string]int64 `json:"lacks_by_type,omitempty"` // the same
 	Newer      int64            `json:"newer,omitempty"`         // lacked as well, but changed after the snapshot was taken, and left alone
 	File       *int32           `json:"file,omitempty"`          // index of the file that has the deletions
-	Decided    *time.Time       `json:"decided,omitempty"`       //
+	Decided    *time.Time       `json:"decided,omitempty"`       // when that was
 	Deleted    int64            `json:"deleted"`                 // so far; not stored here but added up
 	Settled    int64            `json:"settled_otherwise"`       // of Lacks: newer by then, cancelled or discarded
 }
@@ -35,7 +35,7 @@ type SnapshotState string
 const (
 	SnapshotPending    SnapshotState = "pending"
 	SnapshotDeleting   SnapshotState = "deleting"    // decided, not all of it is in the queue yet
-	SnapshotApplied    SnapshotState = "applied"     //
+	SnapshotApplied    SnapshotState = "applied"     // all of it is in the queue; the import ends when it is stored
 	SnapshotRefused    SnapshotState = "refused"     // more than may be deleted
 	SnapshotNotApplied SnapshotState = "not applied" // it cannot be known what the delivery lacks
 )
