@@ -5,21 +5,19 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
 )
 
-// asked returns the request of an import as it was queued.
-func (f *fixture) asked(id fhirmsg.ImportID) (req fhirmsg.ImportRequest) {
+// asked returns the request of a supplier that was queued last, which is for the import.
+func (f *fixture) asked(name string, id fhirmsg.ImportID) fhirmsg.ImportRequest {
 	f.t.Helper()
-	check(f.t, f.Bus.Read(f.t.Context(), fhirmsg.StreamFetch, "", 1, f.requests(), func(msg bus.Message) error {
-		r, err := fhirmsg.DecodeImportRequest(msg.Data)
-		if err == nil && r.ID == id {
-			req = r
-		}
-		return err
-	}))
+	msg, ok, err := f.Bus.Last(f.t.Context(), fhirmsg.StreamFetch, fhirmsg.FetchSubject(name))
+	check(f.t, err)
+	req, err := fhirmsg.DecodeImportRequest(msg)
+	if err != nil || !ok || req.ID != id {
+		f.t.Fatalf("the request queued last is %+v, %v", req, err)
+	}
 	return req
 }
 
@@ -30,7 +28,7 @@ func TestDeclaredUploads(t *testing.T) {
 	token := f.supplier("clinic-a", supplier.Policy{MaxDeletes: "3%"})
 	every := f.supplier("clinic-b", supplier.Policy{Snapshot: true})
 	const mends = "01890a5d-ac96-774b-bcce-b302099a8057"
-	req := f.asked(f.do(http.MethodPut, "/suppliers/clinic-a/files/p.ndjson?snapshot=true&snapshot_types=Patient,Group&max_deletes=3%25&mends="+mends, token, line).imported(t))
+	req := f.asked("clinic-a", f.do(http.MethodPut, "/suppliers/clinic-a/files/p.ndjson?snapshot=true&snapshot_types=Patient,Group&max_deletes=3%25&mends="+mends, token, line).imported(t))
 	if !req.IsSnapshot() || strings.Join(req.SnapshotTypes, " ") != "Patient Group" || req.MaxDeletes != "3%" || req.Mends.String() != mends {
 		t.Errorf("request %+v", req)
 	}
@@ -43,10 +41,10 @@ func TestDeclaredUploads(t *testing.T) {
 		}
 	}
 	// The policy is not the upload's to know, and one resource is not all.
-	if req := f.asked(f.do(http.MethodPut, "/suppliers/clinic-b/files/p.ndjson", every, line).imported(t)); req.Snapshot != nil {
+	if req := f.asked("clinic-b", f.do(http.MethodPut, "/suppliers/clinic-b/files/p.ndjson", every, line).imported(t)); req.Snapshot != nil {
 		t.Errorf("a file: snapshot %v", *req.Snapshot)
 	}
-	if req := f.asked(f.do(http.MethodPost, "/fhir/clinic-b", every, line, "Content-Type", typeFHIR).imported(t)); req.Snapshot == nil || *req.Snapshot {
+	if req := f.asked("clinic-b", f.do(http.MethodPost, "/fhir/clinic-b", every, line, "Content-Type", typeFHIR).imported(t)); req.Snapshot == nil || *req.Snapshot {
 		t.Error("one resource is a snapshot")
 	}
 }
