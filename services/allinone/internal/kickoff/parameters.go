@@ -10,7 +10,7 @@ import (
 // parameter is one of a Parameters resource.
 type parameter struct {
 	Name  string
-	Value string // of any type that is a string in JSON
+	Value string // of any type that is a string in JSON, or true or false
 	Part  parameters
 }
 
@@ -31,7 +31,9 @@ func (p *parameter) UnmarshalJSON(raw []byte) error {
 				return err
 			}
 		case strings.HasPrefix(member, "value"):
-			_ = json.Unmarshal(value, &p.Value) // what is no string is nothing that is read here
+			if json.Unmarshal(value, &p.Value) != nil && member == "valueBoolean" {
+				p.Value = string(value)
+			} // what else is no string is nothing that is read here
 		}
 	}
 	return nil
