@@ -6,14 +6,15 @@ import (
 	"strings"
 )
 
-// Source is where files come from. Exactly one of Path, URL, Manifest and Spool is set.
+// Source is where files come from. Exactly one of Path, URL, Manifest, Export and Spool is set.
 type Source struct {
 	Path     string   `json:"path,omitempty"`     // a file or a folder, as the fetcher sees it
 	URL      string   `json:"url,omitempty"`      // http or https
 	Manifest string   `json:"manifest,omitempty"` // http or https, of a list of files, such as $export ends with
+	Export   *Export  `json:"export,omitempty"`   // a bulk export, which is started and waited for
 	Spool    string   `json:"spool,omitempty"`    // a file that was handed in, such as standard input
 	Type     string   `json:"type,omitempty"`     // declared type of every resource in it; "" is unknown
-	Headers  []Header `json:"headers,omitempty"`  // of requests for URL, or for the manifest and its files
+	Headers  []Header `json:"headers,omitempty"`  // of requests for URL, or for the export, the manifest and its files
 }
 
 // Header is a header of HTTP that a server wants. Its value may be a secret.
@@ -31,10 +32,15 @@ func (s Source) String() string {
 		return s.URL
 	case s.Manifest != "":
 		return s.Manifest
+	case s.Export != nil:
+		return s.Export.URL
 	default:
 		return s.Spool
 	}
 }
+
+// IsRemote reports whether the files are asked for over HTTP.
+func (s Source) IsRemote() bool { return s.URL != "" || s.Manifest != "" || s.Export != nil }
 
 func (s Source) check() error {
 	set := 0
@@ -43,11 +49,17 @@ func (s Source) check() error {
 			set++
 		}
 	}
-	if set != 1 {
-		return errors.New("set exactly one of path, url, manifest, spool")
+	if s.Export != nil {
+		set++
+		if err := s.Export.check(); err != nil {
+			return fmt.Errorf("export: %w", err)
+		}
 	}
-	if len(s.Headers) > 0 && s.URL == "" && s.Manifest == "" {
-		return errors.New("headers: only with url or manifest")
+	if set != 1 {
+		return errors.New("set exactly one of path, url, manifest, export, spool")
+	}
+	if len(s.Headers) > 0 && !s.IsRemote() {
+		return errors.New("headers: only with url, manifest or export")
 	}
 	for i, h := range s.Headers {
 		if err := h.Check(); err != nil {

@@ -27,8 +27,9 @@ import (
 // grace is how long the chunks in hand may go on after the first signal.
 const grace = 20 * time.Second
 
-// rules is the version of the parser's rules that imports are pinned to; 2 validates, 3 scopes keys.
-const rules = 3
+// rules is the version of the parser's rules that imports are pinned to; 2 validates, 3 scopes keys,
+// 4 takes resources as incomplete where a chunk says so.
+const rules = 4
 
 // Deps is what the service works with. They stay the caller's to close.
 type Deps struct {
