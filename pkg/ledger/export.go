@@ -56,7 +56,7 @@ func (l *Ledger) ClaimExport(ctx context.Context, id fhirmsg.ImportID, source in
 
 // KeepExport stores an export as its owner leaves it.
 func (l *Ledger) KeepExport(ctx context.Context, e Export) error {
-	_, err := l.pool.Exec(ctx, `UPDATE stoker.export SET state = $3, job = $4, next = $5, at = coalesce($6, at) WHERE import = $1 AND source = $2`,
+	_, err := l.pool.Exec(ctx, `UPDATE stoker.export SET state = $3, job = $4, next = $5, at = coalesce($6, at), removed = NULL WHERE import = $1 AND source = $2`,
 		[16]byte(e.Import), e.Source, string(e.State), e.Job, e.Next, e.At)
 	if err != nil {
 		return fmt.Errorf("keep export %d of import %s: %w", e.Source, e.Import, err)

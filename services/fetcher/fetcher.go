@@ -68,6 +68,10 @@ func Run(ctx context.Context, cfg Config, d Deps) error {
 		}, f.handle)
 		return nil
 	})
+	group.Go(func() error {
+		f.sweepExports(ctx)
+		return nil
+	})
 	if cfg.Drop != "" {
 		group.Go(func() error {
 			return drop.Run(ctx, drop.Config{Dir: cfg.Drop, Settle: cfg.DropSettle, Log: d.Log}, dropped{f.ledger, d.Bus})
@@ -150,12 +154,17 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 		return err
 	}
 	f = f.under(policy)
+	f.source.Renewals = new(source.Renewals)
 	files, pinned, err := f.ledger.Files(ctx, imp.ID)
 	if err != nil {
 		return err
 	}
 	if !pinned {
-		if err := f.pin(ctx, imp, req.Sources); err != nil {
+		exports, err := f.awaitExports(ctx, imp, req.Sources)
+		if err != nil {
+			return err
+		}
+		if err := f.pin(ctx, imp, req.Sources, exports); err != nil {
 			return err
 		}
 		if files, _, err = f.ledger.Files(ctx, imp.ID); err != nil {
@@ -185,16 +194,19 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 	if err := f.ledger.CloseList(ctx, imp.ID); err != nil {
 		return err
 	}
+	if err := f.removeExports(ctx, imp.ID); err != nil {
+		return err
+	}
 	return f.journal.Import(ctx, imp.ID) // before the request is acknowledged
 }
 
-// under is the fetcher that asks for no URLs but those that a supplier's policy allows. One that was not
+// under is a fetcher for one import that asks for no URLs but those that a supplier's policy allows. One that was not
 // declared has none: it is the operator, who may ask for any.
 func (f *fetcher) under(policy *supplier.Policy) *fetcher {
-	if policy == nil {
-		return f
-	}
 	g := *f
+	if policy == nil {
+		return &g
+	}
 	g.source.Policy = &outbound.Policy{Prefixes: policy.URLPrefixes, InternalHosts: policy.InternalHosts}
 	return &g
 }

@@ -25,6 +25,7 @@ type Config struct {
 	HTTP        outbound.Config
 	Policy      *outbound.Policy      // which URLs may be asked for; nil: all
 	Credentials []outbound.Credential // for them
+	Renewals    *Renewals             // of files' URLs, for one import; nil: each file reads its manifest by itself
 
 	Attempts int           // requests in a row that bring nothing new; 8
 	MaxWait  time.Duration // between them, also when the server asks for more; 2 min
