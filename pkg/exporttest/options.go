@@ -51,7 +51,7 @@ type Options struct {
 	Gzip          bool
 	NoLength      bool // files have neither Content-Length nor validators
 	Misnamed      bool // the file of deletions is named after another type
-	Gone          int  // what a URL that expired is answered with; 0: 404
+	Gone          int  // what a URL that expired is answered with; 0: 403
 }
 
 // Resource is one that the server has.
