@@ -26,6 +26,9 @@ type file struct {
 
 // Line is a resource as it is in a file.
 func (r Resource) Line(opts Options, elements bool) string {
+	if r.Body != "" {
+		return r.Body
+	}
 	m := map[string]any{"resourceType": r.Type, "id": r.ID}
 	meta := map[string]any{}
 	if !r.Updated.IsZero() {

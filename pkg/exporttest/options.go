@@ -1,6 +1,11 @@
 package exporttest
 
-import "time"
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"time"
+)
 
 // Dialect is a version of the specification.
 type Dialect int
@@ -58,6 +63,27 @@ type Options struct {
 type Resource struct {
 	Type, ID string
 	Updated  time.Time // zero: none is said
+	Body     string    // as it is, whatever the options say; "": made up
+}
+
+// Read reads resources from ndjson.
+func Read(r io.Reader) (list []Resource, err error) {
+	for d := json.NewDecoder(r); ; {
+		var raw json.RawMessage
+		if err := d.Decode(&raw); errors.Is(err, io.EOF) {
+			return list, nil
+		} else if err != nil {
+			return nil, err
+		}
+		var head struct {
+			ResourceType, ID string
+			Meta             struct{ LastUpdated time.Time }
+		}
+		if err := json.Unmarshal(raw, &head); err != nil {
+			return nil, err
+		}
+		list = append(list, Resource{Type: head.ResourceType, ID: head.ID, Updated: head.Meta.LastUpdated, Body: string(raw)})
+	}
 }
 
 // Patients are n resources of a type, updated at a time.

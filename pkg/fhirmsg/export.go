@@ -47,6 +47,29 @@ func (e *Export) Add(name string, values ...string) {
 	}
 }
 
+// Base is the URL of the FHIR server that is asked; "" where that cannot be told.
+func (e *Export) Base() string {
+	base, ok := strings.CutSuffix(e.URL, "/$export")
+	if rest, last := path(base); ok && last == "Patient" {
+		base = rest
+	} else if rest, group := path(rest); ok && group == "Group" {
+		base = rest
+	}
+	if !ok || CheckBase(base) != nil {
+		return ""
+	}
+	return base
+}
+
+// path is a URL without the last segment of its path, and that.
+func path(url string) (rest, last string) {
+	i := strings.LastIndexByte(url, '/')
+	if i < 0 {
+		return "", url
+	}
+	return url[:i], url[i+1:]
+}
+
 // Values are all values of a parameter.
 func (e *Export) Values(name string) (values []string) {
 	for _, p := range e.Parameters {
@@ -93,8 +116,8 @@ func (e *Export) Incomplete() (types []string) {
 	return types
 }
 
-// check reports what is wrong. Errors repeat no value, which may name patients.
-func (e *Export) check() error {
+// Check reports what is wrong. Errors repeat no value, which may name patients.
+func (e *Export) Check() error {
 	u, err := url.Parse(e.URL)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":

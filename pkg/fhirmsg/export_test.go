@@ -35,6 +35,14 @@ func TestExport(t *testing.T) {
 			t.Errorf("elements %q: %q, want %q", elements, got, want)
 		}
 	}
+	for url, want := range map[string]string{
+		"https://a/fhir/$export": "https://a/fhir", "https://a/$export": "https://a", "https://a/fhir/Patient/$export": "https://a/fhir",
+		"https://a/fhir/Group/7/$export": "https://a/fhir", "https://a/fhir/other": "", "https://u@a/$export": "", "$export": "",
+	} {
+		if got := (&Export{URL: url}).Base(); got != want {
+			t.Errorf("base of %s: %q, want %q", url, got, want)
+		}
+	}
 	s := Source{Export: e, Headers: []Header{{Name: "X", Value: "y"}}}
 	if err := s.check(); err != nil || s.String() != e.URL || !s.IsRemote() {
 		t.Errorf("source: %v, %s", err, s)

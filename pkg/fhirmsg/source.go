@@ -51,7 +51,7 @@ func (s Source) check() error {
 	}
 	if s.Export != nil {
 		set++
-		if err := s.Export.check(); err != nil {
+		if err := s.Export.Check(); err != nil {
 			return fmt.Errorf("export: %w", err)
 		}
 	}

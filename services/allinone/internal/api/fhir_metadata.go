@@ -3,7 +3,7 @@ package api
 import "net/http"
 
 // capabilitiesDate is when what is offered changed last.
-const capabilitiesDate = "2026-11-24"
+const capabilitiesDate = "2026-11-28"
 
 const importDefinition = "https://stoker-fhir.github.io/fhir/OperationDefinition/import"
 
@@ -23,7 +23,7 @@ func capabilities(url string) map[string]any {
 		"format":      []string{"json"},
 		"rest": []map[string]any{{
 			"mode":          "server",
-			"documentation": "$import takes the ping and pull form (exportUrl with exportType static; dynamic is not offered) and the manifest form, and answers by the asynchronous pattern.",
+			"documentation": "$import takes the ping and pull form (exportUrl with exportType dynamic, by which the export is asked for, or static) and the manifest form, and answers by the asynchronous pattern.",
 			"security":      map[string]any{"description": "A bearer token that the operator has made for the supplier"},
 			"operation":     []map[string]any{{"name": "import", "definition": importDefinition}},
 		}},

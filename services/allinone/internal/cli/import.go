@@ -22,6 +22,7 @@ type importFlags struct {
 	validation, maxRejects                string
 	manifests, headers                    []string
 	chunkSize                             int
+	export                                exportFlags
 	endFlags
 }
 
@@ -58,6 +59,7 @@ Exit codes: 0 complete (rejected lines allowed), 1 failed, 2 wrong usage,
   stoker import Patient.ndjson.gz https://example.org/Observation.ndjson
   zcat dump.gz | stoker import - --dataset research
   stoker import --manifest https://example.org/bulk/manifest.json --mode sync --header @token
+  stoker import --export https://example.org/fhir --group 7 --type Patient --since 2026-05-01T00:00:00Z --mode sync --header @token
   stoker import data/ --validation strict --max-rejects 2.5%`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runImport(cmd.Context(), f, args) },
 	}
@@ -73,7 +75,8 @@ Exit codes: 0 complete (rejected lines allowed), 1 failed, 2 wrong usage,
 		"pause when more is rejected: a number, a share, which counts from 1,000 lines on, or off")
 	f.add(cmd)
 	flags.StringArrayVar(&f.manifests, "manifest", nil, "URL of a manifest, as a bulk export ends with; its files are imported. May be repeated")
-	flags.StringArrayVar(&f.headers, "header", nil, `header of requests for URLs and manifests, as in "X-Key: value"; @FILE has one on each line. May be repeated`)
+	f.export.add(flags)
+	flags.StringArrayVar(&f.headers, "header", nil, `header of requests for URLs, exports and manifests, as in "X-Key: value"; @FILE has one on each line. May be repeated`)
 	flags.StringVar(&f.resume, "resume", "", "go on with a paused or interrupted import, by its id")
 	return cmd
 }
@@ -128,12 +131,12 @@ func (a *app) follow(ctx context.Context, f endFlags, begin func(context.Context
 
 func (f importFlags) check(args []string) error {
 	switch {
-	case f.resume == "" && len(args)+len(f.manifests) == 0:
+	case f.resume == "" && len(args)+len(f.manifests)+len(f.export.server) == 0:
 		return usage("name at least one file, folder, URL or - for standard input\nsee: stoker import --help")
-	case f.resume != "" && len(args)+len(f.manifests) > 0:
+	case f.resume != "" && len(args)+len(f.manifests)+len(f.export.server) > 0:
 		return usage("--resume goes on with what the import named; name no sources")
 	}
-	return nil
+	return f.export.check()
 }
 
 // request is the import that the flags ask for, without its sources.

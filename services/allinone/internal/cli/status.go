@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -152,6 +153,12 @@ func (a *app) printRemarks(s ledger.Status) {
 		a.printf("\n%s statements contradict earlier ones about the same data (two versions of a parser?)\n", thousands(s.Divergent))
 	}
 	a.printManifestRemarks(s)
+	for _, n := range s.Notes {
+		a.printf("\n%s\n", n)
+	}
+	if t := s.TransactionTime; t != nil {
+		a.printf("\nit is of %s, as the supplier's server says; what changed since is for the next import\n", t.UTC().Format(time.RFC3339Nano))
+	}
 	if n := s.Lines.Rejected + s.Resources.Rejected; n > 0 {
 		a.printf("\n%s rejected; see why with: stoker rejects %s\n", thousands(n), s.Import)
 		if s.Validation == fhirmsg.ValidationStrict && s.State.Ended() {
