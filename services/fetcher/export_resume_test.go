@@ -193,6 +193,29 @@ func TestExportIsCancelled(t *testing.T) {
 	}
 }
 
+// TestExportManifestLater: a manifest that is there in part is not read before the export is at its end, and one of which a page is
+// not to be had when the status says that it is, is polled for again.
+func TestExportManifestLater(t *testing.T) {
+	t.Parallel()
+	f, c, _ := exporting(t)
+	s := exporttest.New(t, exporttest.Options{Dialect: exporttest.V3, Resources: exporttest.Patients(3, march), PerFile: 1, PageFiles: 1, Time: april, Hold: true})
+	req := exportRequest(t, s.URL+"/$export", "allowPartialManifests", "true")
+	for range 3 {
+		f.step(t, c, req)
+	}
+	s.Set(func(o *exporttest.Options) { o.Hold = false })
+	s.Next(exporttest.Page, answer(http.StatusAccepted, "", ""))
+	f.step(t, c, req)
+	if files, pinned, err := f.ledger.Files(t.Context(), req.ID); err != nil || pinned {
+		t.Fatalf("%d files are listed, %v", len(files), err)
+	}
+	f.bring(t, c, req)
+	if _, account := f.account(t, req.ID, s); account != "0.Patient.ndjson closed 1\n1.Patient.ndjson closed 1\n2.Patient.ndjson closed 1\n" {
+		t.Error(account)
+	}
+	wantJobs(t, s, "at the end", 1, 0)
+}
+
 // TestExportOfManyFiles: a manifest with 10,000 files is listed and stored whole. Of the files only the first are read here, and the
 // last.
 func TestExportOfManyFiles(t *testing.T) {
