@@ -183,12 +183,26 @@ func TestExportIsCancelled(t *testing.T) {
 	if n := len(s.Asked(exporttest.Status)); n != polls {
 		t.Error("a cancelled import is polled")
 	}
+	// Cancelled long before it is due, it is removed at once.
+	s.Next(exporttest.Status, answer(http.StatusAccepted, "80000", ""))
+	req = exportRequest(t, s.URL+"/$export")
+	f.step(t, c, req)
+	if _, later := bus.Delay(f.fetch(t.Context(), req)); !later {
+		t.Fatal("the request is not handed back")
+	}
+	if err := f.ledger.Cancel(t.Context(), req.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.removeExports(t.Context(), fhirmsg.ImportID{}); err != nil {
+		t.Fatal(err)
+	}
+	wantJobs(t, s, "cancelled while it is waited for", 2, 0)
 	// One that its server does not remove is left to it.
 	s.Set(func(o *exporttest.Options) { o.Hold = false })
 	s.Next(exporttest.Remove, answer(http.StatusMethodNotAllowed, "", ""))
 	f.bring(t, c, exportRequest(t, s.URL+"/$export"))
 	sweep()
-	if n := len(s.Asked(exporttest.Remove)); n != 2 {
+	if n := len(s.Asked(exporttest.Remove)); n != 3 {
 		t.Errorf("asked to remove %d times", n)
 	}
 }

@@ -8,12 +8,13 @@ CREATE TABLE stoker.export (
     state    text NOT NULL DEFAULT 'asking' CHECK (state IN ('asking', 'under way', 'ready', 'failed')),
     job      jsonb NOT NULL DEFAULT '{}', -- the fetcher's own; its status URL may be a secret
     next     timestamptz NOT NULL,        -- when it is to be looked at again
+    held     timestamptz NOT NULL,        -- until then it is somebody's who makes a request about it
     at       timestamptz,                 -- transaction time of its manifest; null is unknown
     removed  timestamptz,                 -- from the server; or given up to
     attempts integer NOT NULL DEFAULT 0,  -- to remove it
     PRIMARY KEY (import, source)
 );
-CREATE INDEX export_there ON stoker.export (next) WHERE removed IS NULL;
+CREATE INDEX export_there ON stoker.export (held) WHERE removed IS NULL;
 
 -- What was noticed of an import that is no failure.
 CREATE TABLE stoker.note (
