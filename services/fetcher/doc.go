@@ -7,6 +7,10 @@
 // has it. So a fetcher that follows a crashed one goes on where that one was, and what it
 // publishes twice has the same ids (invariants 1 and 2).
 //
+// An export that an import asks for at a supplier's server is in the ledger, with its status URL, before it is
+// polled; between two polls the request is back in the queue. It is removed from its server by whoever reads the last
+// file, or else by any fetcher, which look for what is left over.
+//
 // A file that cannot be read, or not to its end, fails with a reason; its import goes on with
 // the others. A file that changed since its first chunk fails too: lines of two states of a
 // file are never mixed.

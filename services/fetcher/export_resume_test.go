@@ -218,8 +218,12 @@ func TestExportManifestLater(t *testing.T) {
 		f.step(t, c, req)
 	}
 	s.Set(func(o *exporttest.Options) { o.Hold = false })
-	s.Next(exporttest.Page, answer(http.StatusAccepted, "", ""))
-	f.step(t, c, req)
+	s.Next(exporttest.Page, answer(http.StatusAccepted, "", ""), answer(http.StatusAccepted, "", ""), answer(http.StatusAccepted, "", ""))
+	for _, want := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second} {
+		if wait := f.step(t, c, req); wait != want {
+			t.Errorf("waited %s for the manifest, want %s", wait, want)
+		}
+	}
 	if files, pinned, err := f.ledger.Files(t.Context(), req.ID); err != nil || pinned {
 		t.Fatalf("%d files are listed, %v", len(files), err)
 	}

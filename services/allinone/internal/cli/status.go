@@ -156,7 +156,7 @@ func (a *app) printRemarks(s ledger.Status) {
 	for _, n := range s.Notes {
 		a.printf("\n%s\n", n)
 	}
-	if t := s.TransactionTime; t != nil {
+	if t := s.TransactionTime; t != nil && s.State == ledger.StateComplete {
 		a.printf("\nit is of %s, as the supplier's server says; what changed since is for the next import\n", t.UTC().Format(time.RFC3339Nano))
 	}
 	if n := s.Lines.Rejected + s.Resources.Rejected; n > 0 {

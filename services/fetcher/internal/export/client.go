@@ -149,8 +149,7 @@ func (c Client) poll(ctx context.Context, j Job) (Job, time.Duration) {
 	case err != nil:
 		return c.unanswered(j, err)
 	case a.status == http.StatusOK:
-		j = j.goesOn()
-		j.State = Ready
+		j.State, j.Reason = Ready, "" // failures are over when the manifest is read; see NotYet
 		return j, 0
 	case a.status == http.StatusAccepted:
 		j = j.goesOn()
@@ -163,7 +162,7 @@ func (c Client) poll(ctx context.Context, j Job) (Job, time.Duration) {
 	}
 }
 
-// NotYet is a job whose manifest could not be read when it was to: it is polled again.
+// NotYet is a job whose manifest could not be read when it was to: it is polled again, after a time that grows.
 func (c Client) NotYet(j Job, why error) (Job, time.Duration) {
 	j.State = UnderWay
 	return j.again(c.Now(), passing, 0, why.Error())
