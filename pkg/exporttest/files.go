@@ -58,7 +58,8 @@ func makeFiles(opts Options, asked url.Values) (files []file) {
 	organized := opts.Organize && asked.Has("organizeOutputBy")
 	byType := map[string]int{} // index of the file in hand
 	for _, r := range opts.Resources {
-		if len(types) > 0 && !opts.IgnoreType && !slices.Contains(types, r.Type) || !opts.IgnoreSince && !since.IsZero() && r.Updated.Before(since) {
+		old := !r.Updated.IsZero() && r.Updated.Before(since)
+		if len(types) > 0 && !opts.IgnoreType && !slices.Contains(types, r.Type) || !opts.IgnoreSince && old {
 			continue
 		}
 		key := r.Type
