@@ -87,6 +87,7 @@ func TestExportFails(t *testing.T) {
 	}{
 		{"the kick-off is refused", []exporttest.Answer{answer(403, "", exporttest.Outcome("forbidden", "no access"))}, nil,
 			"asked for the export, the server answered 403 Forbidden: forbidden: no access"},
+		{"no such place, as another server says it", []exporttest.Answer{answer(404, "", "<html>"), answer(404, "", "<html>")}, nil, "asked for the export, the server answered 404"},
 		{"no status URL", []exporttest.Answer{answer(202, "", "")}, nil, "asked for the export, the server answered 202 without Content-Location"},
 		{"a status URL of another kind", []exporttest.Answer{{Status: 202, Header: map[string]string{"Content-Location": "file:///secret"}}}, nil, "no http or https URL"},
 		{"a redirect of the kick-off to nowhere", []exporttest.Answer{{Status: 302}}, nil, "a redirect that leads nowhere"},
@@ -99,7 +100,7 @@ func TestExportFails(t *testing.T) {
 		s := exporttest.New(t, exporttest.Options{Resources: exporttest.Patients(1, march), Time: april})
 		s.Next(exporttest.KickOff, tt.kickOff...)
 		s.Next(exporttest.Status, tt.status...)
-		req := exportRequest(t, s.URL+"/$export")
+		req := exportRequest(t, s.URL+"/$export", fhirmsg.ExportSince, since)
 		f.bring(t, c, req)
 		status, account := f.account(t, req.ID, s)
 		if len(status.Files) != 1 || status.Files[0].State != "failed" || !strings.Contains(account, tt.want) || len(account) > 400 {

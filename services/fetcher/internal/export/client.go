@@ -63,7 +63,7 @@ func (c Client) begin(ctx context.Context, e fhirmsg.Export, j Job) (Job, time.D
 	switch {
 	case err != nil:
 		return c.unanswered(j, err)
-	case a.status == http.StatusNotFound && !e.Since().IsZero():
+	case a.status == http.StatusNotFound && a.outcome != nil && !e.Since().IsZero():
 		j = j.goesOn()
 		j.State, j.Nothing = Ready, true
 		return j, 0
@@ -189,7 +189,7 @@ func (c Client) Remove(ctx context.Context, j Job) (done bool, err error) {
 		return false, ctx.Err()
 	case err != nil:
 		return !mayPass(err), err
-	case a.status < 300, a.status == http.StatusNotFound, a.status == http.StatusGone:
+	case a.status < 300, a.status == http.StatusGone, noSuchWay(a.status): // some servers do not offer it
 		return true, nil
 	default:
 		done = a.fate() == refused

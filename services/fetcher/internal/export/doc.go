@@ -18,7 +18,7 @@
 //   - 429, and other answers that pass, are no end of a job; how long is waited is what Retry-After says in either of
 //     its forms, or else longer each time. A 5xx without an OperationOutcome is from something before the server,
 //     and passes; with one it ends the job, unless its code says that it passes.
-//   - 404 to an export of changes (_since) is how some servers say that there are none.
+//   - 404 with an OperationOutcome to an export of changes (_since) is how some servers say that there are none.
 //
 // How often and for how long it is tried has limits. Of what a server says in its errors, codes and a short text
 // without what may identify somebody are repeated, and nothing else.
