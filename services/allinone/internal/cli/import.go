@@ -75,7 +75,7 @@ Exit codes: 0 complete (rejected lines allowed), 1 failed, 2 wrong usage,
 		"pause when more is rejected: a number, a share, which counts from 1,000 lines on, or off")
 	f.add(cmd)
 	flags.StringArrayVar(&f.manifests, "manifest", nil, "URL of a manifest, as a bulk export ends with; its files are imported. May be repeated")
-	f.export.add(flags)
+	f.export.add(cmd)
 	flags.StringArrayVar(&f.headers, "header", nil, `header of requests for URLs, exports and manifests, as in "X-Key: value"; @FILE has one on each line. May be repeated`)
 	flags.StringVar(&f.resume, "resume", "", "go on with a paused or interrupted import, by its id")
 	return cmd

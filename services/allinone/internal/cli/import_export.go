@@ -5,7 +5,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 )
@@ -18,7 +18,8 @@ type exportFlags struct {
 	elements, patients, params  []string
 }
 
-func (f *exportFlags) add(flags *pflag.FlagSet) {
+func (f *exportFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
 	flags.StringVar(&f.server, "export", "", "base URL of a FHIR server; what it exports in bulk ($export) is imported. See docs/export.md")
 	flags.StringVar(&f.group, "group", "", "of an export: the patients of the Group with this id (default: all that the server has)")
 	flags.BoolVar(&f.patientLevel, "patient-level", false, "of an export: all patients")
