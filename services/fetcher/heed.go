@@ -16,8 +16,8 @@ import (
 // Limits of what is looked at of a chunk. A server that does not heed what it was asked for does not heed it
 // throughout, so a part tells.
 const (
-	heedLines  = 20
-	heedLength = 256 << 10 // bytes of a line
+	heedLines = 20
+	heedBytes = 64 << 10 // of these lines together
 )
 
 const notSince = "the server sent resources that were last updated before _since, as if it did not heed that; of a group, that may be what new members have"
@@ -37,14 +37,17 @@ func newHeed(file ledger.File, asked *source.Asked) *heed {
 
 // look looks at a part of a chunk.
 func (h *heed) look(piece split.Piece) {
-	if h.asked == nil || h.deleted || piece.TooLong || piece.Document {
+	if h.asked == nil || h.deleted || piece.TooLong || piece.Document || !h.outcome && len(h.asked.Types) == 0 && h.asked.Since == 0 {
 		return
 	}
-	rest := piece.Body
+	rest, left := piece.Body, heedBytes
 	for range heedLines {
 		var line []byte
 		line, rest, _ = bytes.Cut(rest, []byte{'\n'})
-		if line = bytes.TrimSpace(line); len(line) > 0 && len(line) <= heedLength {
+		if left -= len(line); left < 0 {
+			return
+		}
+		if line = bytes.TrimSpace(line); len(line) > 0 {
 			h.line(line)
 		}
 		if len(rest) == 0 {
