@@ -79,6 +79,19 @@ func (c *Client) HasCredential(u *url.URL) bool {
 	return false
 }
 
+// Forget says that a server answered 401, and so did not take the credential that the request had. It reports
+// whether the same request will have another one.
+func (c *Client) Forget(resp *http.Response) bool {
+	again := false
+	for _, credential := range c.credentials {
+		value := resp.Request.Header.Get(credential.Header)
+		if value != "" && credential.Forget != nil && covers(credential.Prefix, resp.Request.URL) {
+			again = credential.Forget(value) || again
+		}
+	}
+	return again
+}
+
 // Do makes a request, and for GET and HEAD follows redirects; those of other methods are an answer.
 // The URL that answered is in the answer's Request. The context ends the reading of the body too.
 //

@@ -40,12 +40,13 @@ type Policy struct {
 	KeepReportsDays   int   `json:"keep_reports_days,omitempty"`   // rejects and issues, after the end of their import
 }
 
-// Credentials are how a supplier proves who it is.
+// Credentials are how a supplier proves who it is, and Stoker to a supplier's server.
 type Credentials struct {
 	TokenHashes []string        `json:"token_hashes,omitempty"` // of bearer tokens; see [HashOf]
 	ClientID    string          `json:"client_id,omitempty"`    // of SMART Backend Services
 	JWKSURL     string          `json:"jwks_url,omitempty"`     // where its public keys are
 	JWKS        json.RawMessage `json:"jwks,omitempty"`         // or the keys themselves (RFC 7517, section 5)
+	FetchOAuth  *FetchOAuth     `json:"fetch_oauth,omitempty"`  // how tokens of its server are got; nil: none are
 }
 
 // DatasetOf is the dataset that the supplier of a name delivers into.

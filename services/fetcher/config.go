@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/stoker-fhir/stoker/pkg/config"
 	"github.com/stoker-fhir/stoker/pkg/outbound"
 )
 
@@ -19,7 +20,8 @@ type Config struct {
 	Drop       string        `env:"DROP" doc:"folder with a folder for each supplier; what a supplier puts there is imported, see docs/drop-folder.md; empty: none"`
 	DropSettle time.Duration `env:"DROP_SETTLE" envDefault:"10s" doc:"how long a delivery in the drop folder must be unchanged to be complete, unless it was renamed into its place or has a .done file"`
 
-	HTTP outbound.Config `envPrefix:"HTTP_"`
+	HTTP     outbound.Config `envPrefix:"HTTP_"`
+	OAuthKey config.Secret   `env:"OAUTH_KEY" doc:"private key, in PEM or as a JSON Web Key, by which servers of suppliers know the fetcher where fetch_oauth names no key_file, see docs/smart.md; empty: none"`
 }
 
 // Validate reports settings that cannot be.

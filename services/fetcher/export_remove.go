@@ -70,7 +70,11 @@ func (f *fetcher) removeExport(ctx context.Context, e ledger.Export) error {
 	if int(e.Source) >= len(req.Sources) || req.Sources[e.Source].Export == nil {
 		return f.ledger.RemovedExport(ctx, e, f.now()) // the request was lost with the database
 	}
-	site, err := source.NewSite(req.Sources[e.Source], f.under(policy).source)
+	g, err := f.under(policy).withTokens(ctx, req.Supplier)
+	if err != nil {
+		return err
+	}
+	site, err := source.NewSite(req.Sources[e.Source], g.source)
 	if err != nil {
 		return f.ledger.RemovedExport(ctx, e, f.now())
 	}

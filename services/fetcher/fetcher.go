@@ -153,7 +153,9 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 	if err != nil {
 		return err
 	}
-	f = f.under(policy)
+	if f, err = f.under(policy).withTokens(ctx, imp.Supplier); err != nil {
+		return err
+	}
 	f.source.Renewals = new(source.Renewals)
 	files, pinned, err := f.ledger.Files(ctx, imp.ID)
 	if err != nil {

@@ -35,9 +35,15 @@
 //	GET  /suppliers/{name}              one
 //	DELETE /suppliers/{name}            refuse what it delivers from now on
 //	POST /suppliers/{name}/tokens       make a bearer token; it is shown this once
+//	POST /syncs                         declare a sync (JSON, supplier.Sync); ?replace=1: anew
+//	GET  /syncs                         all of them, each with its last run
+//	GET  /syncs/{name}                  one, with its runs, the newest first; also DELETE
+//	POST /syncs/{name}/run              begin a run now; ?full=1: whatever was imported before; also: pause, resume
 //	POST /fhir/$import                  ask for an import by FHIR's bulk import; also /fhir/{dataset}/$import
 //	GET  /fhir/$import/status/{id}      how far it is, then what became of it; DELETE cancels and removes it
 //	GET  /fhir/$import/outcome/{id}/{file}  OperationOutcome, one a line
+//	POST /auth/token                    get an access token by a signed assertion (SMART Backend Services)
+//	GET  /.well-known/smart-configuration  where that is; also below /fhir and /fhir/{dataset}
 //	GET  /fhir/metadata                 CapabilityStatement; also /fhir/{dataset}/metadata
 //
 // Below /fhir errors are answered as OperationOutcome. docs/import.md is about that part.

@@ -1,6 +1,10 @@
 package api
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/stoker-fhir/stoker/pkg/smart"
+)
 
 // capabilitiesDate is when what is offered changed last.
 const capabilitiesDate = "2026-11-28"
@@ -9,7 +13,7 @@ const importDefinition = "https://stoker-fhir.github.io/fhir/OperationDefinition
 
 // capabilities is a CapabilityStatement (https://hl7.org/fhir/R4/capabilitystatement.html) of what there is, and
 // of nothing else: Stoker is no FHIR server that resources could be read from.
-func capabilities(url string) map[string]any {
+func capabilities(url, tokenURL string) map[string]any {
 	return map[string]any{
 		"resourceType": "CapabilityStatement",
 		"status":       "active",
@@ -24,8 +28,23 @@ func capabilities(url string) map[string]any {
 		"rest": []map[string]any{{
 			"mode":          "server",
 			"documentation": "$import takes the ping and pull form (exportUrl with exportType dynamic, by which the export is asked for, or static) and the manifest form, and answers by the asynchronous pattern.",
-			"security":      map[string]any{"description": "A bearer token that the operator has made for the supplier"},
+			"security":      security(tokenURL),
 			"operation":     []map[string]any{{"name": "import", "definition": importDefinition}},
+		}},
+	}
+}
+
+// security tells how suppliers prove who they are; a token URL of "" is that none is given out here.
+func security(tokenURL string) map[string]any {
+	if tokenURL == "" {
+		return map[string]any{"description": "A bearer token that the operator has made for the supplier"}
+	}
+	return map[string]any{
+		"description": "SMART Backend Services, or a bearer token that the operator has made for the supplier",
+		"service":     []map[string]any{{"coding": []map[string]any{{"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "SMART-on-FHIR"}}}},
+		"extension": []map[string]any{{
+			"url":       smart.ExtensionOAuth,
+			"extension": []map[string]any{{"url": "token", "valueUri": tokenURL}},
 		}},
 	}
 }
@@ -35,5 +54,6 @@ func (s *Server) fhirMetadata(w http.ResponseWriter, r *http.Request) {
 	if dataset := r.PathValue("dataset"); dataset != "" {
 		base += "/" + dataset
 	}
-	replyFHIR(w, http.StatusOK, capabilities(s.absolute(r, base)))
+	tokenURL, _ := s.tokenURL(r)
+	replyFHIR(w, http.StatusOK, capabilities(s.absolute(r, base), tokenURL))
 }

@@ -40,7 +40,9 @@ func listed(page *url.URL, m manifest.Manifest, f manifest.File) Listed {
 // chain is a manifest with those that follow it.
 type chain struct {
 	source  fhirmsg.Source
-	home    string // origin of the first
+	home    string   // origin of the source
+	root    string   // its URL
+	first   *url.URL // where to begin
 	headers []fhirmsg.Header
 	asked   *Asked // of an export
 	pages   map[string]bool
@@ -50,29 +52,55 @@ type chain struct {
 	skipped []Skipped
 }
 
-// listManifest lists the files of a manifest and of those that follow it, in order. What cannot be
-// read of it is a file with a problem, so that the failure is accounted for.
-func listManifest(ctx context.Context, s fhirmsg.Source, cfg Config) ([]File, []Skipped, error) {
-	c, first, err := newChain(s, s.Manifest)
+// newChain is that of a source, whose headers are for its origin. Of an export it begins elsewhere.
+func newChain(s fhirmsg.Source) (*chain, error) {
+	first, err := outbound.ParseURL(s.String())
 	if err != nil {
-		return nil, nil, err
-	}
-	if err := c.list(ctx, first, cfg.withDefaults(), goOn); err != nil {
-		return nil, nil, err
-	}
-	return c.files, c.skipped, nil
-}
-
-// newChain is one whose headers are for the origin of a URL.
-func newChain(s fhirmsg.Source, home string) (*chain, *url.URL, error) {
-	first, err := outbound.ParseURL(home)
-	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	c := &chain{source: s, home: outbound.Origin(first), pages: map[string]bool{}, urls: map[string]bool{}}
 	first, c.headers = withoutUser(first, s.Headers)
-	first.Fragment, first.RawFragment = "", ""
-	return c, first, nil
+	c.first = withoutFragment(first)
+	c.root = c.first.String()
+	if s.After != nil {
+		page, err := outbound.ParseURL(s.After.Page)
+		if err != nil {
+			return nil, err
+		}
+		c.first = withoutFragment(page)
+	}
+	return c, nil
+}
+
+func withoutFragment(u *url.URL) *url.URL {
+	bare := *u
+	bare.Fragment, bare.RawFragment = "", ""
+	return &bare
+}
+
+// read reads a page; see [readPage].
+func (c *chain) read(ctx context.Context, at *url.URL, cfg Config, unless Validator) (page, error) {
+	switch {
+	case c.pages[at.String()]:
+		return page{}, errors.New("the manifests that follow each other lead back to this one")
+	case len(c.pages) == maxPages:
+		return page{}, fmt.Errorf("more than %d manifests follow each other", maxPages)
+	}
+	c.pages[at.String()] = true
+	return readPage(ctx, Locator{URL: at.String(), Home: c.home, Headers: c.headers}, cfg, unless)
+}
+
+// listManifest lists the files of a manifest and of those that follow it, in order. What cannot be
+// read of it is a file with a problem, so that the failure is accounted for.
+func listManifest(ctx context.Context, s fhirmsg.Source, cfg Config) ([]File, []Skipped, error) {
+	c, err := newChain(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := c.list(ctx, cfg.withDefaults(), goOn); err != nil {
+		return nil, nil, err
+	}
+	return c.files, c.skipped, nil
 }
 
 // goOn takes what cannot be read of a chain as a file with a problem.
@@ -80,11 +108,11 @@ func goOn(error) error { return nil }
 
 // list lists the files of all pages from the first on. judge turns what is wrong with a page into an error, or
 // into nil where it is to be a file with a problem.
-func (c *chain) list(ctx context.Context, first *url.URL, cfg Config, judge func(error) error) error {
+func (c *chain) list(ctx context.Context, cfg Config, judge func(error) error) error {
 	inTime, cancel := context.WithTimeout(ctx, cfg.ListTime)
 	defer cancel()
-	for page := first; page != nil; {
-		next, err := c.follow(inTime, page, cfg)
+	for at := c.first; at != nil; {
+		next, err := c.follow(inTime, at, cfg)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -95,23 +123,16 @@ func (c *chain) list(ctx context.Context, first *url.URL, cfg Config, judge func
 			if err := judge(err); err != nil {
 				return err
 			}
-			c.files = append(c.files, File{Name: urlName(page), Size: -1, Problem: err.Error()})
+			c.files = append(c.files, File{Name: urlName(at), Size: -1, Problem: err.Error()})
 		}
-		page = next
+		at = next
 	}
 	return nil
 }
 
 // follow takes the files of one page and returns the next.
-func (c *chain) follow(ctx context.Context, page *url.URL, cfg Config) (next *url.URL, err error) {
-	switch {
-	case c.pages[page.String()]:
-		return nil, errors.New("the manifests that follow each other lead back to this one")
-	case len(c.pages) == maxPages:
-		return nil, fmt.Errorf("more than %d manifests follow each other", maxPages)
-	}
-	c.pages[page.String()] = true
-	m, err := readPage(ctx, Locator{URL: page.String(), Home: c.home, Headers: c.headers}, cfg)
+func (c *chain) follow(ctx context.Context, at *url.URL, cfg Config) (next *url.URL, err error) {
+	m, err := c.read(ctx, at, cfg, Validator{})
 	if err != nil {
 		return nil, err
 	}
@@ -121,11 +142,20 @@ func (c *chain) follow(ctx context.Context, page *url.URL, cfg Config) (next *ur
 	if t := m.TransactionTime; !t.IsZero() && (c.time.IsZero() || t.Before(c.time)) {
 		c.time = t
 	}
-	for _, f := range m.Files {
-		c.take(page, m, f)
+	files := m.Files
+	if after := c.source.After; after != nil && at == c.first {
+		if rest, ok := behind(files, *after); ok {
+			files = rest
+		}
+	}
+	if n := len(m.Files) - len(files); n > 0 {
+		c.skipped = append(c.skipped, Skipped{Name: urlName(at), Reason: fmt.Sprintf("the first %d files that it lists were imported before", n)})
+	}
+	for _, f := range files {
+		c.take(at, m.Manifest, f)
 	}
 	if m.Closed {
-		c.skipped = append(c.skipped, Skipped{Name: urlName(page), Reason: "the manifests end here; their supplier begins anew elsewhere"})
+		c.skipped = append(c.skipped, Skipped{Name: urlName(at), Reason: "the manifests end here; their supplier begins anew elsewhere"})
 	}
 	return m.Next, nil
 }
@@ -169,6 +199,7 @@ func (l Locator) renewed(ctx context.Context, old *url.URL, cfg Config) (*url.UR
 		return nil, err
 	}
 	return cfg.Renewals.find(page, *l.Listed, old, func() (manifest.Manifest, error) {
-		return readPage(ctx, Locator{URL: page.String(), Home: l.Home, Headers: l.Headers}, cfg)
+		p, err := readPage(ctx, Locator{URL: page.String(), Home: l.Home, Headers: l.Headers}, cfg, Validator{})
+		return p.Manifest, err
 	})
 }

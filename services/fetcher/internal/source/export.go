@@ -28,12 +28,11 @@ type Exported struct {
 // ListExport lists the files of the manifest at a URL, which an export has ended with, like [List]. Credentials are those
 // of the source, whose export is asked for elsewhere. Errors: [ErrNotYet]; the context's; a URL that cannot be.
 func ListExport(ctx context.Context, s fhirmsg.Source, at string, cfg Config) (Exported, error) {
-	c, _, err := newChain(s, s.Export.URL)
+	c, err := newChain(s)
 	if err != nil {
 		return Exported{}, err
 	}
-	first, err := outbound.ParseURL(at)
-	if err != nil {
+	if c.first, err = outbound.ParseURL(at); err != nil {
 		return Exported{}, err
 	}
 	types := s.Export.List(fhirmsg.ExportType)
@@ -41,7 +40,7 @@ func ListExport(ctx context.Context, s fhirmsg.Source, at string, cfg Config) (E
 	if since := s.Export.Since(); !since.IsZero() {
 		c.asked.Since = since.UnixMicro()
 	}
-	if err := c.list(ctx, first, cfg.withDefaults(), notYet); err != nil {
+	if err := c.list(ctx, cfg.withDefaults(), notYet); err != nil {
 		return Exported{}, err
 	}
 	e := Exported{Files: c.files, Skipped: c.skipped, Time: c.time}
@@ -90,15 +89,15 @@ type Site struct {
 
 // NewSite is the server that an export is asked of. Its credentials and headers are those of the source.
 func NewSite(s fhirmsg.Source, cfg Config) (*Site, error) {
-	c, at, err := newChain(s, s.Export.URL)
+	c, err := newChain(s)
 	if err != nil {
 		return nil, err
 	}
-	how, err := Locator{URL: at.String(), Home: c.home, Headers: c.headers}.access(cfg)
+	how, err := Locator{URL: c.root, Home: c.home, Headers: c.headers}.access(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return &Site{access: how, url: at}, nil
+	return &Site{access: how, url: c.first}, nil
 }
 
 // URL is where the export is asked for, without a user.

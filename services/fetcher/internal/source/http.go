@@ -21,10 +21,12 @@ type httpStream struct {
 	url *url.URL // of at, or where its manifest says that it is now
 
 	accept    string
-	maxBody   int64    // of an answer in bytes; 0: no limit
-	anonymous bool     // no credential is to be sent
-	renewed   bool     // the manifest was read again
-	answered  *url.URL // where the last answer came from
+	maxBody   int64     // of an answer in bytes; 0: no limit
+	unless    Validator // of content that is not wanted again: the answer is then a [StatusError] of 304
+	anonymous bool      // no credential is to be sent
+	reminted  bool      // a token was not taken, and another one asked for, since something was read last
+	renewed   bool      // the manifest was read again
+	answered  *url.URL  // where the last answer came from
 
 	v        Validator
 	known    bool          // v is of an earlier answer, or of an earlier reading
@@ -99,7 +101,7 @@ func (s *httpStream) Read(p []byte) (int, error) {
 		n, err := s.body.Read(p)
 		if n > 0 { // an error comes again
 			s.offset += int64(n)
-			s.failures = 0
+			s.failures, s.reminted = 0, false
 			if s.size >= 0 && s.offset > s.size {
 				return 0, ErrChanged
 			}

@@ -38,6 +38,9 @@ func (s *httpStream) request() outbound.Request {
 		header.Set("Range", fmt.Sprintf("bytes=%d-", s.offset))
 		header.Set("If-Range", condition)
 	}
+	if s.offset == 0 {
+		s.unless.conditions(header)
+	}
 	return outbound.Request{URL: s.url, Header: header, Secret: s.headers(s.url), Anonymous: s.anonymous, MaxBody: s.maxBody}
 }
 
