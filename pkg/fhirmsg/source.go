@@ -10,12 +10,13 @@ import (
 // Source is where files come from. Exactly one of Path, URL, Manifest, Export and Spool is set.
 type Source struct {
 	Path     string         `json:"path,omitempty"`     // a file or a folder, as the fetcher sees it
-	URL      string         `json:"url,omitempty"`      // http or https
+	URL      string         `json:"url,omitempty"`      // http or https; or s3://bucket/key, of an object or of what lies below it
 	Manifest string         `json:"manifest,omitempty"` // http or https, of a list of files, such as $export ends with
 	Export   *Export        `json:"export,omitempty"`   // a bulk export, which is started and waited for
 	Spool    string         `json:"spool,omitempty"`    // a file that was handed in, such as standard input
 	Type     string         `json:"type,omitempty"`     // declared type of every resource in it; "" is unknown
 	Headers  []Header       `json:"headers,omitempty"`  // of requests for URL, or for the export, the manifest and its files
+	ETag     string         `json:"etag,omitempty"`     // with an s3 URL: it is of one object, which must have this entity tag
 	After    *ManifestPlace `json:"after,omitempty"`    // with manifest: begin behind this place of its chain
 }
 
@@ -51,8 +52,12 @@ func (s Source) String() string {
 	}
 }
 
-// IsRemote reports whether the files are asked for over HTTP.
-func (s Source) IsRemote() bool { return s.URL != "" || s.Manifest != "" || s.Export != nil }
+// IsRemote reports whether the files are at URLs of http or https.
+func (s Source) IsRemote() bool {
+	return s.URL != "" && !s.isObject() || s.Manifest != "" || s.Export != nil
+}
+
+func (s Source) isObject() bool { return strings.HasPrefix(s.URL, "s3://") }
 
 func (s Source) check() error {
 	set := 0
@@ -70,8 +75,15 @@ func (s Source) check() error {
 	if set != 1 {
 		return errors.New("set exactly one of path, url, manifest, export, spool")
 	}
+	isObject := s.isObject()
+	if isObject && len(s.Headers) > 0 {
+		return errors.New("headers: not with an s3 URL; its requests are signed")
+	}
 	if len(s.Headers) > 0 && !s.IsRemote() {
 		return errors.New("headers: only with url, manifest or export")
+	}
+	if s.ETag != "" && !isObject {
+		return errors.New("etag: only with an s3 URL")
 	}
 	if s.After != nil {
 		if s.Manifest == "" {

@@ -16,8 +16,8 @@ import (
 // SyncAsk is what a source is to be asked.
 type SyncAsk struct {
 	supplier.Sync
-	Policy *supplier.Policy // of its supplier; nil: it has none
-	Cursor json.RawMessage  // how far it was imported; nil: not at all, or all is asked for
+	Declared *supplier.Supplier // its supplier; nil: it was not declared
+	Cursor   json.RawMessage    // how far it was imported; nil: not at all, or all is asked for
 }
 
 // SyncFound is what a source has.
@@ -111,7 +111,7 @@ func (l *Ledger) found(ctx context.Context, tx pgx.Tx, s Sync, r SyncRun, ask fu
 	case declared.Removed != nil:
 		return nil, nil, fmt.Errorf("supplier %s was removed and delivers nothing any more", s.Supplier)
 	default:
-		a.Policy = &declared.Policy
+		a.Declared = &declared.Supplier
 	}
 	found, err := ask(ctx, a)
 	if err != nil || len(found.Sources) == 0 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/outbound"
+	"github.com/stoker-fhir/stoker/pkg/s3"
 )
 
 // Supplier is one who delivers. Its JSON is flat: the fields of suppliers.yaml, and the name.
@@ -31,6 +32,7 @@ type Policy struct {
 
 	URLPrefixes   []string `json:"url_prefixes,omitempty"`   // what may be fetched for it must begin with one
 	InternalHosts []string `json:"internal_hosts,omitempty"` // of these, hosts that may have an address that is not public
+	Bucket        string   `json:"bucket,omitempty"`         // s3://bucket/prefix/: what comes to lie there is imported, and nothing else of S3 may be read for it
 
 	MaxBytes          int64 `json:"max_bytes,omitempty"`           // of an import, after decompression; 0 is no limit, as below
 	MaxLines          int64 `json:"max_lines,omitempty"`           // of an import
@@ -107,6 +109,10 @@ func (s Supplier) Problems() []Problem {
 		if host == "" {
 			check(fmt.Sprintf("internal_hosts[%d]", i), errors.New("must be the name of a host"))
 		}
+	}
+	if s.Bucket != "" {
+		_, err := s3.ParsePrefix(s.Bucket)
+		check("bucket", err)
 	}
 	problems = append(problems, s.limitProblems()...)
 	return append(problems, s.credentialProblems()...)

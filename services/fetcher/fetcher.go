@@ -18,8 +18,10 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/lifecycle"
 	"github.com/stoker-fhir/stoker/pkg/outbound"
+	"github.com/stoker-fhir/stoker/pkg/s3"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
 	"github.com/stoker-fhir/stoker/pkg/telemetry"
+	"github.com/stoker-fhir/stoker/services/fetcher/internal/bucket"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/drop"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/source"
 )
@@ -72,6 +74,10 @@ func Run(ctx context.Context, cfg Config, d Deps) error {
 		f.sweepExports(ctx)
 		return nil
 	})
+	group.Go(func() error {
+		b := bucketed{f}
+		return bucket.Run(ctx, bucket.Config{Sweep: cfg.BucketSweep, Log: d.Log}, b, b, b.notices)
+	})
 	if cfg.Drop != "" {
 		group.Go(func() error {
 			return drop.Run(ctx, drop.Config{Dir: cfg.Drop, Settle: cfg.DropSettle, Log: d.Log}, dropped{f.ledger, d.Bus})
@@ -121,20 +127,25 @@ func (f *fetcher) handle(ctx context.Context, messages []bus.Message) error {
 	return nil
 }
 
-func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
+// accept gives an import its place in the order of all, once.
+func (f *fetcher) accept(ctx context.Context, req fhirmsg.ImportRequest) (imp fhirmsg.Import, state ledger.State, err error) {
 	definitions, err := fhirdef.Load(fhirmsg.FHIRVersionR4)
 	if err != nil {
-		return err
+		return imp, "", err
 	}
 	// One that was accepted before, and lost with the database, keeps its version.
 	if err := f.journal.Accepted(ctx, req.ID); err != nil {
-		return err
+		return imp, "", err
 	}
-	imp, _, err := f.ledger.Accept(ctx, req, rules, definitions.Checksum)
+	if imp, state, err = f.ledger.Accept(ctx, req, rules, definitions.Checksum); err != nil {
+		return imp, "", err
+	}
+	return imp, state, f.journal.Import(ctx, imp.ID)
+}
+
+func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
+	imp, _, err := f.accept(ctx, req)
 	if err != nil {
-		return err
-	}
-	if err := f.journal.Import(ctx, imp.ID); err != nil {
 		return err
 	}
 	// An import that was refused, paused or cancelled, or is being stored already, is not fetched.
@@ -153,7 +164,7 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 	if err != nil {
 		return err
 	}
-	if f, err = f.under(policy).withTokens(ctx, imp.Supplier); err != nil {
+	if f, err = f.under(imp.Supplier, policy).withTokens(ctx, imp.Supplier); err != nil {
 		return err
 	}
 	f.source.Renewals = new(source.Renewals)
@@ -202,14 +213,15 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 	return f.journal.Import(ctx, imp.ID) // before the request is acknowledged
 }
 
-// under is a fetcher for one import that asks for no URLs but those that a supplier's policy allows. One that was not
-// declared has none: it is the operator, who may ask for any.
-func (f *fetcher) under(policy *supplier.Policy) *fetcher {
+// under is a fetcher for one import that asks for nothing but what a supplier's policy allows. One that was not
+// declared has none: it is the operator, who may ask for anything.
+func (f *fetcher) under(name string, policy *supplier.Policy) *fetcher {
 	g := *f
-	if policy == nil {
-		return &g
+	g.source.Account = func() (s3.Account, error) { return f.cfg.S3.Account(name) }
+	if policy != nil {
+		g.source.Policy = &outbound.Policy{Prefixes: policy.URLPrefixes, InternalHosts: policy.InternalHosts}
+		g.source.Bucket = policy.Bucket
 	}
-	g.source.Policy = &outbound.Policy{Prefixes: policy.URLPrefixes, InternalHosts: policy.InternalHosts}
 	return &g
 }
 

@@ -23,7 +23,10 @@ func (c Config) Poll(ctx context.Context, a ledger.SyncAsk) (ledger.SyncFound, e
 			known = nil // of another version: all is asked for
 		}
 	}
-	f := (&fetcher{source: source.Config{HTTP: c.HTTP}}).under(a.Policy)
+	f := &fetcher{cfg: c, source: source.Config{HTTP: c.HTTP}}
+	if a.Declared != nil {
+		f = f.under(a.Declared.Name, &a.Declared.Policy).withTokensOf(*a.Declared)
+	}
 	found, err := source.Poll(ctx, from, f.source, known)
 	if err != nil || found.Known == nil {
 		return ledger.SyncFound{Sources: found.Sources}, err

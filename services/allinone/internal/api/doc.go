@@ -29,6 +29,7 @@
 //	POST /suppliers/{name}/deliveries/{delivery}/complete  all of it is there
 //	POST /suppliers/{name}/uploads      announce a resumable upload (tus 1.0.0); also OPTIONS
 //	PATCH /suppliers/{name}/uploads/{upload}  a part of it; also HEAD, DELETE
+//	POST /buckets/events                events of an object store, in the form of S3
 //	POST /fhir/{dataset}                one resource or Bundle; ?supplier= by an operator
 //	POST /suppliers                     declare a supplier (JSON, supplier.Supplier); ?replace=1: anew
 //	GET  /suppliers                     all that were declared
@@ -49,7 +50,7 @@
 // Below /fhir errors are answered as OperationOutcome. docs/import.md is about that part.
 //
 // Who sends a bearer token is a supplier or an operator; who sends none is an operator if it asks from
-// this machine, unless [Auth] demands tokens. A supplier may use what is about imports, uploads, /fhir and /spool,
+// this machine, unless [Auth] demands tokens. A supplier may use what is about imports, uploads, buckets, /fhir and /spool,
 // and sees its own only: what is others' is not there. All else is for operators. Requests that browsers send on behalf
 // of other sites are refused.
 //

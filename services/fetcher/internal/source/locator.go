@@ -43,6 +43,7 @@ type Locator struct {
 	Path   RawPath `json:"path,omitempty"`   // within the folder, or absolute
 	Spool  RawPath `json:"spool,omitempty"`  // within the spool's folder
 	URL    string  `json:"url,omitempty"`
+	Object *Object `json:"object,omitempty"`
 
 	Headers   []fhirmsg.Header `json:"headers,omitempty"`   // of requests
 	Home      string           `json:"home,omitempty"`      // the origin that the headers were given for; "": the URL's
