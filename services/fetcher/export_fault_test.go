@@ -90,7 +90,7 @@ func TestExportFails(t *testing.T) {
 		{"no such place, as another server says it", []exporttest.Answer{answer(404, "", "<html>"), answer(404, "", "<html>")}, nil, "asked for the export, the server answered 404"},
 		{"no status URL", []exporttest.Answer{answer(202, "", "")}, nil, "asked for the export, the server answered 202 without Content-Location"},
 		{"a status URL of another kind", []exporttest.Answer{{Status: 202, Header: map[string]string{"Content-Location": "file:///secret"}}}, nil, "no http or https URL"},
-		{"a redirect of the kick-off to nowhere", []exporttest.Answer{{Status: 302}}, nil, "a redirect that leads nowhere"},
+		{"a redirect of the kick-off to nowhere", []exporttest.Answer{{Status: 302, Header: map[string]string{"Location": "file:///secret"}}}, nil, "a redirect to what is not an http or https URL"},
 		{"busy for ever", many[:0:0], many, "for a day nothing else was had from the server: asked how far the export is, the server answered 503"},
 		{"not begun for ever", many, nil, "asked for the export, the server answered 503"},
 		{"no token for ever", nil, []exporttest.Answer{answer(401, "", ""), answer(401, "", ""), answer(401, "", "")}, "asked how far the export is, the server answered 401"},
