@@ -35,7 +35,7 @@ func (b bucketed) Request(ctx context.Context, req fhirmsg.ImportRequest) error 
 	if err != nil || state != ledger.StateAccepted {
 		return err
 	}
-	return dropped{b.ledger, b.deps.Bus}.Request(ctx, req)
+	return requests{b.ledger, b.deps.Bus}.Request(ctx, req)
 }
 
 // Find implements bucket.Store.

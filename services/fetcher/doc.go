@@ -11,6 +11,9 @@
 // polled; between two polls the request is back in the queue. It is removed from its server by whoever reads the last
 // file, or else by any fetcher, which look for what is left over.
 //
+// What suppliers publish over NATS becomes imports here too; see internal/delivery. Requests that
+// they publish are held to their policies.
+//
 // A file that cannot be read, or not to its end, fails with a reason; its import goes on with
 // the others. A file that changed since its first chunk fails too: lines of two states of a
 // file are never mixed.
