@@ -27,7 +27,7 @@ func capabilities(url, tokenURL string) map[string]any {
 		"format":      []string{"json"},
 		"rest": []map[string]any{{
 			"mode":          "server",
-			"documentation": "$import takes the ping and pull form (exportUrl with exportType static; dynamic is not offered) and the manifest form, and answers by the asynchronous pattern.",
+			"documentation": "$import takes the ping and pull form (exportUrl with exportType dynamic, by which the export is asked for, or static) and the manifest form, and answers by the asynchronous pattern.",
 			"security":      security(tokenURL),
 			"operation":     []map[string]any{{"name": "import", "definition": importDefinition}},
 		}},

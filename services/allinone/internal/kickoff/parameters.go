@@ -10,7 +10,7 @@ import (
 // parameter is one of a Parameters resource.
 type parameter struct {
 	Name  string
-	Value string // of any type that is a string in JSON, or true or false
+	Value string // see valueText
 	Part  parameters
 }
 
@@ -31,12 +31,29 @@ func (p *parameter) UnmarshalJSON(raw []byte) error {
 				return err
 			}
 		case strings.HasPrefix(member, "value"):
-			if json.Unmarshal(value, &p.Value) != nil && member == "valueBoolean" {
-				p.Value = string(value)
-			} // what else is no string is nothing that is read here
+			p.Value = valueText(value)
 		}
 	}
 	return nil
+}
+
+// valueText is a value that has a simple type, or the reference of one; "" for others, which are nothing that is read
+// here.
+func valueText(value json.RawMessage) string {
+	var text string
+	var reference struct {
+		Reference string `json:"reference"`
+	}
+	switch {
+	case json.Unmarshal(value, &text) == nil:
+		return text
+	case json.Unmarshal(value, &reference) == nil:
+		return reference.Reference
+	case len(value) > 0 && value[0] != '[':
+		return string(value) // a number, or true or false
+	default:
+		return ""
+	}
 }
 
 type parameters []parameter
