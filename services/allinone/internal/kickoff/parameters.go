@@ -10,7 +10,9 @@ import (
 // parameter is one of a Parameters resource.
 type parameter struct {
 	Name  string
-	Value string // of any type that is a string in JSON
+	Type  string          // of the value, as its member is called: valueUrl
+	Value string          // of any type that is a string in JSON
+	Raw   json.RawMessage // the value, of whatever type
 	Part  parameters
 }
 
@@ -31,7 +33,8 @@ func (p *parameter) UnmarshalJSON(raw []byte) error {
 				return err
 			}
 		case strings.HasPrefix(member, "value"):
-			_ = json.Unmarshal(value, &p.Value) // what is no string is nothing that is read here
+			p.Type, p.Raw = member, value
+			_ = json.Unmarshal(value, &p.Value) // what is no string is read from Raw, if at all
 		}
 	}
 	return nil

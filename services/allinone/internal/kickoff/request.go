@@ -25,11 +25,19 @@ type Request struct {
 	Base    string // of the server that the files come from; "": not said, or no URL of one
 }
 
-// Read reads a request. Errors: [ErrMediaType], and what is wrong with the body, for its sender.
-func Read(contentType string, body []byte) (Request, error) {
+// checkMedia refuses bodies that are not FHIR in JSON.
+func checkMedia(contentType string) error {
 	media, _, err := mime.ParseMediaType(contentType)
 	if err != nil || !slices.Contains([]string{"application/fhir+json", "application/json", "application/json+fhir"}, media) {
-		return Request{}, ErrMediaType
+		return ErrMediaType
+	}
+	return nil
+}
+
+// Read reads a request. Errors: [ErrMediaType], and what is wrong with the body, for its sender.
+func Read(contentType string, body []byte) (Request, error) {
+	if err := checkMedia(contentType); err != nil {
+		return Request{}, err
 	}
 	body = bytes.TrimPrefix(body, []byte("\ufeff"))
 	var form struct {

@@ -1,0 +1,147 @@
+package submission
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/rs/zerolog"
+
+	"github.com/stoker-fhir/stoker/pkg/bus"
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/journal"
+	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/services/writer/operate"
+)
+
+// every is how often is looked for what is to be done, besides when something is asked for.
+const every = 10 * time.Second
+
+// atOnce is how many imports of a supplier are queued at once.
+const atOnce = 100
+
+// Keeper does what was asked for. Its fields stay the caller's to close.
+type Keeper struct {
+	Bus      *bus.Bus
+	Ledger   *ledger.Ledger
+	Journal  journal.Journal
+	Operator *operate.Operator
+	Pool     *pgxpool.Pool
+	Log      zerolog.Logger
+
+	once sync.Once
+	wake chan struct{}
+
+	mu   sync.Mutex
+	busy map[string]bool // suppliers for which something is under way that takes long
+}
+
+func (k *Keeper) init() {
+	k.once.Do(func() { k.wake, k.busy = make(chan struct{}, 1), map[string]bool{} })
+}
+
+// Wake has Run look for what is to be done.
+func (k *Keeper) Wake() {
+	k.init()
+	select {
+	case k.wake <- struct{}{}:
+	default: // it is going to look anyway
+	}
+}
+
+// Run does what is to be done until the context ends, and returns when what is under way has.
+func (k *Keeper) Run(ctx context.Context) {
+	k.init()
+	var running sync.WaitGroup
+	defer running.Wait()
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		if err := k.look(ctx, &running); err != nil && ctx.Err() == nil {
+			k.Log.Warn().Err(err).Msg("submissions cannot be seen to, trying again")
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		case <-k.wake:
+		}
+	}
+}
+
+// look queues what can be, and begins what takes long.
+func (k *Keeper) look(ctx context.Context, running *sync.WaitGroup) error {
+	waiting, err := k.queue(ctx, fhirmsg.ImportID{})
+	if err != nil {
+		return err
+	}
+	withdrawn, err := k.Ledger.Withdrawals(ctx)
+	if err != nil {
+		return err
+	}
+	for _, w := range withdrawn {
+		k.begin(ctx, running, w.Supplier, func() error { return k.undo(ctx, w) })
+	}
+	for _, q := range waiting {
+		k.begin(ctx, running, q.Request.Supplier, func() error {
+			_, err := k.Operator.SetHistory(ctx, q.Dataset, true)
+			return err
+		})
+	}
+	return nil
+}
+
+// begin does something for a supplier, unless something is under way for it: then it is found again.
+func (k *Keeper) begin(ctx context.Context, running *sync.WaitGroup, supplier string, do func() error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.busy[supplier] {
+		return
+	}
+	k.busy[supplier] = true
+	running.Go(func() {
+		err := do()
+		k.mu.Lock()
+		delete(k.busy, supplier)
+		k.mu.Unlock()
+		if err != nil {
+			if ctx.Err() == nil {
+				k.Log.Warn().Err(err).Str("supplier", supplier).Msg("what a submission asks for cannot be done, trying again")
+			}
+			return // at the next look
+		}
+		k.Wake()
+	})
+}
+
+// Queue puts the imports of a submission into the queue, as far as they can be already.
+func (k *Keeper) Queue(ctx context.Context, submission fhirmsg.ImportID) error {
+	_, err := k.queue(ctx, submission)
+	return err
+}
+
+// queue puts imports into the queue, and returns those whose dataset keeps no history yet.
+func (k *Keeper) queue(ctx context.Context, submission fhirmsg.ImportID) (waiting []ledger.Queueable, err error) {
+	list, err := k.Ledger.Queueables(ctx, submission, atOnce)
+	if err != nil {
+		return nil, err
+	}
+	for _, q := range list {
+		if !q.History {
+			waiting = append(waiting, q)
+			continue
+		}
+		msg, err := q.Request.Encode()
+		if err != nil {
+			return nil, err
+		}
+		if err := k.Bus.Publish(ctx, fhirmsg.FetchSubject(q.Request.Supplier), q.Request.MessageID(), msg); err != nil {
+			return nil, err
+		}
+		if err := k.Ledger.Queued(ctx, q.Request.ID); err != nil {
+			return nil, err
+		}
+	}
+	return waiting, nil
+}
