@@ -191,7 +191,7 @@ func (s *submitterOf) outcomes() (files map[string]submissionFile, lines map[str
 // words of the draft, is aborted, and the rows are those from before. Whatever was answered outlives kill -9.
 func TestBulkSubmit(t *testing.T) {
 	t.Parallel()
-	home := t.TempDir()
+	home := pgtest.Dir(t)
 	env, p := up(t, home)
 	s := &submitterOf{t: t, url: strings.TrimPrefix(env[0], "STOKER_URL="), id: "first", baseURL: fileServer(t)}
 	if r := stoker(t, env, "", "supplier", "add", "clinic", "--url-prefix", s.baseURL+"/", "--internal-host", "127.0.0.1", "--submitter", "https://a.example/submitters|clinic"); r.code != 0 {

@@ -50,7 +50,7 @@ func (s *Server) fhirComplete(w http.ResponseWriter, r *http.Request, status led
 		s.failLedger(w, err)
 		return
 	}
-	expires, err := s.expires(r.Context(), status)
+	expires, err := s.reportsUntil(r.Context(), status)
 	if err != nil {
 		s.failLedger(w, err)
 		return
@@ -59,8 +59,8 @@ func (s *Server) fhirComplete(w http.ResponseWriter, r *http.Request, status led
 	reply(w, http.StatusOK, m)
 }
 
-// expires is until when the reports of an import are there.
-func (s *Server) expires(ctx context.Context, status ledger.Status) (time.Time, error) {
+// reportsUntil is until when the reports of an import are there.
+func (s *Server) reportsUntil(ctx context.Context, status ledger.Status) (time.Time, error) {
 	policy, err := s.Ledger.Policy(ctx, status.Import)
 	if err != nil || policy == nil || policy.KeepReportsDays == 0 {
 		return time.Now().Add(reportsFor), err

@@ -159,7 +159,7 @@ func (s *Server) submissionReports(ctx context.Context, m ledger.Submitted, plac
 		}
 		list = append(list, submissionReport{URL: name(kind, p.Index), ManifestURL: m.Manifest, Count: p.Rows, CountSeverity: bySeverity(p.Severities)})
 	}
-	until, err = s.expires(ctx, *status)
+	until, err = s.reportsUntil(ctx, *status)
 	return list, until, err
 }
 

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
@@ -18,6 +17,7 @@ import (
 const (
 	submitter   = "https://a.example/submitters|clinic"
 	submitPath  = "/fhir/$bulk-submit"
+	manifestURL = "https://a.example/m"
 	eventStatus = "http://hl7.org/fhir/event-status"
 	draftStatus = "http://hl7.org/fhir/uv/bulkdata/ValueSet/submission-status"
 )
@@ -66,9 +66,21 @@ func (f *fixture) watched(token string) string {
 	return path
 }
 
-func importOf(name, url string) fhirmsg.ImportID {
+func keyOfSubmission(name string) ledger.SubmissionKey {
 	system, value, _ := strings.Cut(submitter, "|")
-	return ledger.SubmissionKey{Supplier: name, System: system, Submitter: value, Name: "s"}.ImportOf(url)
+	return ledger.SubmissionKey{Supplier: name, System: system, Submitter: value, Name: "s"}
+}
+
+func importOf(name, url string) fhirmsg.ImportID { return keyOfSubmission(name).ImportOf(url) }
+
+// submission is that of a supplier, of one manifest, which is watched.
+func (f *fixture) submission(name string) fhirmsg.ImportID {
+	f.t.Helper()
+	key := keyOfSubmission(name)
+	_, _, err := f.Ledger.Submit(f.t.Context(), ledger.Submit{SubmissionKey: key, Dataset: name, Manifest: manifestURL, MaxOpen: 10, MaxManifests: 10})
+	check(f.t, err)
+	check(f.t, f.Ledger.Watch(f.t.Context(), key.ID(), true))
+	return key.ID()
 }
 
 // imports does what the services do with a manifest of files, of which those that are named failed-… could not be read.
@@ -105,7 +117,7 @@ func TestBulkSubmitErrors(t *testing.T) {
 	common := supplier.Policy{URLPrefixes: []string{"https://a.example/"}, Dataset: "common", Keys: fhirmsg.KeysKeep}
 	shared := f.supplier("clinic-c", common)
 	f.supplier("clinic-d", common)
-	const m = "https://a.example/m"
+	const m = manifestURL
 	f.do(http.MethodPost, submitPath, a, submissionOf("done", manifestAt(m), submissionStatus(eventStatus, "completed")), "Content-Type", typeFHIR)
 	for _, tt := range []struct {
 		name, path, token, contentType, body string
@@ -153,7 +165,7 @@ func TestBulkSubmitQueues(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, Auth{TokensOnly: true})
 	a := f.supplier("clinic-a", supplier.Policy{URLPrefixes: []string{"https://a.example/"}, Base: "https://policy.example/fhir"})
-	const m = "https://a.example/m"
+	const m = manifestURL
 	secret := `{"name":"fileRequestHeader","part":[{"name":"headerName","valueString":"X-Key"},{"name":"headerValue","valueString":"hunter2"}]}`
 	oauth := `{"name":"oauthMetadataUrl","valueUrl":"https://a.example/.well-known/smart-configuration"}`
 	o := f.submits(a, manifestAt(m), secret, oauth)
@@ -163,7 +175,12 @@ func TestBulkSubmitQueues(t *testing.T) {
 	if n := f.requests(); n != 0 {
 		t.Errorf("%d requests before there is a history", n)
 	}
-	_, err := f.Operator.SetHistory(t.Context(), "clinic-a", true)
+	waiting, err := f.Ledger.Queueables(t.Context(), fhirmsg.ImportID{}, 10)
+	if check(t, err); len(waiting) != 1 || waiting[0].Request.Sources[0].Manifest != m || waiting[0].Request.Sources[0].Headers[0].Value != "hunter2" ||
+		waiting[0].Request.Dataset != "clinic-a" || waiting[0].Request.Base != "https://policy.example/fhir" {
+		t.Errorf("%+v", waiting)
+	}
+	_, err = f.Operator.SetHistory(t.Context(), "clinic-a", true)
 	check(t, err)
 	for range 2 {
 		f.submits(a, manifestAt(m), secret)
@@ -172,18 +189,8 @@ func TestBulkSubmitQueues(t *testing.T) {
 	if n := f.requests(); n != 2 {
 		t.Errorf("%d requests of two manifests", n)
 	}
-	if waiting, err := f.Ledger.Queueables(t.Context(), fhirmsg.ImportID{}, 10); err != nil || len(waiting) != 0 {
+	if waiting, err = f.Ledger.Queueables(t.Context(), fhirmsg.ImportID{}, 10); err != nil || len(waiting) != 0 {
 		t.Errorf("%d wait, %v", len(waiting), err)
-	}
-	var got []fhirmsg.ImportRequest
-	_, err = f.Bus.Scan(t.Context(), fhirmsg.StreamFetch, fhirmsg.FetchSubject("clinic-a"), func(m bus.Message) error {
-		req, err := fhirmsg.DecodeImportRequest(m.Data)
-		got = append(got, req)
-		return err
-	})
-	check(t, err)
-	if len(got) != 2 || got[0].Sources[0].Manifest != m || got[0].Sources[0].Headers[0].Value != "hunter2" || got[0].Dataset != "clinic-a" || got[0].Base != "https://policy.example/fhir" {
-		t.Errorf("%+v", got)
 	}
 }
 
