@@ -213,7 +213,7 @@ func TestBulkSubmit(t *testing.T) {
 	s.url = strings.TrimPrefix(env[0], "STOKER_URL=")
 	files, lines, body := s.outcomes()
 	for key, want := range map[string][]string{
-		"/1/files-1.ndjson":    {"imported in part", "/good: 2 lines were read, 2 resources stored", "/missing.ndjson: the server answered 404 Not Found", "/gone: 1 lines were read, 1 resources stored"},
+		"/1/files-1.ndjson":    {"imported in part", "/good: 2 lines were read, 2 resources stored", "missing.ndjson: open: the server answered 404 Not Found", "/gone: 1 lines were read, 1 resources stored"},
 		"/2/files-1.ndjson":    {"undone, since another manifest took its place"},
 		"/3/files-1.ndjson":    {"The manifest was imported", "/broken.ndjson: 2 lines were read, 1 resources stored"},
 		"/3/rejected-1.ndjson": {`/broken.ndjson, line 1`, `/line","valueDecimal":1`, `/offset","valueDecimal":0`},

@@ -3,6 +3,8 @@ package kickoff
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -173,4 +175,35 @@ func FuzzReadSubmit(f *testing.F) {
 			t.Error("what the database does not take")
 		}
 	})
+}
+
+// TestDocumented: the requests of docs/bulk-submit.md are taken.
+func TestDocumented(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "docs", "bulk-submit.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := 0
+	for _, call := range strings.Split(string(content), "curl -i https://stoker.example.org/fhir/")[1:] {
+		_, body, _ := strings.Cut(call, "-d '")
+		body, _, _ = strings.Cut(body, "'\n")
+		if strings.HasPrefix(call, `\$bulk-submit-status `) {
+			_, _, err = ReadSubmitStatus("application/fhir+json", []byte(body))
+		} else {
+			_, err = ReadSubmit("application/fhir+json", []byte(body))
+		}
+		if err != nil {
+			t.Errorf("%v:\n%s", err, call)
+		}
+		taken++
+	}
+	if taken != 4 {
+		t.Errorf("%d requests", taken)
+	}
+	for name := range submitParameters {
+		if !strings.Contains(string(content), "`"+name+"`") {
+			t.Errorf("docs/bulk-submit.md lacks the parameter %s", name)
+		}
+	}
 }
