@@ -60,13 +60,13 @@ const toleratedAfter = 10 * time.Second
 // IsReported reports whether what was found in an import that ended is in the ledger, since it comes by a queue of its own. What is
 // still missing long after the end is given up.
 func (l *Ledger) IsReported(ctx context.Context, id fhirmsg.ImportID) (reported bool, err error) {
-	err = l.pool.QueryRow(ctx, `SELECT i.ended < clock_timestamp() - $2::interval
-			OR r.rejects >= t.lines_rejected + t.rejected
+	// The sums only where they count: the status of a submission asks for that of all its manifests.
+	err = l.pool.QueryRow(ctx, `SELECT CASE WHEN i.ended < clock_timestamp() - $2::interval THEN true ELSE (
+			SELECT r.rejects >= t.lines_rejected + t.rejected
 				AND (t.issues = 0 OR r.rejects + r.tolerated > t.lines_rejected + t.rejected OR i.ended < clock_timestamp() - $3::interval)
-		FROM stoker.import i, stoker.totals(i.id) t,
-			LATERAL (SELECT count(*) FILTER (WHERE NOT stored) AS rejects, count(*) FILTER (WHERE stored) AS tolerated
-				FROM stoker.reject WHERE import = i.id) r
-		WHERE i.id = $1`, [16]byte(id), lateAfter, toleratedAfter).Scan(&reported)
+			FROM stoker.totals(i.id) t,
+				(SELECT count(*) FILTER (WHERE NOT stored) AS rejects, count(*) FILTER (WHERE stored) AS tolerated FROM stoker.reject WHERE import = i.id) r) END
+		FROM stoker.import i WHERE i.id = $1`, [16]byte(id), lateAfter, toleratedAfter).Scan(&reported)
 	if err != nil {
 		return false, fmt.Errorf("what was reported of import %s: %w", id, notFound(err))
 	}
