@@ -31,6 +31,10 @@ func newBus(t *testing.T, limits Limits) *Bus {
 	if err := b.Apply(t.Context(), []string{"Patient", "Observation"}, limits); err != nil {
 		t.Fatal(err)
 	}
+	chunks := fhirmsg.SupplierConsumer("a")
+	if _, err := b.js.CreateConsumer(t.Context(), chunks.Stream, consumerConfig(chunks)); err != nil {
+		t.Fatal(err)
+	}
 	return b
 }
 
@@ -51,8 +55,9 @@ func consume(t *testing.T, b *Bus, opts ConsumeOptions, handle func(ctx context.
 	}
 }
 
+// chunks are those of supplier a.
 func chunks() ConsumeOptions {
-	return ConsumeOptions{Stream: fhirmsg.StreamChunks, Consumer: fhirmsg.ConsumerParser, Grace: 5 * time.Second}
+	return ConsumeOptions{Stream: fhirmsg.StreamChunks, Consumer: fhirmsg.SupplierConsumer("a").Name, Grace: 5 * time.Second}
 }
 
 func (b *Bus) waiting(t *testing.T, stream string) uint64 {

@@ -84,7 +84,7 @@ func (b *Bus) Consume(ctx context.Context, opts ConsumeOptions, handle Handler) 
 			consumer, err = b.js.Consumer(ctx, opts.Stream, opts.Consumer)
 		}
 		if err == nil {
-			first, err = next(ctx, consumer)
+			first, err = next(ctx, consumer, idleWait)
 		}
 		if err == nil && first != nil {
 			failures = 0
@@ -108,9 +108,9 @@ func (b *Bus) Consume(ctx context.Context, opts ConsumeOptions, handle Handler) 
 	}
 }
 
-// next waits for a message. None and no error is idleness.
-func next(ctx context.Context, consumer jetstream.Consumer) (jetstream.Msg, error) {
-	wait, cancel := context.WithTimeout(ctx, idleWait)
+// next waits for a message, for so long. None and no error is idleness.
+func next(ctx context.Context, consumer jetstream.Consumer, idle time.Duration) (jetstream.Msg, error) {
+	wait, cancel := context.WithTimeout(ctx, idle)
 	defer cancel()
 	msg, err := consumer.Next(jetstream.FetchContext(wait))
 	if err != nil && (wait.Err() != nil || errors.Is(err, nats.ErrTimeout)) {

@@ -4,15 +4,22 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 )
 
 // Backlog returns, for each consumer of a stream, by its subject, how many messages wait to
-// be acknowledged. Those of replays do not count: what they read was delivered before.
+// be acknowledged. Those of replays do not count: what they read was delivered before. A stream
+// that lets go of what is acknowledged has one number, for all its subjects.
 func (b *Bus) Backlog(ctx context.Context, streamName string) (map[string]uint64, error) {
 	stream, err := b.js.Stream(ctx, streamName)
 	if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", streamName, err)
+	}
+	info := stream.CachedInfo()
+	if info.Config.Retention == jetstream.WorkQueuePolicy && len(info.Config.Subjects) > 0 {
+		return map[string]uint64{info.Config.Subjects[0]: info.State.Msgs}, nil
 	}
 	left := map[string]uint64{}
 	list := stream.ListConsumers(ctx)

@@ -25,12 +25,12 @@ func (b *Bus) Apply(ctx context.Context, resourceTypes []string, limits Limits) 
 	if err := b.applyLarge(ctx); err != nil {
 		return fmt.Errorf("object store %s: %w", largeBucket, err)
 	}
-	existing, err := b.consumerNames(ctx)
+	existing, err := b.consumerFilters(ctx)
 	if err != nil {
 		return err
 	}
 	for _, c := range fhirmsg.Consumers(resourceTypes) {
-		if existing[c.Name] {
+		if filter, ok := existing[c.Name]; ok && filter == c.Filter {
 			continue
 		}
 		if _, err := b.js.CreateOrUpdateConsumer(ctx, c.Stream, consumerConfig(c)); err != nil {
@@ -102,25 +102,27 @@ func consumerConfig(c fhirmsg.Consumer) jetstream.ConsumerConfig {
 		AckWait:       c.AckWait,
 		MaxDeliver:    -1, // Invariant 5: only data errors give a message up.
 		MaxAckPending: 4096,
+
+		InactiveThreshold: c.Inactive,
 	}
 }
 
-// consumerNames lists what exists with one call per stream, since creating well over a
+// consumerFilters lists what exists with one call per stream, since creating well over a
 // hundred consumers that exist already would make every start slow.
-func (b *Bus) consumerNames(ctx context.Context) (map[string]bool, error) {
-	names := map[string]bool{}
+func (b *Bus) consumerFilters(ctx context.Context) (map[string]string, error) {
+	filters := map[string]string{}
 	for _, s := range fhirmsg.Streams() {
 		stream, err := b.js.Stream(ctx, s.Name)
 		if err != nil {
 			return nil, fmt.Errorf("stream %s: %w", s.Name, err)
 		}
-		list := stream.ConsumerNames(ctx)
-		for name := range list.Name() {
-			names[name] = true
+		list := stream.ListConsumers(ctx)
+		for info := range list.Info() {
+			filters[info.Name] = info.Config.FilterSubject
 		}
 		if err := list.Err(); err != nil && !errors.Is(err, jetstream.ErrEndOfData) {
 			return nil, fmt.Errorf("consumers of %s: %w", s.Name, err)
 		}
 	}
-	return names, nil
+	return filters, nil
 }

@@ -22,13 +22,13 @@ type Stream struct {
 	MaxBytes int64 // the default; 0 is without limit
 }
 
-// Consumer is a durable pull consumer with explicit acknowledgement, unlimited deliveries
-// and no inactivity limit.
+// Consumer is a durable pull consumer with explicit acknowledgement and unlimited deliveries.
 type Consumer struct {
-	Stream  string
-	Name    string
-	Filter  string
-	AckWait time.Duration
+	Stream   string
+	Name     string
+	Filter   string
+	AckWait  time.Duration
+	Inactive time.Duration // it goes when nobody asked it for messages for so long; 0 is never
 }
 
 // AckWait is how long a message may be in hand without a sign of life.
@@ -69,6 +69,18 @@ const (
 	ConsumerStatements = "ledger-statements"
 )
 
+// noSupplier is no name of a supplier, so nothing is published for it.
+const noSupplier = "-"
+
+// SupplierConsumer is the consumer of one supplier's chunks. Whoever parses makes it when there are
+// some, so that suppliers are served in turn; while there are none it may be missing.
+func SupplierConsumer(supplier string) Consumer {
+	return Consumer{
+		Stream: StreamChunks, Name: ConsumerParser + "-" + supplier, Filter: ChunkSubject(supplier),
+		AckWait: AckWait, Inactive: time.Hour,
+	}
+}
+
 // WriterConsumer is the name of the consumer of one resource type, for all datasets.
 func WriterConsumer(resourceType string) string { return "writer-" + resourceType }
 
@@ -81,11 +93,14 @@ func ReplayConsumer(replay ImportID, resourceType string) string {
 }
 
 // Consumers are the consumers of the pipeline. All resource types have one from the
-// beginning, so that what is acknowledged is known for each before anything is trimmed.
+// beginning, so that what is acknowledged is known for each before anything is trimmed. Those
+// of suppliers come and go; see [SupplierConsumer]. The parser's is what all chunks came by
+// before there were any: it stays, for nothing, since an older service makes it anew
+// where it is missing, and it would be in the way.
 func Consumers(resourceTypes []string) []Consumer {
 	consumers := []Consumer{
 		{Stream: StreamFetch, Name: ConsumerFetcher, Filter: SubjectFetch + ".*", AckWait: AckWait},
-		{Stream: StreamChunks, Name: ConsumerParser, Filter: SubjectChunk + ".*", AckWait: AckWait},
+		{Stream: StreamChunks, Name: ConsumerParser, Filter: ChunkSubject(noSupplier), AckWait: AckWait},
 		{Stream: StreamRejects, Name: ConsumerRejects, Filter: SubjectReject + ".*", AckWait: AckWait},
 		{Stream: StreamStatements, Name: ConsumerStatements, Filter: SubjectStatement + ".*", AckWait: AckWait},
 	}

@@ -93,7 +93,7 @@ func (f *fetcher) published(t *testing.T, files int) (content []string, headers 
 	var all []fhirmsg.Chunk
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	f.deps.Bus.Consume(ctx, bus.ConsumeOptions{Stream: fhirmsg.StreamChunks, Consumer: fhirmsg.ConsumerParser, Workers: 1, Grace: time.Second},
+	f.deps.Bus.ConsumeChunks(ctx, bus.ConsumeOptions{Workers: 1, Grace: time.Second},
 		func(_ context.Context, messages []bus.Message) error {
 			for _, m := range messages {
 				c, err := fhirmsg.DecodeChunk(m.Data, nil)

@@ -45,8 +45,8 @@ func Run(ctx context.Context, cfg Config, d Deps) error {
 	for range cfg.workers() {
 		p.converters <- &converter{parser: convert.New(convert.Options{})}
 	}
-	d.Bus.Consume(ctx, bus.ConsumeOptions{
-		Stream: fhirmsg.StreamChunks, Consumer: fhirmsg.ConsumerParser, Workers: cfg.workers(), Grace: grace,
+	d.Bus.ConsumeChunks(ctx, bus.ConsumeOptions{
+		Workers: cfg.workers(), Grace: grace,
 		OnRetry: func(error) { d.Metrics.Retry() },
 	}, p.handle)
 	return nil
