@@ -53,6 +53,7 @@ type Submission struct {
 var (
 	ErrNoSubmission     = errors.New("there is no such submission")
 	ErrSubmissionClosed = errors.New("the submission is closed")
+	ErrOtherDataset     = errors.New("the submission delivers into another dataset")
 	ErrNoManifest       = errors.New("the submission has no such manifest")
 	ErrReplaced         = errors.New("the manifest was replaced before")
 	ErrNoHistory        = errors.New("the dataset kept no history when the manifest was imported, so it cannot be undone")
@@ -147,7 +148,7 @@ func openSubmission(ctx context.Context, tx pgx.Tx, s Submit) (Submission, error
 		return sub, err
 	}
 	if sub.Dataset != s.Dataset {
-		return sub, fmt.Errorf("it delivers into dataset %s: %w", sub.Dataset, ErrSubmissionClosed)
+		return sub, fmt.Errorf("it is of dataset %s: %w", sub.Dataset, ErrOtherDataset)
 	}
 	if s.Draft && !sub.Draft {
 		sub.Draft = true

@@ -112,7 +112,7 @@ func TestSubmission(t *testing.T) {
 	l.do(adds("d"), ErrSubmissionClosed)
 	l.do(says(SubmissionStopped), ErrSubmissionClosed)
 	l.do(says(SubmissionOpen), ErrSubmissionClosed)
-	l.do(submit(func(s *Submit) { s.Dataset, s.Manifest = "other", "c" }), ErrSubmissionClosed)
+	l.do(submit(func(s *Submit) { s.Dataset, s.Manifest = "other", "c" }), ErrOtherDataset)
 
 	sub, err := l.Submission(t.Context(), key.ID())
 	check(t, err)

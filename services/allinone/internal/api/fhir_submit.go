@@ -16,7 +16,7 @@ import (
 // Limits of $bulk-submit.
 const (
 	maxSubmissions  = 16    // of a supplier that are neither completed nor stopped
-	maxManifests    = 1_000 // of a submission
+	maxManifests    = 1_000 // of a submission, and imports of a supplier that have not ended when one more is submitted
 	retrySubmission = 60    // after how many seconds another submission may be begun
 )
 
@@ -116,7 +116,7 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request, asked kickoff.Su
 			fail(w, http.StatusUnprocessableEntity, err)
 			return ledger.Submit{}, false
 		}
-		if !s.mayKeepHistory(w, r, name, req.Dataset) {
+		if !s.mayKeepHistory(w, r, name, req.Dataset) || !s.hasRoom(w, r) {
 			return ledger.Submit{}, false
 		}
 	}
@@ -149,12 +149,31 @@ func (s *Server) mayKeepHistory(w http.ResponseWriter, r *http.Request, supplier
 	return true
 }
 
+// hasRoom reports whether the caller may have one more import. Those that its policy does not allow at once wait for their
+// turn, but not any number. Ok is false when an answer was given.
+func (s *Server) hasRoom(w http.ResponseWriter, r *http.Request) (ok bool) {
+	c := callerOf(r)
+	if c.isOperator() {
+		return true
+	}
+	open, err := s.Ledger.OpenImports(r.Context(), c.name())
+	if err != nil {
+		s.failLedger(w, err)
+		return false
+	}
+	if open >= maxManifests {
+		tooMany(w, retrySubmission, fmt.Sprintf("%d imports of supplier %s have not ended, which is as many as may wait", open, c.name()))
+		return false
+	}
+	return true
+}
+
 // failSubmission answers with what an error about a submission means.
 func (s *Server) failSubmission(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, ledger.ErrNoSubmission), errors.Is(err, ledger.ErrNoManifest):
 		fail(w, http.StatusNotFound, err)
-	case errors.Is(err, ledger.ErrSubmissionClosed), errors.Is(err, ledger.ErrReplaced):
+	case errors.Is(err, ledger.ErrSubmissionClosed), errors.Is(err, ledger.ErrReplaced), errors.Is(err, ledger.ErrOtherDataset):
 		fail(w, http.StatusConflict, err)
 	case errors.Is(err, ledger.ErrNoHistory), errors.Is(err, ledger.ErrManyManifests):
 		fail(w, http.StatusUnprocessableEntity, err)
@@ -179,7 +198,7 @@ func submitted(asked kickoff.Submission, sub ledger.Submission, known bool) oper
 		tell("information", "informational", text, sub.ImportOf(asked.Manifest))
 	}
 	if asked.Replaces != "" {
-		tell("information", "informational", "what import %s brought is undone", sub.ImportOf(asked.Replaces))
+		tell("information", "informational", "what import %s brought is being undone", sub.ImportOf(asked.Replaces))
 	}
 	tell("information", "informational", "the submission is %s", sub.State)
 	if len(asked.OAuth) > 0 {

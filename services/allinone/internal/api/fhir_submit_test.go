@@ -158,6 +158,14 @@ func TestBulkSubmitErrors(t *testing.T) {
 	if got.status != http.StatusTooManyRequests || got.issue() != "throttled" || got.header.Get("Retry-After") == "" {
 		t.Errorf("one submission too many: %d %s, Retry-After %q", got.status, got.body, got.header.Get("Retry-After"))
 	}
+	f.accepted("clinic-a")
+	_, err := f.Store.Pool.Exec(t.Context(), `INSERT INTO stoker.import (id, issued, supplier, dataset, pins, request, state)
+		SELECT gen_random_uuid(), issued, supplier, dataset, pins, request, state FROM stoker.import, generate_series(1, $1) WHERE supplier = 'clinic-a'`, maxManifests)
+	check(t, err)
+	got = f.do(http.MethodPost, submitPath, a, submissionOf("s", manifestAt(m+"3")), "Content-Type", typeFHIR)
+	if got.status != http.StatusTooManyRequests || !strings.Contains(got.body, "may wait") {
+		t.Errorf("one import too many: %d %s", got.status, got.body)
+	}
 }
 
 // TestBulkSubmitQueues: a manifest is one import request, however often it is sent; once its dataset keeps a history.
