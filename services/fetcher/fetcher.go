@@ -117,19 +117,8 @@ func (f *fetcher) handle(ctx context.Context, messages []bus.Message) error {
 }
 
 func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
-	definitions, err := fhirdef.Load(fhirmsg.FHIRVersionR4)
+	imp, err := Accept(ctx, f.journal, req)
 	if err != nil {
-		return err
-	}
-	// One that was accepted before, and lost with the database, keeps its version.
-	if err := f.journal.Accepted(ctx, req.ID); err != nil {
-		return err
-	}
-	imp, _, err := f.ledger.Accept(ctx, req, rules, definitions.Checksum)
-	if err != nil {
-		return err
-	}
-	if err := f.journal.Import(ctx, imp.ID); err != nil {
 		return err
 	}
 	// An import that was refused, paused or cancelled, or is being stored already, is not fetched.

@@ -208,9 +208,6 @@ func TestBulkSubmit(t *testing.T) {
 	s.submit(s.ballot("/2"))
 	s.waitUntil("2 of 2 manifests done")
 	s.submit(s.ballot("/3") + `,{"name":"replacesManifestUrl","valueUrl":"` + s.baseURL + `/2"}` + says("http://hl7.org/fhir/event-status", "completed"))
-	p.kill()
-	env, p = up(t, home)
-	s.url = strings.TrimPrefix(env[0], "STOKER_URL=")
 	files, lines, body := s.outcomes()
 	for key, want := range map[string][]string{
 		"/1/files-1.ndjson":    {"imported in part", "/good: 2 lines were read, 2 resources stored", "missing.ndjson: open: the server answered 404 Not Found", "/gone: 1 lines were read, 1 resources stored"},
@@ -252,6 +249,9 @@ func TestBulkSubmit(t *testing.T) {
 	// As the draft's provider takes one manifest back: by one without files in its place.
 	s.submit(s.draft("/empty") + `,{"name":"replacesManifestUrl","valueString":"` + s.baseURL + `/1"}` + says(draft, "in-progress"))
 	s.submit(says(draft, "aborted"))
+	p.kill()
+	env, p = up(t, home)
+	s.url, database = strings.TrimPrefix(env[0], "STOKER_URL="), databaseURL(t, env)
 	_, lines, body = s.outcomes()
 	if !strings.Contains(lines["/2/files-1.ndjson"], "undone, since its submission was stopped") || !strings.Contains(body, `"extension":{"submissionId":"second"}`) {
 		t.Errorf("%s: %v", body, lines)

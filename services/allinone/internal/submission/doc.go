@@ -4,7 +4,7 @@
 // What is to be done is in the ledger before a request is answered, and every step may be repeated. So a process
 // may be killed at any moment, and several may do the same at the same time. A manifest is
 //
-//	submitted → queued, once its dataset keeps every version → an import like any other
+//	submitted → accepted, once its dataset keeps every version → queued → an import like any other
 //	withdrawn → its import cancelled, then discarded, its retries too → undone
 //
 // What takes long, as undoing a large import does, is done one after the other for each supplier, and beside

@@ -2,6 +2,9 @@ package submission
 
 import (
 	"context"
+	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,6 +15,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/journal"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/services/fetcher"
 	"github.com/stoker-fhir/stoker/services/writer/operate"
 )
 
@@ -72,13 +76,10 @@ func (k *Keeper) Run(ctx context.Context) {
 
 // look queues what can be, and begins what takes long.
 func (k *Keeper) look(ctx context.Context, running *sync.WaitGroup) error {
-	waiting, err := k.queue(ctx, fhirmsg.ImportID{})
-	if err != nil {
-		return err
-	}
+	waiting, queueErr := k.queue(ctx, fhirmsg.ImportID{})
 	withdrawn, err := k.Ledger.Withdrawals(ctx)
 	if err != nil {
-		return err
+		return errors.Join(queueErr, err)
 	}
 	for _, w := range withdrawn {
 		k.begin(ctx, running, w.Supplier, func() error { return k.undo(ctx, w) })
@@ -89,7 +90,7 @@ func (k *Keeper) look(ctx context.Context, running *sync.WaitGroup) error {
 			return err
 		})
 	}
-	return nil
+	return queueErr
 }
 
 // begin does something for a supplier, unless something is under way for it: then it is found again.
@@ -121,27 +122,39 @@ func (k *Keeper) Queue(ctx context.Context, submission fhirmsg.ImportID) error {
 	return err
 }
 
-// queue puts imports into the queue, and returns those whose dataset keeps no history yet.
+// queue puts imports into the queue, and returns those whose dataset keeps no history yet. They are accepted before, in the order in
+// which they were submitted, so that of two with the same resource the later one wins, whoever fetches them.
 func (k *Keeper) queue(ctx context.Context, submission fhirmsg.ImportID) (waiting []ledger.Queueable, err error) {
 	list, err := k.Ledger.Queueables(ctx, submission, atOnce)
 	if err != nil {
 		return nil, err
 	}
+	failed := map[string]error{} // by supplier, whose later ones have to wait
 	for _, q := range list {
-		if !q.History {
+		supplier := q.Request.Supplier
+		switch {
+		case failed[supplier] != nil:
+		case !q.History:
 			waiting = append(waiting, q)
-			continue
-		}
-		msg, err := q.Request.Encode()
-		if err != nil {
-			return nil, err
-		}
-		if err := k.Bus.Publish(ctx, fhirmsg.FetchSubject(q.Request.Supplier), q.Request.MessageID(), msg); err != nil {
-			return nil, err
-		}
-		if err := k.Ledger.Queued(ctx, q.Request.ID); err != nil {
-			return nil, err
+		default:
+			if err := k.queueOne(ctx, q.Request); err != nil {
+				failed[supplier] = err
+			}
 		}
 	}
-	return waiting, nil
+	return waiting, errors.Join(slices.Collect(maps.Values(failed))...)
+}
+
+func (k *Keeper) queueOne(ctx context.Context, req fhirmsg.ImportRequest) error {
+	if _, err := fetcher.Accept(ctx, k.Journal, req); err != nil {
+		return err
+	}
+	msg, err := req.Encode()
+	if err != nil {
+		return err
+	}
+	if err := k.Bus.Publish(ctx, fhirmsg.FetchSubject(req.Supplier), req.MessageID(), msg); err != nil {
+		return err
+	}
+	return k.Ledger.Queued(ctx, req.ID)
 }

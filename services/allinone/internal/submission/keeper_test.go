@@ -127,6 +127,15 @@ func TestQueues(t *testing.T) {
 	if check(t, f.Queue(t.Context(), key("b").ID())); f.queued() != 4 {
 		t.Error("not queued at once")
 	}
+	var accepted []time.Time
+	for _, m := range f.manifests("a") {
+		s, err := f.Ledger.Progress(t.Context(), m.Import)
+		check(t, err)
+		accepted = append(accepted, s.Issued)
+	}
+	if len(accepted) != 2 || !accepted[0].Before(accepted[1]) {
+		t.Errorf("the first one does not come before the second: %v", accepted)
+	}
 	since, err := f.Ledger.HistorySince(t.Context(), "a")
 	if check(t, err); since.IsZero() {
 		t.Error("dataset a keeps no history")
@@ -144,16 +153,17 @@ func TestUndoes(t *testing.T) {
 	}
 	replaced, stopped := f.accept("a", "https://a/1"), f.accept("a", "https://a/2")
 	f.submit("a", "https://a/4", "https://a/1", "")
+	f.submit("a", "https://a/5", "https://a/3", "") // which nobody has accepted
 	f.runs()
-	f.eventually("the replaced one to be undone", func() bool { return f.manifests("a")[0].Undone })
+	f.eventually("the replaced ones to be undone", func() bool { return f.manifests("a")[0].Undone && f.manifests("a")[2].Undone })
 	discarded := func(id fhirmsg.ImportID) bool {
 		t.Helper()
 		is, err := f.Ledger.IsDiscarded(t.Context(), id, ledger.AllFiles)
 		check(t, err)
 		return is
 	}
-	if m := f.manifests("a"); m[0].State != ledger.StateCancelled || m[1].State != ledger.StateAccepted || !discarded(replaced) || discarded(stopped) {
-		t.Errorf("one of three replaced: %+v", m)
+	if m := f.manifests("a"); m[0].State != ledger.StateCancelled || m[1].State != ledger.StateAccepted || m[2].State != "" || !discarded(replaced) || discarded(stopped) {
+		t.Errorf("two of three replaced: %+v", m)
 	}
 	f.submit("a", "", "", ledger.SubmissionStopped)
 	f.Wake()
@@ -163,7 +173,7 @@ func TestUndoes(t *testing.T) {
 	if !discarded(stopped) {
 		t.Error("what was stopped is not discarded")
 	}
-	f.accept("a", "https://a/3") // whose request was in the queue
+	f.accept("a", "https://a/3") // by a fetcher that had the request
 	for _, m := range f.manifests("a") {
 		if m.Problem != "" || m.State != ledger.StateCancelled && m.State != "" {
 			t.Errorf("%+v", m)
