@@ -26,9 +26,9 @@ func report(severity, code, text, diagnostics string, extensions ...extension) (
 	return Report{severity, b}, nil
 }
 
-// Report is what became of a file. stored is how many of its resources the store has since, deletions included.
-func (f FileStatus) Report(id fhirmsg.ImportID, stored int64) (Report, error) {
-	severity, code, text := "information", "informational", fmt.Sprintf("%d lines were read, %d resources stored", f.Lines, stored)
+// Report is what became of a file and its resources.
+func (f FileStatus) Report(id fhirmsg.ImportID, counts FileCounts) (Report, error) {
+	severity, code, text := "information", "informational", fmt.Sprintf("%d lines were read: %s", f.Lines, counts)
 	switch {
 	case f.State == "failed" && f.Lines > 0:
 		severity, code, text = "error", "incomplete", f.Reason+"; before, "+text

@@ -72,3 +72,49 @@ func (l *Ledger) IsReported(ctx context.Context, id fhirmsg.ImportID) (reported 
 	}
 	return reported, nil
 }
+
+// FileCounts says what became of the resources of a file.
+type FileCounts struct {
+	Stored   int64 // that the store has since: inserted, updated or unchanged
+	Deleted  int64
+	Stale    int64 // older than what was there
+	Skipped  int64 // incomplete, and not put in the place of a full one
+	Rejected int64 // lines among them
+	Undone   int64 // discarded or cancelled
+}
+
+// FileCounts returns that for each file of an import of which anything was read.
+func (l *Ledger) FileCounts(ctx context.Context, id fhirmsg.ImportID) (map[int32]FileCounts, error) {
+	rows, err := l.pool.Query(ctx, `SELECT file, coalesce(w.stored, 0), coalesce(w.deleted, 0), coalesce(w.stale, 0), coalesce(w.skipped, 0),
+			coalesce(w.rejected, 0) + coalesce(p.rejected, 0), coalesce(w.undone, 0)
+		FROM (SELECT file, sum(inserted + updated + unchanged)::bigint AS stored, sum(deleted)::bigint AS deleted, sum(stale)::bigint AS stale,
+				sum(skipped)::bigint AS skipped, sum(rejected)::bigint AS rejected, sum(discarded + cancelled)::bigint AS undone
+			FROM stoker.written WHERE import = $1 GROUP BY file) w
+		FULL JOIN (SELECT file, sum(rejected + entries_rejected)::bigint AS rejected FROM stoker.parsed WHERE import = $1 GROUP BY file) p USING (file)`, [16]byte(id))
+	if err != nil {
+		return nil, fmt.Errorf("resources of files of import %s: %w", id, err)
+	}
+	counts := map[int32]FileCounts{}
+	var file int32
+	var c FileCounts
+	if _, err := pgx.ForEachRow(rows, []any{&file, &c.Stored, &c.Deleted, &c.Stale, &c.Skipped, &c.Rejected, &c.Undone}, func() error { counts[file] = c; return nil }); err != nil {
+		return nil, fmt.Errorf("resources of files of import %s: %w", id, err)
+	}
+	return counts, nil
+}
+
+// String is the counts in words: what is 0 is left out, but for what was stored.
+func (c FileCounts) String() string {
+	text := fmt.Sprintf("%d resources stored", c.Stored)
+	for _, more := range []struct {
+		n    int64
+		what string
+	}{
+		{c.Deleted, "deleted"}, {c.Stale, "older than what was there"}, {c.Skipped, "incomplete and skipped"}, {c.Rejected, "rejected"}, {c.Undone, "discarded or cancelled"},
+	} {
+		if more.n > 0 {
+			text += fmt.Sprintf(", %d %s", more.n, more.what)
+		}
+	}
+	return text
+}

@@ -312,6 +312,10 @@ func TestIsReported(t *testing.T) {
 	s.Rejected, s.Issues = 1, 1
 	check(t, l.RecordParsed(t.Context(), []fhirmsg.Statement{s}))
 	l.recordWritten(t, writtenBatch(imp, "Patient", 1))
+	counts, err := l.FileCounts(t.Context(), imp.ID)
+	if check(t, err); len(counts) != 1 || counts[0] != (FileCounts{Stored: 1, Rejected: 1}) || counts[0].String() != "1 resources stored, 1 rejected" {
+		t.Errorf("counts of files: %v", counts)
+	}
 	check(t, l.Settle(t.Context(), imp.ID))
 	if state := l.state(t, imp.ID); state != StateComplete {
 		t.Fatalf("the import is %s", state)

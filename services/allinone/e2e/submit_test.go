@@ -205,14 +205,15 @@ func TestBulkSubmit(t *testing.T) {
 	p.kill()
 	env, p = up(t, home)
 	s.url = strings.TrimPrefix(env[0], "STOKER_URL=")
+	s.waitUntil("1 of 1 manifests done")
 	s.submit(s.ballot("/2"))
 	s.waitUntil("2 of 2 manifests done")
 	s.submit(s.ballot("/3") + `,{"name":"replacesManifestUrl","valueUrl":"` + s.baseURL + `/2"}` + says("http://hl7.org/fhir/event-status", "completed"))
 	files, lines, body := s.outcomes()
 	for key, want := range map[string][]string{
-		"/1/files-1.ndjson":    {"imported in part", "/good: 2 lines were read, 2 resources stored", "missing.ndjson: open: the server answered 404 Not Found", "/gone: 1 lines were read, 1 resources stored"},
+		"/1/files-1.ndjson":    {"imported in part", "/good: 2 lines were read: 2 resources stored", "missing.ndjson: open: the server answered 404 Not Found", "/gone: 1 lines were read: 0 resources stored, 1 deleted"},
 		"/2/files-1.ndjson":    {"undone, since another manifest took its place"},
-		"/3/files-1.ndjson":    {"The manifest was imported", "/broken.ndjson: 2 lines were read, 1 resources stored"},
+		"/3/files-1.ndjson":    {"The manifest was imported", "/broken.ndjson: 2 lines were read: 1 resources stored, 1 rejected"},
 		"/3/rejected-1.ndjson": {`/broken.ndjson, line 1`, `/line","valueDecimal":1`, `/offset","valueDecimal":0`},
 		"/3/stored-1.ndjson":   {`/line","valueDecimal":2`, `/offset","valueDecimal":27`, `"expression":["Patient.gender"]`, `operationoutcome-sourceResource","valueReference":{"reference":"Patient/warned"}`},
 	} {

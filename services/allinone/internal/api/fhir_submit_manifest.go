@@ -191,12 +191,12 @@ func (s *Server) fileReports(ctx context.Context, m ledger.Submitted) (list []le
 	if status == nil || m.IsGone() {
 		return list, status, nil
 	}
-	stored, err := s.Ledger.StoredByFile(ctx, m.Import)
+	counts, err := s.Ledger.FileCounts(ctx, m.Import)
 	if err != nil {
 		return nil, nil, err
 	}
 	for i, f := range status.Files {
-		report, err := f.Report(m.Import, stored[int32(i)])
+		report, err := f.Report(m.Import, counts[int32(i)])
 		if err != nil {
 			return nil, nil, err
 		}
