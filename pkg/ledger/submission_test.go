@@ -176,6 +176,10 @@ func TestReplaceNeedsHistory(t *testing.T) {
 	req.ID = adds("b").ImportOf("b")
 	l.mustAccept(t, req)
 	l.do(replaces("b", "c"), nil)
+	for range 2 {
+		l.do(replaces("c", ""), nil) // and nothing in its place
+	}
+	l.do(replaces("c", "d"), ErrReplaced)
 }
 
 // TestSubmissionLimits: and what is of one supplier, or submitter, is none of another's.
