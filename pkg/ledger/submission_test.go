@@ -153,7 +153,8 @@ func TestStoppedSubmission(t *testing.T) {
 	if got := l.queueable(); len(got) > 0 {
 		t.Errorf("to queue: %v", got)
 	}
-	for _, url := range []string{"a", "b"} {
+	check(t, l.Postpone(t.Context(), key.ImportOf("a")))
+	for _, url := range []string{"b", "a"} {
 		if got := l.withdrawn(); !slices.Equal(got, []fhirmsg.ImportID{key.ImportOf(url)}) {
 			t.Errorf("to undo: %v, want %s", got, url)
 		}

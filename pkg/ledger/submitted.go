@@ -119,6 +119,15 @@ func (l *Ledger) Withdrawals(ctx context.Context) ([]Withdrawn, error) {
 	return list, nil
 }
 
+// Postpone puts a manifest that is to be undone behind the supplier's others, since it could not be this time.
+func (l *Ledger) Postpone(ctx context.Context, id fhirmsg.ImportID) error {
+	_, err := l.pool.Exec(ctx, `UPDATE stoker.submitted SET withdrawn = clock_timestamp() WHERE import = $1 AND undone IS NULL`, [16]byte(id))
+	if err != nil {
+		return fmt.Errorf("postpone undoing import %s: %w", id, err)
+	}
+	return nil
+}
+
 // Undone notes what undoing a manifest did, or why it cannot be done.
 func (l *Ledger) Undone(ctx context.Context, id fhirmsg.ImportID, removed, restored int64, problem string) error {
 	_, err := l.pool.Exec(ctx, `UPDATE stoker.submitted SET undone = clock_timestamp(), removed = removed + $2, restored = restored + $3, problem = $4

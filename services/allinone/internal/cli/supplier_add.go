@@ -48,7 +48,7 @@ func (f *supplierFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&s.Base, "base", "", "URL of its FHIR server; absolute references to it are its own")
 	flags.StringSliceVar(&s.URLPrefixes, "url-prefix", nil, "what URLs that are fetched for it must begin with")
 	flags.StringSliceVar(&s.InternalHosts, "internal-host", nil, "host of such URLs that may have an address that is not public")
-	flags.StringSliceVar(&s.Submitters, "submitter", nil, "system|value of the submitter in $bulk-submit (default any)")
+	flags.StringArrayVar(&s.Submitters, "submitter", nil, "system|value of the submitter in $bulk-submit (default any)")
 	flags.Int64Var(&s.MaxBytes, "max-bytes", 0, "bytes of an import, after decompression (default no limit, as below)")
 	flags.Int64Var(&s.MaxLines, "max-lines", 0, "lines of an import")
 	flags.IntVar(&s.MaxLine, "max-line", 0, "bytes of a line; a longer one is rejected")

@@ -82,7 +82,13 @@ func (k *Keeper) look(ctx context.Context, running *sync.WaitGroup) error {
 		return errors.Join(queueErr, err)
 	}
 	for _, w := range withdrawn {
-		k.begin(ctx, running, w.Supplier, func() error { return k.undo(ctx, w) })
+		k.begin(ctx, running, w.Supplier, func() error {
+			err := k.undo(ctx, w)
+			if err != nil && ctx.Err() == nil {
+				err = errors.Join(err, k.Ledger.Postpone(ctx, w.Import))
+			}
+			return err
+		})
 	}
 	for _, q := range waiting {
 		k.begin(ctx, running, q.Request.Supplier, func() error {

@@ -224,6 +224,36 @@ func TestCannotUndo(t *testing.T) {
 	}
 }
 
+// TestFailedUndoKeepsNobodyWaiting: where one cannot be undone for now, it is tried again, and the supplier's others before.
+func TestFailedUndoKeepsNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	_, err := f.Operator.SetHistory(t.Context(), "a", true)
+	check(t, err)
+	f.submit("a", "https://a/1", "", "")
+	f.submit("a", "https://a/2", "", "")
+	for i, url := range []string{"https://a/1", "https://a/2"} {
+		id := f.accept("a", url)
+		// The first one brought resources of a table whose history somebody has dropped.
+		_, err := f.Pool.Exec(t.Context(), `INSERT INTO stoker.written (import, file, off, type, part, fingerprint, inserted, updated, unchanged,
+			stale, deleted, skipped, rejected, discarded, cancelled, conflicts, outcomes)
+			SELECT $1, 0, 0, 'Patient', 0, $1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 'i' WHERE $2`, [16]byte(id), i == 0)
+		check(t, err)
+	}
+	_, err = f.Pool.Exec(t.Context(), `CREATE SCHEMA IF NOT EXISTS a; CREATE TABLE a.patient (id text, hash uuid, import uuid, file int)`)
+	check(t, err)
+	f.submit("a", "", "", ledger.SubmissionStopped)
+	var running sync.WaitGroup
+	for range 2 { // as two looks do
+		f.init()
+		check(t, f.look(t.Context(), &running))
+		running.Wait()
+	}
+	if m := f.manifests("a"); m[0].Undone || !m[1].Undone {
+		t.Errorf("%+v", m)
+	}
+}
+
 // TestOneAtATime: of a supplier nothing is begun while something is under way, and nobody else waits for it.
 func TestOneAtATime(t *testing.T) {
 	t.Parallel()
