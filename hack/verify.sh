@@ -51,6 +51,15 @@ documented() {
 	return "$missing"
 }
 
+# Every test that the documents name exists.
+tested() {
+	local name missing=0
+	while read -r name; do
+		grep -rqE --include='*_test.go' "^func $name\\(" pkg services deploy || { echo "no test is called $name"; missing=1; }
+	done < <(grep -hoE '`(Test|Fuzz)[A-Za-z0-9]+' docs/invariants.md docs/security.md | tr -d '`' | sort -u)
+	return "$missing"
+}
+
 tidy() { (cd "$1" && GOWORK=off "$GO" mod tidy -diff); }
 
 # Test files too, without running anything.
@@ -77,6 +86,7 @@ check "gofmt" formatted
 check "equal go lines in go.work and go.mod" same_go_lines
 check "all modules are in go.work" in_workspace
 check "docs/messages.md names every field" documented
+check "tests that docs name exist" tested
 check "go vet" "$GO" vet work
 for module in "${modules[@]}"; do
 	check "$module: go mod tidy" tidy "$module"

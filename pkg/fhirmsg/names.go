@@ -15,6 +15,10 @@ const (
 	SubjectStatement = "stoker.statement" // stoker.statement.<supplier>
 	SubjectJournal   = "stoker.journal"   // stoker.journal.<what>.<supplier or dataset>
 	SubjectDead      = "stoker.dead"      // stoker.dead.<stream>
+
+	// SubjectBucket is where object stores publish their events, in the form of S3. It is of no stream: what is
+	// missed is found by looking.
+	SubjectBucket = "stoker.bucket"
 )
 
 // Headers of a message in the dead letter stream.

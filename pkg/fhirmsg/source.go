@@ -3,17 +3,30 @@ package fhirmsg
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 )
 
 // Source is where files come from. Exactly one of Path, URL, Manifest and Spool is set.
 type Source struct {
-	Path     string   `json:"path,omitempty"`     // a file or a folder, as the fetcher sees it
-	URL      string   `json:"url,omitempty"`      // http or https
-	Manifest string   `json:"manifest,omitempty"` // http or https, of a list of files, such as $export ends with
-	Spool    string   `json:"spool,omitempty"`    // a file that was handed in, such as standard input
-	Type     string   `json:"type,omitempty"`     // declared type of every resource in it; "" is unknown
-	Headers  []Header `json:"headers,omitempty"`  // of requests for URL, or for the manifest and its files
+	Path     string         `json:"path,omitempty"`     // a file or a folder, as the fetcher sees it
+	URL      string         `json:"url,omitempty"`      // http or https; or s3://bucket/key, of an object or of what lies below it
+	Manifest string         `json:"manifest,omitempty"` // http or https, of a list of files, such as $export ends with
+	Spool    string         `json:"spool,omitempty"`    // a file that was handed in, such as standard input
+	Type     string         `json:"type,omitempty"`     // declared type of every resource in it; "" is unknown
+	Headers  []Header       `json:"headers,omitempty"`  // of requests for URL, or for the manifest and its files
+	ETag     string         `json:"etag,omitempty"`     // with an s3 URL: it is of one object, which must have this entity tag
+	After    *ManifestPlace `json:"after,omitempty"`    // with manifest: begin behind this place of its chain
+}
+
+// ManifestPlace is how far a chain of manifests was imported: up to so many entries of each list of a page. They
+// are passed over if they have the digest; if not, the page is another one by now, and read whole.
+type ManifestPlace struct {
+	Page    string `json:"page"` // URL of the page
+	Output  int    `json:"output,omitempty"`
+	Deleted int    `json:"deleted,omitempty"`
+	Outcome int    `json:"outcome,omitempty"`
+	Digest  Hash   `json:"digest"` // of the entries, as the fetcher makes it
 }
 
 // Header is a header of HTTP that a server wants. Its value may be a secret.
@@ -49,12 +62,60 @@ func (s Source) check() error {
 	if len(s.Headers) > 0 && s.URL == "" && s.Manifest == "" {
 		return errors.New("headers: only with url or manifest")
 	}
+	isObject := strings.HasPrefix(s.URL, "s3://")
+	if isObject && len(s.Headers) > 0 {
+		return errors.New("headers: not with an s3 URL; its requests are signed")
+	}
+	if s.ETag != "" && !isObject {
+		return errors.New("etag: only with an s3 URL")
+	}
+	if s.After != nil {
+		if s.Manifest == "" {
+			return errors.New("after: only with manifest")
+		}
+		if err := s.After.check(); err != nil {
+			return fmt.Errorf("after.%w", err)
+		}
+	}
 	for i, h := range s.Headers {
 		if err := h.Check(); err != nil {
 			return fmt.Errorf("headers[%d]: %w", i, err)
 		}
 	}
 	return nil
+}
+
+func (p ManifestPlace) check() error {
+	if u, err := url.Parse(p.Page); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return errors.New("page: not an http or https URL")
+	}
+	if p.Output < 0 || p.Deleted < 0 || p.Outcome < 0 {
+		return errors.New("output, deleted, outcome: must not be negative")
+	}
+	return nil
+}
+
+// ParseHeaders reads lines "Name: value"; empty ones are passed over. Errors tell the line, and no value, which may
+// be a secret.
+func ParseHeaders(text string) ([]Header, error) {
+	var headers []Header
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		name, value, ok := strings.Cut(line, ":")
+		if !ok {
+			return nil, fmt.Errorf("line %d: want \"Name: value\"", n)
+		}
+		h := Header{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)}
+		if err := h.Check(); err != nil {
+			return nil, fmt.Errorf("line %d: %w", n, err)
+		}
+		headers = append(headers, h)
+	}
+	return headers, nil
 }
 
 // Check reports why a header cannot be sent. The error does not repeat its value.

@@ -99,3 +99,22 @@ func (l *Ledger) OpenImports(ctx context.Context, name string) (n int, err error
 	}
 	return n, nil
 }
+
+// States returns the states of those of some imports that were accepted.
+func (l *Ledger) States(ctx context.Context, ids []fhirmsg.ImportID) (map[fhirmsg.ImportID]State, error) {
+	keys := make([][16]byte, len(ids))
+	for i, id := range ids {
+		keys[i] = id
+	}
+	rows, err := l.pool.Query(ctx, `SELECT id, state FROM stoker.import WHERE id = ANY($1)`, keys)
+	if err != nil {
+		return nil, fmt.Errorf("states of imports: %w", err)
+	}
+	states := map[fhirmsg.ImportID]State{}
+	var id [16]byte
+	var state State
+	if _, err := pgx.ForEachRow(rows, []any{&id, &state}, func() error { states[id] = state; return nil }); err != nil {
+		return nil, fmt.Errorf("states of imports: %w", err)
+	}
+	return states, nil
+}

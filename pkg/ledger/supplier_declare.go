@@ -91,6 +91,9 @@ func (l *Ledger) AddToken(ctx context.Context, name, hash string) error {
 func (l *Ledger) RemoveSupplier(ctx context.Context, name string) error {
 	return l.change(ctx, name, "remove", func(tx pgx.Tx, _ Supplier) error {
 		_, err := tx.Exec(ctx, `UPDATE stoker.supplier SET removed = clock_timestamp(), credentials = '{}' WHERE name = $1`, name)
+		if err == nil { // brought back, it does not bring them back
+			_, err = tx.Exec(ctx, `DELETE FROM stoker.access_token WHERE supplier = $1`, name)
+		}
 		return err
 	})
 }
@@ -138,7 +141,7 @@ func writeSupplier(ctx context.Context, tx pgx.Tx, s supplier.Supplier, fromFile
 
 // checkSupplier refuses what would mix keys without anybody having said so: a dataset that others
 // deliver into, where no key policy is named, and another key policy than the supplier's rows in the
-// dataset have.
+// dataset have; and another one's client id.
 func checkSupplier(ctx context.Context, tx pgx.Tx, s supplier.Supplier) error {
 	dataset := s.DatasetOf(s.Name)
 	var other *string
@@ -153,12 +156,29 @@ func checkSupplier(ctx context.Context, tx pgx.Tx, s supplier.Supplier) error {
 		return fmt.Errorf("dataset %s has the resources of supplier %s too, and equal ids of both would be one resource: name a key policy, "+
 			"scoped to keep them apart or keep to let the later one win: %w", dataset, *other, ErrSupplier)
 	}
+	if err := checkClient(ctx, tx, s); err != nil {
+		return err
+	}
 	var keys *string
 	err = tx.QueryRow(ctx, `SELECT min(coalesce(pins->>'keys', 'keep')) FROM stoker.import
 		WHERE dataset = $2 AND supplier = $1 AND listed IS NOT NULL AND coalesce(pins->>'keys', 'keep') <> $3`, s.Name, dataset, string(s.KeysOrKeep())).Scan(&keys)
 	if err == nil && keys != nil {
 		err = fmt.Errorf("its imports into dataset %s have key policy %s, which cannot be changed: every resource would be there twice; "+
 			"name another dataset to begin anew: %w", dataset, *keys, ErrSupplier)
+	}
+	return err
+}
+
+// checkClient refuses a client id that is another supplier's: who proves to have it must be one of them.
+func checkClient(ctx context.Context, tx pgx.Tx, s supplier.Supplier) error {
+	if s.ClientID == "" {
+		return nil
+	}
+	var other *string
+	err := tx.QueryRow(ctx, `SELECT min(name) FROM stoker.supplier WHERE name <> $1 AND removed IS NULL AND credentials->>'client_id' = $2`,
+		s.Name, s.ClientID).Scan(&other)
+	if err == nil && other != nil {
+		err = fmt.Errorf("client_id: is that of supplier %s: %w", *other, ErrSupplier)
 	}
 	return err
 }

@@ -79,7 +79,20 @@ func (c *Client) HasCredential(u *url.URL) bool {
 	return false
 }
 
-// Do makes a request, and for GET and HEAD follows redirects; those of other methods are an answer.
+// Forget says that a server answered 401, and so did not take the credential that the request had. It reports
+// whether the same request will have another one.
+func (c *Client) Forget(resp *http.Response) bool {
+	again := false
+	for _, credential := range c.credentials {
+		value := resp.Request.Header.Get(credential.Header)
+		if value != "" && credential.Forget != nil && covers(credential.Prefix, resp.Request.URL) {
+			again = credential.Forget(value) || again
+		}
+	}
+	return again
+}
+
+// Do makes a request, and for GET and HEAD follows redirects; those of other methods, or to no place, are an answer.
 // The URL that answered is in the answer's Request. The context ends the reading of the body too.
 //
 // Errors: a [Refusal]; an [Unanswered] request; [ErrTooLarge]; a certificate that is not to be
@@ -136,7 +149,8 @@ func (c *Client) follow(ctx context.Context, r Request) (*http.Response, error) 
 			return nil, context.Cause(ctx)
 		case err != nil:
 			return nil, noAnswer(err, c.policy)
-		case !redirects(resp.StatusCode) || req.Method != http.MethodGet && req.Method != http.MethodHead:
+		case !redirects(resp.StatusCode) || req.Method != http.MethodGet && req.Method != http.MethodHead,
+			resp.Header.Get("Location") == "": // by which object stores say that a bucket is elsewhere
 			return resp, nil
 		}
 		_ = resp.Body.Close() // of a redirect

@@ -24,6 +24,10 @@ type Unanswered struct {
 func (u *Unanswered) Error() string { return u.text }
 func (u *Unanswered) Unwrap() error { return u.err }
 
+// NewUnanswered is one that was answered, for instance with 503, by what is needed before the request. The text
+// holds nothing that a server sent.
+func NewUnanswered(text string) *Unanswered { return &Unanswered{text: text} }
+
 // noAnswer is the error for a request without an answer. Its text is not that of err, which may
 // hold what a server sent, or, under a policy, tell of the network that this runs in.
 func noAnswer(err error, p *Policy) error {

@@ -90,6 +90,7 @@ type Credential struct {
 	Prefix string
 	Header string                                // such as Authorization
 	Value  func(context.Context) (string, error) // asked for with each request; its errors hold no secret
+	Forget func(value string) bool               // a server did not take a value; reports whether there will be another. nil: there is none
 }
 
 // Fixed is the value of a credential that does not change.

@@ -6,8 +6,9 @@ import (
 	"fmt"
 )
 
-// problems reports what is wrong with credentials. Nothing of them is in the texts.
-func (c Credentials) credentialProblems() (problems []Problem) {
+// credentialProblems reports what is wrong with credentials. Nothing of them is in the texts.
+func (s Supplier) credentialProblems() (problems []Problem) {
+	c := s.Credentials
 	check := func(field string, err error) {
 		if err != nil {
 			problems = append(problems, Problem{field, err})
@@ -26,10 +27,13 @@ func (c Credentials) credentialProblems() (problems []Problem) {
 		if c.JWKS != nil {
 			check("jwks_url", errors.New("set it or jwks, not both"))
 		}
-		check("jwks_url", checkURL(c.JWKSURL))
+		check("jwks_url", s.checkTrusted(c.JWKSURL))
 	}
 	if c.JWKS != nil {
 		check("jwks", checkJWKS(c.JWKS))
+	}
+	if c.FetchOAuth != nil {
+		problems = append(problems, s.fetchProblems()...)
 	}
 	return problems
 }

@@ -16,37 +16,51 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/spelling"
 )
 
+// File is what suppliers.yaml declares.
+type File struct {
+	Suppliers []Supplier
+	Syncs     []Sync
+}
+
 // ReadFile reads suppliers.yaml; its form is in docs/suppliers.md. The error joins everything that is
 // wrong, each with the file's name, the line and the field, and shows no credential.
-func ReadFile(path string) ([]Supplier, error) {
+func ReadFile(path string) (File, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read the file of suppliers: %w", err)
+		return File{}, fmt.Errorf("read the file of suppliers: %w", err)
 	}
 	return parse(path, content)
 }
 
 // parse reads the content of a file.
-func parse(path string, content []byte) ([]Supplier, error) {
+func parse(path string, content []byte) (declared File, err error) {
 	f := file{path: path}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(content, &doc); err != nil {
-		return nil, fmt.Errorf("%s: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
+		return declared, fmt.Errorf("%s: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
 	if len(doc.Content) == 0 {
-		return nil, nil // empty, or comments only
+		return declared, nil // empty, or comments only
 	}
-	var list []Supplier
 	f.members(doc.Content[0], "", func(key, value *yaml.Node) {
-		if key.Value != "suppliers" {
-			f.wrong(key, key.Value, errors.New(`is not known here; the file has one field, "suppliers"`))
-			return
+		switch key.Value {
+		case "suppliers":
+			f.members(value, key.Value, func(name, body *yaml.Node) {
+				s := Supplier{Name: name.Value}
+				f.declared(name, body, &s, "supplier", Fields(), func() []Problem { return s.Problems() })
+				declared.Suppliers = append(declared.Suppliers, s)
+			})
+		case "syncs":
+			f.members(value, key.Value, func(name, body *yaml.Node) {
+				s := Sync{Name: name.Value}
+				f.declared(name, body, &s, "sync", SyncFields(), func() []Problem { return s.Problems() })
+				declared.Syncs = append(declared.Syncs, s)
+			})
+		default:
+			f.wrong(key, key.Value, errors.New(`is not known here; the file has two fields, "suppliers" and "syncs"`))
 		}
-		f.members(value, "suppliers", func(key, value *yaml.Node) {
-			list = append(list, f.supplier(key, value))
-		})
 	})
-	return list, errors.Join(f.errs...)
+	return declared, errors.Join(f.errs...)
 }
 
 // file is a file of suppliers that is being read.
@@ -83,38 +97,39 @@ func (f *file) members(n *yaml.Node, field string, each func(key, value *yaml.No
 	}
 }
 
-// supplier reads what is said of one.
-func (f *file) supplier(name, body *yaml.Node) Supplier {
-	s := Supplier{Name: name.Value}
+// declared reads what is said of a supplier or a sync into it.
+func (f *file) declared(name, body *yaml.Node, into any, what string, fields []string, problems func() []Problem) {
 	at := map[string]*yaml.Node{"name": name}
 	before := len(f.errs)
 	if body.Tag != "!!null" { // a name alone has all defaults
-		f.members(body, s.Name, func(key, value *yaml.Node) {
+		f.members(body, name.Value, func(key, value *yaml.Node) {
 			at[key.Value] = value
-			if err := set(&s, key.Value, value); err != nil {
-				f.wrong(key, s.Name+"."+key.Value, err)
+			if err := set(into, what, fields, key.Value, value); err != nil {
+				f.wrong(key, name.Value+"."+key.Value, err)
 			}
 		})
 	}
 	if len(f.errs) > before {
-		return s // what could not be read would be complained about a second time
+		return // what could not be read would be complained about a second time
 	}
-	for _, p := range s.Problems() {
-		field, _, _ := strings.Cut(p.Field, "[")
+	for _, p := range problems() {
+		field := p.Field
+		if i := strings.IndexAny(field, "[."); i >= 0 {
+			field = field[:i]
+		}
 		node := cmp.Or(at[field], name)
-		f.wrong(node, s.Name+"."+p.Field, p.Err)
+		f.wrong(node, name.Value+"."+p.Field, p.Err)
 	}
-	return s
 }
 
-// set sets a field of a supplier. Fields are those of its JSON, so that the file, the HTTP interface
-// and the ledger speak of the same.
-func set(s *Supplier, field string, value *yaml.Node) error {
-	if fields := Fields(); !slices.Contains(fields, field) {
+// set sets a field. Fields are those of the JSON, so that the file, the HTTP interface and the
+// ledger speak of the same.
+func set(into any, what string, fields []string, field string, value *yaml.Node) error {
+	if !slices.Contains(fields, field) {
 		nearest := slices.MinFunc(fields, func(a, b string) int {
 			return cmp.Compare(spelling.Distance(field, a), spelling.Distance(field, b))
 		})
-		return fmt.Errorf("is no field of a supplier; did you mean %s?", nearest)
+		return fmt.Errorf("is no field of a %s; did you mean %s?", what, nearest)
 	}
 	var v any
 	if err := value.Decode(&v); err != nil {
@@ -124,7 +139,9 @@ func set(s *Supplier, field string, value *yaml.Node) error {
 	if err != nil {
 		return errors.New("cannot be read: keys of mappings must be text")
 	}
-	err = json.NewDecoder(bytes.NewReader(b)).Decode(s)
+	in := json.NewDecoder(bytes.NewReader(b))
+	in.DisallowUnknownFields() // of what is within the field
+	err = in.Decode(into)
 	if misfit := (*json.UnmarshalTypeError)(nil); errors.As(err, &misfit) {
 		return fmt.Errorf("must be %s, not a %s", kindName(misfit.Type), misfit.Value)
 	}
@@ -132,12 +149,19 @@ func set(s *Supplier, field string, value *yaml.Node) error {
 }
 
 // Fields are the names of all fields that a supplier's declaration may have.
-func Fields() (names []string) {
-	for _, part := range []reflect.Type{reflect.TypeFor[Policy](), reflect.TypeFor[Credentials]()} {
-		for i := range part.NumField() {
-			name, _, _ := strings.Cut(part.Field(i).Tag.Get("json"), ",")
-			names = append(names, name)
-		}
+func Fields() []string {
+	return append(fieldsOf(reflect.TypeFor[Policy]()), fieldsOf(reflect.TypeFor[Credentials]())...)
+}
+
+// SyncFields are the names of all fields that a sync's declaration may have.
+func SyncFields() []string {
+	return slices.DeleteFunc(fieldsOf(reflect.TypeFor[Sync]()), func(name string) bool { return name == "name" })
+}
+
+func fieldsOf(t reflect.Type) (names []string) {
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		names = append(names, name)
 	}
 	return names
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/outbound"
+	"github.com/stoker-fhir/stoker/pkg/s3"
 )
 
 // Supplier is one who delivers. Its JSON is flat: the fields of suppliers.yaml, and the name.
@@ -34,6 +35,7 @@ type Policy struct {
 	URLPrefixes   []string `json:"url_prefixes,omitempty"`   // what may be fetched for it must begin with one
 	InternalHosts []string `json:"internal_hosts,omitempty"` // of these, hosts that may have an address that is not public
 	Submitters    []string `json:"submitters,omitempty"`     // system|value of submitters in $bulk-submit; none: any
+	Bucket        string   `json:"bucket,omitempty"`         // s3://bucket/prefix/: what comes to lie there is imported, and nothing else of S3 may be read for it
 
 	MaxBytes          int64 `json:"max_bytes,omitempty"`           // of an import, after decompression; 0 is no limit, as below
 	MaxLines          int64 `json:"max_lines,omitempty"`           // of an import
@@ -43,12 +45,13 @@ type Policy struct {
 	KeepReportsDays   int   `json:"keep_reports_days,omitempty"`   // rejects and issues, after the end of their import
 }
 
-// Credentials are how a supplier proves who it is.
+// Credentials are how a supplier proves who it is, and Stoker to a supplier's server.
 type Credentials struct {
 	TokenHashes []string        `json:"token_hashes,omitempty"` // of bearer tokens; see [HashOf]
 	ClientID    string          `json:"client_id,omitempty"`    // of SMART Backend Services
 	JWKSURL     string          `json:"jwks_url,omitempty"`     // where its public keys are
 	JWKS        json.RawMessage `json:"jwks,omitempty"`         // or the keys themselves (RFC 7517, section 5)
+	FetchOAuth  *FetchOAuth     `json:"fetch_oauth,omitempty"`  // how tokens of its server are got; nil: none are
 }
 
 // DatasetOf is the dataset that the supplier of a name delivers into.
@@ -119,6 +122,10 @@ func (s Supplier) Problems() []Problem {
 		if _, value, ok := strings.Cut(submitter, "|"); !ok || value == "" {
 			check(fmt.Sprintf("submitters[%d]", i), errors.New("must be system|value, such as https://example.org/submitters|clinic-a"))
 		}
+	}
+	if s.Bucket != "" {
+		_, err := s3.ParsePrefix(s.Bucket)
+		check("bucket", err)
 	}
 	problems = append(problems, s.limitProblems()...)
 	return append(problems, s.credentialProblems()...)

@@ -63,7 +63,7 @@ func TestReadFile(t *testing.T) {
 		},
 		{Name: "clinic-c"},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got.Suppliers); diff != "" {
 		t.Errorf("suppliers (-want +got):\n%s", diff)
 	}
 	if _, err := ReadFile(path + ".not"); err == nil || !strings.Contains(err.Error(), "suppliers.yaml.not") {
@@ -84,6 +84,15 @@ func TestFileErrors(t *testing.T) {
 		{"no YAML", "suppliers:\n\t- a\n", []string{"f.yaml: line 2"}},
 		{"a list", "- a\n", []string{"f.yaml:1: must be a mapping"}},
 		{"another field", "supplier:\n  a:\n", []string{`f.yaml:1: supplier: is not known here`}},
+		{"a sync", "syncs:\n  a: {from: https://a.example/m, every: '@daily', zone: Europe/Berlin, headers: [{name: X-Key, value: hunter2}]}\n", nil},
+		{"a sync of nothing", "syncs:\n  a:\n", []string{"f.yaml:2: a.from: must be the URL", "f.yaml:2: a.every: must be a cron expression"}},
+		{"a sync misspelt", "syncs:\n  a:\n    form: https://a.example/m\n", []string{"f.yaml:3: a.form: is no field of a sync; did you mean from?"}},
+		{
+			"a sync with much wrong", "syncs:\n  a:\n    from: https://hunter2@a.example/m\n    every: 0 2 * *\n    headers:\n      - {name: Range, value: hunter2}\n    kind: export\n",
+			[]string{"f.yaml:7: a.kind", "f.yaml:3: a.from: must have no user", "f.yaml:4: a.every", "f.yaml:6: a.headers[0]: Range is not"},
+		},
+		{"a zone", "syncs:\n  a:\n    from: https://a.example/m\n    every: '@daily'\n    zone: Berlin\n", []string{"f.yaml:5: a.zone: zone \"Berlin\""}},
+		{"a header misspelt", "syncs:\n  a:\n    from: https://a.example/m\n    every: '@daily'\n    headers: [{nam: x, value: hunter2}]\n", []string{"f.yaml:5: a.headers: json: unknown field"}},
 		{"suppliers in a list", "suppliers:\n  - name: a\n", []string{"f.yaml:2: suppliers: must be a mapping"}},
 		{"twice", "suppliers:\n  a:\n  b:\n  a:\n", []string{"f.yaml:4: suppliers: a is there twice"}},
 		{"a field twice", "suppliers:\n  a:\n    mode: sync\n    mode: sync\n", []string{"f.yaml:4: a: mode is there twice"}},
@@ -102,6 +111,19 @@ func TestFileErrors(t *testing.T) {
 		{"client without keys", "suppliers:\n  a:\n    client_id: a\n", []string{"f.yaml:3: a.client_id: needs its public keys"}},
 		{"keys without client", "suppliers:\n  a:\n    jwks_url: https://a.example/jwks\n", []string{"a.client_id: must be set"}},
 		{"private key", "suppliers:\n  a:\n    client_id: a\n    jwks: {keys: [{kty: EC, d: hunter2}]}\n", []string{"f.yaml:4: a.jwks: keys[0]: is a secret key"}},
+		{"keys in the clear", "suppliers:\n  a:\n    client_id: a\n    jwks_url: http://a.example/jwks\n", []string{"f.yaml:4: a.jwks_url: must begin with https"}},
+		{
+			"keys in the clear, internal", "suppliers:\n  a:\n    client_id: a\n    jwks_url: http://a.example:8080/jwks\n    internal_hosts: [A.example]\n    " +
+				"base: http://b.example\n    fetch_oauth: {client_id: b, token_url: 'https://b.example/token', url_prefixes: ['https://c.example']}\n", nil,
+		},
+		{"fetch without a server", "suppliers:\n  a:\n    fetch_oauth: {client_id: b}\n", []string{"f.yaml:3: a.fetch_oauth.token_url: must be set", "f.yaml:3: a.fetch_oauth.url_prefixes: must be set"}},
+		{"fetch without a client", "suppliers:\n  a:\n    base: https://a.example\n    fetch_oauth: {}\n", []string{"f.yaml:4: a.fetch_oauth.client_id: must be set"}},
+		{
+			"fetch in the clear", "suppliers:\n  a:\n    base: http://a.example\n    fetch_oauth: {client_id: b}\n",
+			[]string{"f.yaml:4: a.fetch_oauth.token_url: must begin with https", "f.yaml:4: a.fetch_oauth.url_prefixes[0]: must begin with https"},
+		},
+		{"fetch, misspelt", "suppliers:\n  a:\n    base: https://a.example\n    fetch_oauth: {client_id: b, key: hunter2}\n", []string{`f.yaml:4: a.fetch_oauth: unknown field "key"`}},
+		{"fetch, text", "suppliers:\n  a:\n    fetch_oauth: hunter2\n", []string{"f.yaml:3: a.fetch_oauth: must be a mapping"}},
 		{"no keys", "suppliers:\n  a:\n    client_id: a\n    jwks: {keys: []}\n", []string{"a.jwks: must be a JSON Web Key Set"}},
 	}
 	for _, tt := range tests {
@@ -207,11 +229,11 @@ func TestSchema(t *testing.T) {
 	}
 	var schema struct {
 		Properties struct {
-			Suppliers struct {
+			Suppliers, Syncs struct {
 				AdditionalProperties struct {
 					Properties map[string]any `json:"properties"`
 				} `json:"additionalProperties"`
-			} `json:"suppliers"`
+			}
 		} `json:"properties"`
 	}
 	if err := json.Unmarshal(content, &schema); err != nil {
@@ -220,6 +242,10 @@ func TestSchema(t *testing.T) {
 	got := slices.Sorted(maps.Keys(schema.Properties.Suppliers.AdditionalProperties.Properties))
 	if diff := cmp.Diff(slices.Sorted(slices.Values(Fields())), got); diff != "" {
 		t.Errorf("fields of docs/suppliers.schema.json (-want +got):\n%s", diff)
+	}
+	got = slices.Sorted(maps.Keys(schema.Properties.Syncs.AdditionalProperties.Properties))
+	if diff := cmp.Diff(slices.Sorted(slices.Values(SyncFields())), got); diff != "" {
+		t.Errorf("fields of syncs in docs/suppliers.schema.json (-want +got):\n%s", diff)
 	}
 }
 
@@ -235,9 +261,50 @@ func TestDocumented(t *testing.T) {
 			t.Errorf("docs/suppliers.md lacks the field %s", field)
 		}
 	}
-	_, rest, _ := strings.Cut(string(content), "```yaml\n")
+	syncs, err := os.ReadFile(filepath.Join("..", "..", "docs", "sync.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range SyncFields() {
+		if !strings.Contains(string(syncs), "`"+field+"`") {
+			t.Errorf("docs/sync.md lacks the field %s", field)
+		}
+	}
+	_, rest, _ := strings.Cut(string(syncs), "```yaml\n")
 	example, _, _ := strings.Cut(rest, "```")
-	if list, err := parse("docs/suppliers.md", []byte(example)); err != nil || len(list) != 3 {
-		t.Errorf("the example has %d suppliers, %v", len(list), err)
+	if declared, err := parse("docs/sync.md", []byte(example)); err != nil || len(declared.Syncs) != 1 {
+		t.Errorf("the example has %d syncs, %v", len(declared.Syncs), err)
+	}
+	_, rest, _ = strings.Cut(string(content), "```yaml\n")
+	example, _, _ = strings.Cut(rest, "```")
+	if list, err := parse("docs/suppliers.md", []byte(example)); err != nil || len(list.Suppliers) != 3 {
+		t.Errorf("the example has %d suppliers, %v", len(list.Suppliers), err)
+	}
+}
+
+// TestSyncSource: headers of the file are read when it is asked for, and errors show none.
+func TestSyncSource(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "headers")
+	s := Sync{Name: "a", From: "https://a.example/m?sig=hunter2", Headers: []fhirmsg.Header{{Name: "X-Key", Value: "hunter2"}}, HeaderFile: path}
+	if _, err := s.Source(); err == nil || !strings.Contains(err.Error(), "header_file") {
+		t.Errorf("a file that is not there: %v", err)
+	}
+	for content, want := range map[string]int{"": 1, "Authorization: Bearer t\n": 2, "hunter2": 0} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Source()
+		if (err == nil) != (want > 0) || err == nil && len(got.Headers) != want || err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%d bytes: %d headers, %v; want %d", len(content), len(got.Headers), err, want)
+		}
+	}
+	shown, err := json.Marshal(s.WithoutSecrets())
+	if err != nil || strings.Contains(string(shown), "hunter2") || !strings.Contains(string(shown), "X-Key") || s.Headers[0].Value != "hunter2" {
+		t.Errorf("shown as %s, %v", shown, err)
+	}
+	s.HeaderFile = "headers"
+	if err := s.Check(); err == nil || !strings.Contains(err.Error(), "absolute") {
+		t.Errorf("a relative path: %v", err)
 	}
 }

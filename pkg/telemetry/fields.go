@@ -6,6 +6,7 @@ const (
 	FieldImport   = "import"   // id of an import
 	FieldSupplier = "supplier" // name
 	FieldDataset  = "dataset"  // name
+	FieldSync     = "sync"     // name
 	FieldFile     = "file"     // index of a file in its import, from 0
 	FieldLine     = "line"     // number of a line in its file, from 1
 	FieldType     = "type"     // resource type

@@ -5,7 +5,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/stoker-fhir/stoker/pkg/config"
 	"github.com/stoker-fhir/stoker/pkg/outbound"
+	"github.com/stoker-fhir/stoker/pkg/s3"
 )
 
 // Config is what users set. Every setting works when absent.
@@ -19,7 +21,11 @@ type Config struct {
 	Drop       string        `env:"DROP" doc:"folder with a folder for each supplier; what a supplier puts there is imported, see docs/drop-folder.md; empty: none"`
 	DropSettle time.Duration `env:"DROP_SETTLE" envDefault:"10s" doc:"how long a delivery in the drop folder must be unchanged to be complete, unless it was renamed into its place or has a .done file"`
 
-	HTTP outbound.Config `envPrefix:"HTTP_"`
+	S3          s3.Config     `envPrefix:"S3_"`
+	BucketSweep time.Duration `env:"BUCKET_SWEEP" envDefault:"5m" doc:"how often suppliers' buckets are listed for what events missed, see docs/s3.md"`
+
+	HTTP     outbound.Config `envPrefix:"HTTP_"`
+	OAuthKey config.Secret   `env:"OAUTH_KEY" doc:"private key, in PEM or as a JSON Web Key, by which servers of suppliers know the fetcher where fetch_oauth names no key_file, see docs/smart.md; empty: none"`
 }
 
 // Validate reports settings that cannot be.
@@ -33,8 +39,8 @@ func (c Config) Validate() error {
 	if c.Drop != "" && !filepath.IsAbs(c.Drop) {
 		return errors.New("drop must be an absolute path")
 	}
-	if c.DropSettle <= 0 {
-		return errors.New("drop settle must be longer than 0")
+	if c.DropSettle <= 0 || c.BucketSweep <= 0 {
+		return errors.New("drop settle and bucket sweep must be longer than 0")
 	}
 	return nil
 }

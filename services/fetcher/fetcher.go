@@ -18,8 +18,10 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/lifecycle"
 	"github.com/stoker-fhir/stoker/pkg/outbound"
+	"github.com/stoker-fhir/stoker/pkg/s3"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
 	"github.com/stoker-fhir/stoker/pkg/telemetry"
+	"github.com/stoker-fhir/stoker/services/fetcher/internal/bucket"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/drop"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/source"
 )
@@ -66,6 +68,10 @@ func Run(ctx context.Context, cfg Config, d Deps) error {
 			OnRetry: func(error) { d.Metrics.Retry() },
 		}, f.handle)
 		return nil
+	})
+	group.Go(func() error {
+		b := bucketed{f}
+		return bucket.Run(ctx, bucket.Config{Sweep: cfg.BucketSweep, Log: d.Log}, b, b, b.notices)
 	})
 	if cfg.Drop != "" {
 		group.Go(func() error {
@@ -117,7 +123,7 @@ func (f *fetcher) handle(ctx context.Context, messages []bus.Message) error {
 }
 
 func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
-	imp, err := Accept(ctx, f.journal, req)
+	imp, _, err := Accept(ctx, f.journal, req)
 	if err != nil {
 		return err
 	}
@@ -137,7 +143,9 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 	if err != nil {
 		return err
 	}
-	f = f.under(policy)
+	if f, err = f.under(imp.Supplier, policy).withTokens(ctx, imp.Supplier); err != nil {
+		return err
+	}
 	files, pinned, err := f.ledger.Files(ctx, imp.ID)
 	if err != nil {
 		return err
@@ -176,14 +184,15 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 	return f.journal.Import(ctx, imp.ID) // before the request is acknowledged
 }
 
-// under is the fetcher that asks for no URLs but those that a supplier's policy allows. One that was not
-// declared has none: it is the operator, who may ask for any.
-func (f *fetcher) under(policy *supplier.Policy) *fetcher {
-	if policy == nil {
-		return f
-	}
+// under is the fetcher that asks for nothing but what a supplier's policy allows. One that was not
+// declared has none: it is the operator, who may ask for anything.
+func (f *fetcher) under(name string, policy *supplier.Policy) *fetcher {
 	g := *f
-	g.source.Policy = &outbound.Policy{Prefixes: policy.URLPrefixes, InternalHosts: policy.InternalHosts}
+	g.source.Account = func() (s3.Account, error) { return f.cfg.S3.Account(name) }
+	if policy != nil {
+		g.source.Policy = &outbound.Policy{Prefixes: policy.URLPrefixes, InternalHosts: policy.InternalHosts}
+		g.source.Bucket = policy.Bucket
+	}
 	return &g
 }
 

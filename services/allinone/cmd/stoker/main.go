@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"os"
+	_ "time/tzdata" // of schedules, where the system has no database of time zones
 
 	"github.com/stoker-fhir/stoker/pkg/lifecycle"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/cli"

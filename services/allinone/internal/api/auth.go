@@ -11,6 +11,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/smart"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
 )
 
@@ -21,22 +22,31 @@ type Auth struct {
 	OperatorToken string // the hash of a token that operators have, see [supplier.HashOf]; "": there is none
 }
 
-// caller is who asks: an operator where supplier is nil.
-type caller struct{ supplier *ledger.Supplier }
+// caller is who asks: an operator, or a supplier by whichever of its tokens. The zero caller is nobody.
+type caller struct {
+	operator bool
+	supplier *ledger.Supplier // where it is not an operator
+	onlySees bool             // by the scope of its token
+}
 
-func (c caller) isOperator() bool { return c.supplier == nil }
+func (c caller) isOperator() bool { return c.operator }
+func (c caller) isNobody() bool   { return !c.operator && c.supplier == nil }
 
-// name is the supplier's, and "" for operators.
+// name is the supplier's, and "" for operators. Nobody's is one that no supplier can have.
 func (c caller) name() string {
-	if c.isOperator() {
+	switch {
+	case c.operator:
 		return ""
+	case c.supplier == nil:
+		return "(nobody)"
+	default:
+		return c.supplier.Name
 	}
-	return c.supplier.Name
 }
 
 type callerKey struct{}
 
-// callerOf returns who asks. Every handler of the interface has one.
+// callerOf returns who asks: nobody, in a handler that is for everybody.
 func callerOf(r *http.Request) caller {
 	c, _ := r.Context().Value(callerKey{}).(caller)
 	return c
@@ -53,7 +63,7 @@ const (
 
 var (
 	errNoToken    = errors.New("a token is needed: send it as Authorization: Bearer TOKEN (stoker: set STOKER_TOKEN)")
-	errWrongToken = errors.New("the token is not known")
+	errWrongToken = errors.New("the token is not known, or has expired")
 )
 
 // allow lets those in who may, and tells the handler who they are.
@@ -63,6 +73,9 @@ func (s *Server) allow(who access, handle http.HandlerFunc) http.HandlerFunc {
 	}
 	return func(w http.ResponseWriter, r *http.Request) {
 		c, err := s.identify(r)
+		if err == nil && c.isNobody() {
+			err = errNoToken
+		}
 		switch {
 		case errors.Is(err, errNoToken), errors.Is(err, errWrongToken):
 			challenge := `Bearer realm="stoker"`
@@ -77,6 +90,10 @@ func (s *Server) allow(who access, handle http.HandlerFunc) http.HandlerFunc {
 			return
 		case who == operators && !c.isOperator():
 			fail(w, http.StatusForbidden, errors.New("this is for operators; the token is a supplier's"))
+			return
+		case c.onlySees && !onlyLooks(r.Method):
+			w.Header().Set("WWW-Authenticate", `Bearer realm="stoker", error="insufficient_scope", scope="`+smart.ScopeWrite+`"`)
+			fail(w, http.StatusForbidden, errors.New("the scope of the token allows no more than to look; ask for one with "+smart.ScopeWrite))
 			return
 		}
 		if wait, ok := s.rates.take(c); !ok {
@@ -94,7 +111,7 @@ func (s *Server) identify(r *http.Request) (caller, error) {
 		if s.Auth.TokensOnly || !isLocal(r) {
 			return caller{}, errNoToken
 		}
-		return caller{}, nil
+		return caller{operator: true}, nil
 	}
 	scheme, token, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Bearer") {
@@ -102,7 +119,10 @@ func (s *Server) identify(r *http.Request) (caller, error) {
 	}
 	token = strings.TrimSpace(token)
 	if s.Auth.OperatorToken != "" && supplier.Matches(token, s.Auth.OperatorToken) {
-		return caller{}, nil
+		return caller{operator: true}, nil
+	}
+	if smart.IsAccessToken(token) {
+		return s.identifyAccess(r.Context(), token)
 	}
 	name, ok := supplier.TokenName(token)
 	if !ok {
@@ -117,7 +137,23 @@ func (s *Server) identify(r *http.Request) (caller, error) {
 	case declared.Removed != nil, !declared.Accepts(token):
 		return caller{}, errWrongToken
 	}
-	return caller{&declared}, nil
+	return caller{supplier: &declared}, nil
+}
+
+// identifyAccess finds out whose access token one is.
+func (s *Server) identifyAccess(ctx context.Context, token string) (caller, error) {
+	declared, scope, err := s.Ledger.AccessToken(ctx, supplier.HashOf(token))
+	switch {
+	case errors.Is(err, ledger.ErrNoToken):
+		return caller{}, errWrongToken
+	case err != nil:
+		return caller{}, err
+	}
+	return caller{supplier: &declared, onlySees: !smart.MayDeliver(scope)}, nil
+}
+
+func onlyLooks(method string) bool {
+	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
 }
 
 // isLocal reports whether a request was made on this machine. One that a proxy passed on was not,
@@ -166,5 +202,8 @@ func (s *Server) ownImport(w http.ResponseWriter, r *http.Request) (id fhirmsg.I
 
 // supplierOf is who an import is delivered by: the caller, or whom an operator names.
 func (c caller) supplierOf(req fhirmsg.ImportRequest) string {
-	return cmp.Or(c.name(), req.Supplier, fhirmsg.DefaultSupplier)
+	if !c.isOperator() {
+		return c.name()
+	}
+	return cmp.Or(req.Supplier, fhirmsg.DefaultSupplier)
 }

@@ -64,6 +64,38 @@ func TestWhoMayAsk(t *testing.T) {
 	}
 }
 
+// TestForeignNames: who asks from this machine without a token is the operator, but not a page in the operator's browser, under a
+// name that leads here (DNS rebinding) or from elsewhere.
+func TestForeignNames(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Auth{})
+	port := f.url[strings.LastIndex(f.url, ":"):]
+	for _, tt := range []struct {
+		method, host, origin string
+		want                 int
+	}{
+		{"GET", "localhost" + port, "", http.StatusOK},
+		{"GET", "evil.example" + port, "", http.StatusForbidden},
+		{"GET", "127.0.0.1.evil.example", "", http.StatusForbidden},
+		{"POST", "127.0.0.1" + port, "http://evil.example", http.StatusForbidden},
+		{"POST", "127.0.0.1" + port, "null", http.StatusForbidden},
+		{"POST", "127.0.0.1" + port, "", http.StatusBadRequest}, // it is let in, and asks for nothing
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), tt.method, f.url+"/imports", strings.NewReader("{}"))
+		check(t, err)
+		req.Host = tt.host
+		if tt.origin != "" {
+			req.Header.Set("Origin", tt.origin)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		check(t, err)
+		_ = resp.Body.Close() // only the status counts
+		if resp.StatusCode != tt.want {
+			t.Errorf("%s at %s from %q: %d, want %d", tt.method, tt.host, tt.origin, resp.StatusCode, tt.want)
+		}
+	}
+}
+
 // TestOperatorsPart: a supplier's token opens nothing but what the routes say.
 func TestOperatorsPart(t *testing.T) {
 	t.Parallel()
@@ -200,7 +232,7 @@ func TestRates(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(0, 0)
 	r := newRates(func() time.Time { return now })
-	c := caller{&ledger.Supplier{Supplier: supplier.Supplier{Name: "a", Policy: supplier.Policy{RequestsPerMinute: 3}}}}
+	c := caller{supplier: &ledger.Supplier{Supplier: supplier.Supplier{Name: "a", Policy: supplier.Policy{RequestsPerMinute: 3}}}}
 	for _, tt := range []struct {
 		after time.Duration
 		ok    bool
@@ -214,7 +246,7 @@ func TestRates(t *testing.T) {
 			t.Errorf("at %s: %v, wait %s; want %v, %s", now.UTC().Format("15:04:05"), ok, wait, tt.ok, tt.wait)
 		}
 	}
-	if _, ok := r.take(caller{}); !ok {
+	if _, ok := r.take(caller{operator: true}); !ok {
 		t.Error("an operator is held to a rate")
 	}
 }

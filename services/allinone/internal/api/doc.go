@@ -29,12 +29,17 @@
 //	POST /suppliers/{name}/deliveries/{delivery}/complete  all of it is there
 //	POST /suppliers/{name}/uploads      announce a resumable upload (tus 1.0.0); also OPTIONS
 //	PATCH /suppliers/{name}/uploads/{upload}  a part of it; also HEAD, DELETE
+//	POST /buckets/events                events of an object store, in the form of S3
 //	POST /fhir/{dataset}                one resource or Bundle; ?supplier= by an operator
 //	POST /suppliers                     declare a supplier (JSON, supplier.Supplier); ?replace=1: anew
 //	GET  /suppliers                     all that were declared
 //	GET  /suppliers/{name}              one
 //	DELETE /suppliers/{name}            refuse what it delivers from now on
 //	POST /suppliers/{name}/tokens       make a bearer token; it is shown this once
+//	POST /syncs                         declare a sync (JSON, supplier.Sync); ?replace=1: anew
+//	GET  /syncs                         all of them, each with its last run
+//	GET  /syncs/{name}                  one, with its runs, the newest first; also DELETE
+//	POST /syncs/{name}/run              begin a run now; ?full=1: whatever was imported before; also: pause, resume
 //	POST /fhir/$import                  ask for an import by FHIR's bulk import; also /fhir/{dataset}/$import
 //	GET  /fhir/$import/status/{id}      how far it is, then what became of it; DELETE cancels and removes it
 //	GET  /fhir/$import/outcome/{id}/{file}  OperationOutcome, one a line
@@ -42,12 +47,14 @@
 //	POST /fhir/$bulk-submit-status      ask where to watch a submission; ?supplier= by an operator, in both
 //	GET  /fhir/$bulk-submit/status/{id} how far it is, then what became of it; DELETE removes the URL
 //	GET  /fhir/$bulk-submit/outcome/{id}/{import}/{file}  OperationOutcome, one a line
+//	POST /auth/token                    get an access token by a signed assertion (SMART Backend Services)
+//	GET  /.well-known/smart-configuration  where that is; also below /fhir and /fhir/{dataset}
 //	GET  /fhir/metadata                 CapabilityStatement; also /fhir/{dataset}/metadata
 //
 // Below /fhir errors are answered as OperationOutcome. docs/import.md and docs/bulk-submit.md are about that part.
 //
 // Who sends a bearer token is a supplier or an operator; who sends none is an operator if it asks from
-// this machine, unless [Auth] demands tokens. A supplier may use what is about imports, uploads, /fhir and /spool,
+// this machine, unless [Auth] demands tokens. A supplier may use what is about imports, uploads, buckets, /fhir and /spool,
 // and sees its own only: what is others' is not there. All else is for operators. Requests that browsers send on behalf
 // of other sites are refused.
 //

@@ -1,6 +1,10 @@
 package api
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/stoker-fhir/stoker/pkg/smart"
+)
 
 // capabilitiesDate is when what is offered changed last.
 const capabilitiesDate = "2026-11-28"
@@ -12,7 +16,7 @@ const (
 
 // capabilities is a CapabilityStatement (https://hl7.org/fhir/R4/capabilitystatement.html) of what there is, and
 // of nothing else: Stoker is no FHIR server that resources could be read from.
-func capabilities(url string) map[string]any {
+func capabilities(url, tokenURL string) map[string]any {
 	return map[string]any{
 		"resourceType": "CapabilityStatement",
 		"status":       "active",
@@ -28,7 +32,7 @@ func capabilities(url string) map[string]any {
 			"mode": "server",
 			"documentation": "$import takes the ping and pull form (exportUrl with exportType static; dynamic is not offered) and the manifest form, and answers by the asynchronous pattern. " +
 				"$bulk-submit and $bulk-submit-status take the words of the ballot (4.0.0-ballot) and of the draft before it; encrypted files are not taken.",
-			"security": map[string]any{"description": "A bearer token that the operator has made for the supplier"},
+			"security": security(tokenURL),
 			"operation": []map[string]any{
 				{"name": "import", "definition": importDefinition},
 				{"name": "bulk-submit", "definition": bulkDefinitions + "bulk-submit"},
@@ -38,10 +42,26 @@ func capabilities(url string) map[string]any {
 	}
 }
 
+// security tells how suppliers prove who they are; a token URL of "" is that none is given out here.
+func security(tokenURL string) map[string]any {
+	if tokenURL == "" {
+		return map[string]any{"description": "A bearer token that the operator has made for the supplier"}
+	}
+	return map[string]any{
+		"description": "SMART Backend Services, or a bearer token that the operator has made for the supplier",
+		"service":     []map[string]any{{"coding": []map[string]any{{"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "SMART-on-FHIR"}}}},
+		"extension": []map[string]any{{
+			"url":       smart.ExtensionOAuth,
+			"extension": []map[string]any{{"url": "token", "valueUri": tokenURL}},
+		}},
+	}
+}
+
 func (s *Server) fhirMetadata(w http.ResponseWriter, r *http.Request) {
 	base := fhirBase
 	if dataset := r.PathValue("dataset"); dataset != "" {
 		base += "/" + dataset
 	}
-	replyFHIR(w, http.StatusOK, capabilities(s.absolute(r, base)))
+	tokenURL, _ := s.tokenURL(r)
+	replyFHIR(w, http.StatusOK, capabilities(s.absolute(r, base), tokenURL))
 }

@@ -202,7 +202,7 @@ func submitted(asked kickoff.Submission, sub ledger.Submission, known bool) oper
 	}
 	tell("information", "informational", "the submission is %s", sub.State)
 	if len(asked.OAuth) > 0 {
-		tell("warning", "not-supported", "oauthMetadataUrl is not used: no token is asked for; the manifest and its files are requested with fileRequestHeader alone")
+		tell("warning", "not-supported", "oauthMetadataUrl is not used: the manifest and its files are requested with fileRequestHeader, and with a token only where the operator has set one up for the supplier")
 	}
 	for _, name := range asked.Ignored {
 		tell("information", "not-supported", "%s is not used", name)

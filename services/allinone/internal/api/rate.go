@@ -24,7 +24,10 @@ func newRates(now func() time.Time) *rates { return &rates{now: now, buckets: ma
 
 // take counts a request. Where there is none left, it returns how long it takes until there is one.
 func (r *rates) take(c caller) (wait time.Duration, ok bool) {
-	if c.isOperator() || c.supplier.RequestsPerMinute == 0 {
+	switch {
+	case c.isNobody():
+		return time.Minute, false
+	case c.isOperator(), c.supplier.RequestsPerMinute == 0:
 		return 0, true
 	}
 	perMinute := float64(c.supplier.RequestsPerMinute)

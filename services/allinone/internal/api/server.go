@@ -15,6 +15,8 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/journal"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/outbound"
+	"github.com/stoker-fhir/stoker/pkg/smart"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/inbox"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/submission"
 	"github.com/stoker-fhir/stoker/services/writer"
@@ -35,17 +37,20 @@ type Server struct {
 
 	Submissions *submission.Keeper
 
-	PublicURL string // of this server, as suppliers reach it; "": as they ask
+	PublicURL string          // of this server, as suppliers reach it; "": as they ask
+	HTTP      outbound.Config // by which the keys of suppliers are fetched
 
-	rates   *rates
-	tus     holders
-	reports int64 // OperationOutcomes in a file about a submission; 0: as many as by default
+	rates    *rates
+	endpoint *smart.Endpoint
+	tus      holders
+	reports  int64 // OperationOutcomes in a file about a submission; 0: as many as by default
 }
 
 // Handler returns the interface, to be mounted at the root; other is what serves the paths
 // that are not the interface's, such as health and metrics.
 func (s *Server) Handler(other http.Handler) http.Handler {
 	s.rates = newRates(time.Now)
+	s.endpoint = s.newEndpoint()
 	mux := http.NewServeMux()
 	for _, route := range s.routes() {
 		handle := route.handle
@@ -98,6 +103,14 @@ func (s *Server) routes() []route {
 		{pattern: "DELETE /suppliers/{name}/uploads/{upload}", who: anyone, handle: s.tusDelete},
 		{pattern: "POST /suppliers/{name}/uploads/{upload}", who: anyone, handle: s.tusOverride, unkeyed: true},
 		{pattern: "POST /fhir/{dataset}", who: anyone, handle: s.postResource, unkeyed: true}, // keyed by itself: bodies may be larger
+		{pattern: "POST /buckets/events", who: anyone, handle: s.bucketEvents},
+		{pattern: "GET /syncs", handle: s.syncs},
+		{pattern: "POST /syncs", handle: s.addSync},
+		{pattern: "GET /syncs/{name}", handle: s.sync},
+		{pattern: "DELETE /syncs/{name}", handle: s.removeSync},
+		{pattern: "POST /syncs/{name}/run", handle: s.runSync},
+		{pattern: "POST /syncs/{name}/pause", handle: s.pauseSync},
+		{pattern: "POST /syncs/{name}/resume", handle: s.resumeSync},
 		{pattern: "GET /datasets", handle: s.datasets},
 		{pattern: "DELETE /datasets/{dataset}", handle: s.drop},
 		{pattern: "POST /datasets/{dataset}/swap", handle: s.swap},
@@ -112,6 +125,10 @@ func (s *Server) routes() []route {
 		{pattern: "GET /pressure", handle: s.pressure},
 		{pattern: "POST /types/{type}/pause", handle: s.pauseType},
 		{pattern: "POST /types/{type}/resume", handle: s.resumeType},
+		{pattern: "POST " + tokenPath, who: everybody, handle: s.token, unkeyed: true}, // its answer is kept nowhere
+		{pattern: "GET " + configurationPath, who: everybody, handle: s.smartConfiguration},
+		{pattern: "GET " + fhirBase + configurationPath, who: everybody, handle: s.smartConfiguration},
+		{pattern: "GET " + fhirBase + "/{dataset}" + configurationPath, who: everybody, handle: s.smartConfiguration},
 		{pattern: "GET " + fhirBase + "/metadata", who: everybody, handle: s.fhirMetadata},
 		{pattern: "GET " + fhirBase + "/{dataset}/metadata", who: everybody, handle: s.fhirMetadata},
 		{pattern: "POST " + fhirBase + "/$import", who: anyone, handle: s.fhirImport},

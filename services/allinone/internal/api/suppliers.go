@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/smart"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
 )
 
@@ -50,6 +51,10 @@ func (s *Server) addSupplier(w http.ResponseWriter, r *http.Request) {
 	in.DisallowUnknownFields() // a limit that is misspelt would be none
 	if err := in.Decode(&declared); err != nil {
 		fail(w, http.StatusBadRequest, fmt.Errorf("supplier: %w", err))
+		return
+	}
+	if err := smart.Check(declared); err != nil {
+		fail(w, http.StatusUnprocessableEntity, err)
 		return
 	}
 	if err := s.Ledger.AddSupplier(r.Context(), declared, r.URL.Query().Get("replace") == "1"); err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/lifecycle"
+	"github.com/stoker-fhir/stoker/pkg/s3"
 )
 
 // importFlags are the flags of `stoker import`.
@@ -39,7 +40,7 @@ func (a *app) importCommand() *cobra.Command {
 	var f importFlags
 	cmd := &cobra.Command{
 		Use:   "import PATH|URL|- …",
-		Short: "Import FHIR resources from files, folders, URLs or standard input",
+		Short: "Import FHIR resources from files, folders, URLs, buckets or standard input",
 		Long: `Import FHIR resources. A folder is read recursively: .ndjson, .jsonl and .json, plain or
 as .gz or .zst. The content tells the format, not the name: ndjson, a single resource, a
 Bundle, compressed or not. "-" is standard input.
@@ -56,6 +57,7 @@ Exit codes: 0 complete (rejected lines allowed), 1 failed, 2 wrong usage,
 3 complete with rejected lines under --strict, 4 paused.`,
 		Example: `  stoker import data/
   stoker import Patient.ndjson.gz https://example.org/Observation.ndjson
+  stoker import s3://deliveries/2026-05/
   zcat dump.gz | stoker import - --dataset research
   stoker import --manifest https://example.org/bulk/manifest.json --mode sync --header @token
   stoker import data/ --validation strict --max-rejects 2.5%`,
@@ -173,7 +175,7 @@ func (a *app) sources(args []string) ([]fhirmsg.Source, error) {
 		case arg == "-":
 			stdin = true
 			sources = append(sources, fhirmsg.Source{})
-		case strings.HasPrefix(arg, "http://"), strings.HasPrefix(arg, "https://"):
+		case strings.HasPrefix(arg, "http://"), strings.HasPrefix(arg, "https://"), s3.IsURL(arg):
 			sources = append(sources, fhirmsg.Source{URL: arg})
 		default:
 			path, err := filepath.Abs(arg)

@@ -1,11 +1,11 @@
 package cli
 
 import (
-	"fmt"
 	"os"
 	"strings"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/s3"
 )
 
 // remote adds the manifests to the sources, and the headers to all that is asked for over HTTP.
@@ -22,7 +22,7 @@ func (f importFlags) remote(sources []fhirmsg.Source) ([]fhirmsg.Source, error) 
 	}
 	used := false
 	for i := range sources {
-		if sources[i].URL != "" || sources[i].Manifest != "" {
+		if sources[i].URL != "" && !s3.IsURL(sources[i].URL) || sources[i].Manifest != "" {
 			sources[i].Headers, used = headers, true
 		}
 	}
@@ -36,28 +36,18 @@ func (f importFlags) remote(sources []fhirmsg.Source) ([]fhirmsg.Source, error) 
 func readHeaders(args []string) ([]fhirmsg.Header, error) {
 	var headers []fhirmsg.Header
 	for _, arg := range args {
-		lines := []string{arg}
 		if name, ok := strings.CutPrefix(arg, "@"); ok {
 			content, err := os.ReadFile(name)
 			if err != nil {
 				return nil, err
 			}
-			lines = strings.Split(string(content), "\n")
+			arg = string(content)
 		}
-		for i, line := range lines {
-			if line = strings.TrimSpace(line); line == "" {
-				continue
-			}
-			name, value, ok := strings.Cut(line, ":")
-			if !ok {
-				return nil, fmt.Errorf("line %d: want \"Name: value\"", i+1)
-			}
-			h := fhirmsg.Header{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)}
-			if err := h.Check(); err != nil {
-				return nil, fmt.Errorf("line %d: %w", i+1, err)
-			}
-			headers = append(headers, h)
+		some, err := fhirmsg.ParseHeaders(arg)
+		if err != nil {
+			return nil, err
 		}
+		headers = append(headers, some...)
 	}
 	return headers, nil
 }

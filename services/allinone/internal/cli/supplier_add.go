@@ -16,6 +16,7 @@ type supplierFlags struct {
 	supplier                     supplier.Supplier
 	mode, validation, keys, jwks string
 	replace, token               bool
+	fetch                        supplier.FetchOAuth
 }
 
 func (a *app) supplierAddCommand() *cobra.Command {
@@ -49,15 +50,22 @@ func (f *supplierFlags) add(cmd *cobra.Command) {
 	flags.StringSliceVar(&s.URLPrefixes, "url-prefix", nil, "what URLs that are fetched for it must begin with")
 	flags.StringSliceVar(&s.InternalHosts, "internal-host", nil, "host of such URLs that may have an address that is not public")
 	flags.StringArrayVar(&s.Submitters, "submitter", nil, "system|value of the submitter in $bulk-submit (default any)")
+	flags.StringVar(&s.Bucket, "bucket", "", "s3://bucket/prefix/ of its own; what comes to lie there is imported")
 	flags.Int64Var(&s.MaxBytes, "max-bytes", 0, "bytes of an import, after decompression (default no limit, as below)")
 	flags.Int64Var(&s.MaxLines, "max-lines", 0, "lines of an import")
 	flags.IntVar(&s.MaxLine, "max-line", 0, "bytes of a line; a longer one is rejected")
 	flags.IntVar(&s.MaxImports, "max-imports", 0, "imports under way at once; others wait, or are answered with 429")
 	flags.IntVar(&s.RequestsPerMinute, "requests-per-minute", 0, "requests to the HTTP interface; others are answered with 429")
 	flags.IntVar(&s.KeepReportsDays, "keep-reports-days", 0, "days after an import's end that its rejects and issues are to be kept; nothing is removed by it yet")
-	flags.StringVar(&s.ClientID, "client-id", "", "client id of SMART Backend Services; kept, nothing uses it yet")
-	flags.StringVar(&s.JWKSURL, "jwks-url", "", "where its public keys are; kept, nothing uses it yet")
-	flags.StringVar(&f.jwks, "jwks", "", "file with its public keys, a JSON Web Key Set; kept, nothing uses them yet")
+	flags.StringVar(&s.ClientID, "client-id", "", "id by which it gets access tokens (SMART Backend Services, as the next two)")
+	flags.StringVar(&s.JWKSURL, "jwks-url", "", "where its public keys are")
+	flags.StringVar(&f.jwks, "jwks-file", "", "file with its public keys, a JSON Web Key Set")
+	flags.StringVar(&f.fetch.ClientID, "fetch-client-id", "", "id by which the fetcher gets tokens of its server (as the next five)")
+	flags.StringVar(&f.fetch.KeyFile, "fetch-key-file", "", "private key, where the fetcher runs (default that of STOKER_FETCHER_OAUTH_KEY)")
+	flags.StringVar(&f.fetch.KeyID, "fetch-key-id", "", "id of the key (default its own, or its thumbprint)")
+	flags.StringVar(&f.fetch.TokenURL, "fetch-token-url", "", "where its tokens are given (default as the server at --base says)")
+	flags.StringVar(&f.fetch.Scope, "fetch-scope", "", "what the tokens are to allow (default all that may be read)")
+	flags.StringSliceVar(&f.fetch.URLPrefixes, "fetch-token-for", nil, "what URLs that a token is sent to begin with (default the server of --base)")
 	flags.BoolVar(&f.token, "token", false, "make a bearer token and print it, this once")
 	flags.BoolVar(&f.replace, "replace", false, "declare a supplier anew that is there; its tokens stay")
 }
@@ -69,12 +77,17 @@ func (f supplierFlags) declared() (supplier.Supplier, error) {
 	if f.jwks != "" {
 		content, err := os.ReadFile(f.jwks)
 		if err != nil {
-			return s, usage("--jwks: %w", err)
+			return s, usage("--jwks-file: %w", err)
 		}
 		if !json.Valid(content) {
-			return s, usage("--jwks %s: is not JSON", f.jwks)
+			return s, usage("--jwks-file %s: is not JSON", f.jwks)
 		}
 		s.JWKS = content
+	}
+	if f.fetch.ClientID != "" {
+		s.FetchOAuth = &f.fetch
+	} else if f.fetch.KeyFile+f.fetch.KeyID+f.fetch.TokenURL+f.fetch.Scope != "" || len(f.fetch.URLPrefixes) > 0 {
+		return s, usage("--fetch-client-id must be given with the other --fetch flags")
 	}
 	if err := s.Check(); err != nil {
 		return s, usage("%w", err)

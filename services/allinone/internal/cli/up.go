@@ -15,13 +15,14 @@ func (a *app) upCommand() *cobra.Command {
 		Short: "Run NATS, PostgreSQL and the three services until interrupted",
 		Long: `Run a private NATS server with JetStream and a private PostgreSQL in the data folder
 (or those of NATS_URL and DATABASE_URL), the fetcher, the parser and the writer, and the
-HTTP interface that the other commands use, with /healthz, /readyz and /metrics.
+HTTP interface that the other commands use, with /healthz, /readyz and /metrics. It also runs the
+syncs that are due ("stoker sync").
 
 The data folder holds everything; after a stop or a crash, "stoker up" goes on where it was.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts := a.stackOptions()
-			opts.Services = true
+			opts.Services, opts.Syncs = true, true
 			if listen != "" {
 				opts.Listen = listen
 			}

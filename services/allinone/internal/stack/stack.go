@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go"
@@ -20,11 +21,13 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/natsd"
 	"github.com/stoker-fhir/stoker/pkg/pgd"
+	"github.com/stoker-fhir/stoker/pkg/smart"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
 	"github.com/stoker-fhir/stoker/pkg/telemetry"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/api"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/inbox"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/submission"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/syncs"
 	"github.com/stoker-fhir/stoker/services/fetcher"
 	"github.com/stoker-fhir/stoker/services/parser"
 	"github.com/stoker-fhir/stoker/services/writer"
@@ -42,6 +45,7 @@ type Options struct {
 	DatabaseURL string // "" is a private server
 	Listen      string // address of the HTTP interface; port 0 is any that is free
 	Services    bool   // also run fetcher, parser and writer
+	Syncs       bool   // also run what is to be imported on a schedule
 	Suppliers   string // file of suppliers; "" is none
 	Auth        api.Auth
 	PublicURL   string // of the HTTP interface, as suppliers reach it; "": as they ask
@@ -156,16 +160,28 @@ func (s *Stack) declareSuppliers(ctx context.Context, pool *pgxpool.Pool) error 
 	if s.opts.Suppliers == "" {
 		return nil
 	}
-	list, err := supplier.ReadFile(s.opts.Suppliers)
+	declared, err := supplier.ReadFile(s.opts.Suppliers)
 	if err != nil {
 		return err
 	}
-	left, err := ledger.New(pool).ApplySuppliers(ctx, list)
+	for _, d := range declared.Suppliers {
+		if err := smart.Check(d); err != nil {
+			return fmt.Errorf("%s: %s.%w", s.opts.Suppliers, d.Name, err)
+		}
+	}
+	l := ledger.New(pool)
+	left, err := l.ApplySuppliers(ctx, declared.Suppliers)
 	if err != nil {
 		return err
 	}
 	for _, name := range left {
-		s.log.Warn().Str("supplier", name).Msg("the file of suppliers does not name it any more; it may deliver as before, until it is removed: stoker supplier remove")
+		s.log.Warn().Str(telemetry.FieldSupplier, name).Msg("the file of suppliers does not name it any more; it may deliver as before, until it is removed: stoker supplier remove")
+	}
+	if left, err = l.ApplySyncs(ctx, declared.Syncs, time.Now()); err != nil {
+		return err
+	}
+	for _, name := range left {
+		s.log.Warn().Str(telemetry.FieldSync, name).Msg("the file of suppliers does not name it any more; it is paused, until it is resumed or removed: stoker sync resume, stoker sync remove")
 	}
 	return nil
 }
@@ -218,6 +234,13 @@ func (s *Stack) runServices(ctx context.Context, b *bus.Bus, pool *pgxpool.Pool,
 	s.services.Go(func() error {
 		return fetcher.Run(ctx, cfg.Fetcher, fetcher.Deps{Bus: b, Pool: pool, Log: s.log, Metrics: metrics["fetcher"]})
 	})
+	if s.opts.Syncs {
+		scheduler := &syncs.Scheduler{
+			Ledger: ledger.New(pool), Bus: b, Log: s.log,
+			Kinds: map[string]syncs.Ask{supplier.SyncPublish: cfg.Fetcher.Poll},
+		}
+		s.services.Go(func() error { return scheduler.Run(ctx) })
+	}
 	return nil
 }
 
@@ -230,7 +253,7 @@ func (s *Stack) serve(b *bus.Bus, pool *pgxpool.Pool, registry *prometheus.Regis
 	keeper := &submission.Keeper{Bus: b, Ledger: l, Journal: j, Operator: operator, Pool: pool, Log: s.log}
 	server := &api.Server{
 		Bus: b, Ledger: l, Journal: j, Store: &writer.Reader{Pool: pool}, Operator: operator, Submissions: keeper,
-		SpoolDir: s.spoolDir(), Inbox: &inbox.Inbox{Spool: s.spoolDir(), Config: s.opts.Uploads}, Auth: s.opts.Auth, Log: s.log, PublicURL: s.opts.PublicURL,
+		SpoolDir: s.spoolDir(), Inbox: &inbox.Inbox{Spool: s.spoolDir(), Config: s.opts.Uploads}, Auth: s.opts.Auth, Log: s.log, PublicURL: s.opts.PublicURL, HTTP: s.opts.Fetcher.HTTP,
 	}
 	if err := server.Recover(); err != nil {
 		return fmt.Errorf("see to what was being uploaded: %w", err)

@@ -152,7 +152,7 @@ func (k *Keeper) queue(ctx context.Context, submission fhirmsg.ImportID) (waitin
 }
 
 func (k *Keeper) queueOne(ctx context.Context, req fhirmsg.ImportRequest) error {
-	if _, err := fetcher.Accept(ctx, k.Journal, req); err != nil {
+	if _, _, err := fetcher.Accept(ctx, k.Journal, req); err != nil {
 		return err
 	}
 	msg, err := req.Encode()

@@ -26,6 +26,7 @@ const (
 type Manifest struct {
 	TransactionTime time.Time // zero: none that can be read
 	Anonymous       bool      // requiresAccessToken is false: a token must not be sent for files
+	Epoch           time.Time // the manifest is added to, and was begun then ($bulk-publish, epochStartTime); zero: it is not
 	Files           []File    // those of output, then of deleted, then of outcome
 	Next            *url.URL  // the next page; nil: none
 	Pending         bool      // the next page does not exist yet ($bulk-publish, "#pending")

@@ -32,7 +32,7 @@ func Read(content []byte, base *url.URL) (Manifest, error) {
 	if err == nil {
 		err = r.end()
 	}
-	if err == nil && !r.listed {
+	if err == nil && !r.listed && !r.linked { // the first of a chain may list none
 		err = errors.New("it lists no files: expected output, deleted or input")
 	}
 	if err != nil {
@@ -139,6 +139,8 @@ func (r *reader) scalar(name string, value json.RawMessage) error {
 		}
 	case "transactionTime":
 		r.manifest.TransactionTime = instant(text(value))
+	case "epochStartTime":
+		r.manifest.Epoch = instant(text(value))
 	case "requiresAccessToken":
 		r.manifest.Anonymous = text(value) == "false"
 	}

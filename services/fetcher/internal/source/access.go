@@ -33,7 +33,9 @@ func (l Locator) access(cfg Config) (access, error) {
 		}
 		a.home = outbound.Origin(u)
 	}
-	credentials := slices.Clone(cfg.Credentials)
+	credentials := slices.DeleteFunc(slices.Clone(cfg.Credentials), func(c outbound.Credential) bool {
+		return l.overrides(c, a.home) // none is asked for that would not be sent
+	})
 	for _, h := range l.Headers {
 		if personal(h.Name) {
 			credentials = append(credentials, outbound.Credential{Prefix: a.home, Header: h.Name, Value: outbound.Fixed(h.Value)})
@@ -44,6 +46,14 @@ func (l Locator) access(cfg Config) (access, error) {
 	var err error
 	a.web, err = outbound.New(cfg.HTTP, cfg.Policy, credentials...)
 	return a, err
+}
+
+// overrides reports whether a header that was given for an origin is sent instead of a credential.
+func (l Locator) overrides(c outbound.Credential, home string) bool {
+	prefix, err := outbound.ParseURL(c.Prefix)
+	return err == nil && outbound.Origin(prefix) == home && slices.ContainsFunc(l.Headers, func(h fhirmsg.Header) bool {
+		return personal(h.Name) && strings.EqualFold(h.Name, c.Header)
+	})
 }
 
 // headers are those for one URL. What was given for https is not sent in the clear.
@@ -68,14 +78,19 @@ func withoutUser(u *url.URL, headers []fhirmsg.Header) (*url.URL, []fhirmsg.Head
 }
 
 // refused asks in another way where that may help, once: with the token that a manifest says is not
-// needed, as it is for some servers, or where the manifest says that the file is now, since URLs of
-// files may expire.
+// needed, as it is for some servers; with another token, since one may expire before its time; or where the
+// manifest says that the file is now, since URLs of files may expire.
 func (s *httpStream) refused(resp *http.Response) error {
 	err := refusal(resp, s.cfg.Now())
 	switch resp.StatusCode {
 	case http.StatusUnauthorized:
 		if s.anonymous && s.web.HasCredential(s.url) {
 			s.anonymous = false
+			s.hangUp()
+			return s.ask()
+		}
+		if !s.anonymous && !s.reminted && s.web.Forget(resp) {
+			s.reminted = true
 			s.hangUp()
 			return s.ask()
 		}

@@ -1,6 +1,7 @@
 package source_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -169,5 +170,44 @@ func TestManifestPolicy(t *testing.T) {
 	}
 	if inner.last("/") != nil || inner.last("/2") != nil {
 		t.Error("the inner server was asked")
+	}
+}
+
+// TestGivenHeader: what an import request gives counts instead of what would be got for its server, which is not asked for then.
+func TestGivenHeader(t *testing.T) {
+	t.Parallel()
+	s, other := newSupplier(t), newSupplier(t)
+	s.put("/m", fmt.Sprintf(`{"requiresAccessToken":true,"output":[{"url":"/a"},{"url":"%s/b"}]}`, other.base))
+	s.put("/a", "a")
+	other.put("/b", "b")
+	cfg := quick()
+	asked := map[string]int{}
+	for _, base := range []string{s.base, other.base} {
+		cfg.Credentials = append(cfg.Credentials, outbound.Credential{Prefix: base, Header: "Authorization", Value: func(context.Context) (string, error) {
+			asked[base]++
+			return "Bearer got", nil
+		}})
+	}
+	for _, headers := range [][]fhirmsg.Header{nil, {{Name: "authorization", Value: "Bearer given"}}} {
+		files, _, err := source.List(t.Context(), fhirmsg.Source{Manifest: s.base + "/m", Headers: headers}, cfg)
+		if err != nil || len(files) != 2 {
+			t.Fatalf("%d files, %v", len(files), err)
+		}
+		for _, f := range files {
+			if _, err := read(t, f, cfg); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if asked[s.base] != 2 || asked[other.base] != 2 {
+		t.Errorf("asked %d times for the server of the header, and %d times for the other; want 2 and 2", asked[s.base], asked[other.base])
+	}
+	for _, path := range []string{"/m", "/a"} {
+		if got := s.last(path).Header.Get("Authorization"); got != "Bearer given" {
+			t.Errorf("%s was sent %s", path, got)
+		}
+	}
+	if got := other.last("/b").Header.Get("Authorization"); got != "Bearer got" {
+		t.Errorf("the other server was sent %s", got)
 	}
 }

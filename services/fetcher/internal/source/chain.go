@@ -39,7 +39,9 @@ func listed(page *url.URL, m manifest.Manifest, f manifest.File) Listed {
 // chain is a manifest with those that follow it.
 type chain struct {
 	source  fhirmsg.Source
-	home    string // origin of the first
+	home    string   // origin of the source
+	root    string   // its URL
+	first   *url.URL // where to begin
 	headers []fhirmsg.Header
 	pages   map[string]bool
 	urls    map[string]bool // of files, with their kinds
@@ -47,21 +49,55 @@ type chain struct {
 	skipped []Skipped
 }
 
+func newChain(s fhirmsg.Source) (*chain, error) {
+	first, err := outbound.ParseURL(s.Manifest)
+	if err != nil {
+		return nil, err
+	}
+	c := &chain{source: s, home: outbound.Origin(first), pages: map[string]bool{}, urls: map[string]bool{}}
+	first, c.headers = withoutUser(first, s.Headers)
+	c.first = withoutFragment(first)
+	c.root = c.first.String()
+	if s.After != nil {
+		page, err := outbound.ParseURL(s.After.Page)
+		if err != nil {
+			return nil, err
+		}
+		c.first = withoutFragment(page)
+	}
+	return c, nil
+}
+
+func withoutFragment(u *url.URL) *url.URL {
+	bare := *u
+	bare.Fragment, bare.RawFragment = "", ""
+	return &bare
+}
+
+// read reads a page; see [readPage].
+func (c *chain) read(ctx context.Context, at *url.URL, cfg Config, unless Validator) (page, error) {
+	switch {
+	case c.pages[at.String()]:
+		return page{}, errors.New("the manifests that follow each other lead back to this one")
+	case len(c.pages) == maxPages:
+		return page{}, fmt.Errorf("more than %d manifests follow each other", maxPages)
+	}
+	c.pages[at.String()] = true
+	return readPage(ctx, Locator{URL: at.String(), Home: c.home, Headers: c.headers}, cfg, unless)
+}
+
 // listManifest lists the files of a manifest and of those that follow it, in order. What cannot be
 // read of it is a file with a problem, so that the failure is accounted for.
 func listManifest(ctx context.Context, s fhirmsg.Source, cfg Config) ([]File, []Skipped, error) {
-	first, err := outbound.ParseURL(s.Manifest)
+	c, err := newChain(s)
 	if err != nil {
 		return nil, nil, err
 	}
-	c := chain{source: s, home: outbound.Origin(first), pages: map[string]bool{}, urls: map[string]bool{}}
-	first, c.headers = withoutUser(first, s.Headers)
-	first.Fragment, first.RawFragment = "", ""
 	cfg = cfg.withDefaults()
 	inTime, cancel := context.WithTimeout(ctx, cfg.ListTime)
 	defer cancel()
-	for page := first; page != nil; {
-		next, err := c.follow(inTime, page, cfg)
+	for at := c.first; at != nil; {
+		next, err := c.follow(inTime, at, cfg)
 		switch {
 		case ctx.Err() != nil:
 			return nil, nil, ctx.Err()
@@ -69,34 +105,36 @@ func listManifest(ctx context.Context, s fhirmsg.Source, cfg Config) ([]File, []
 			err = fmt.Errorf("the manifests were not read within %s", cfg.ListTime)
 		}
 		if err != nil {
-			c.files = append(c.files, File{Name: urlName(page), Size: -1, Problem: err.Error()})
+			c.files = append(c.files, File{Name: urlName(at), Size: -1, Problem: err.Error()})
 		}
-		page = next
+		at = next
 	}
 	return c.files, c.skipped, nil
 }
 
 // follow takes the files of one page and returns the next.
-func (c *chain) follow(ctx context.Context, page *url.URL, cfg Config) (next *url.URL, err error) {
-	switch {
-	case c.pages[page.String()]:
-		return nil, errors.New("the manifests that follow each other lead back to this one")
-	case len(c.pages) == maxPages:
-		return nil, fmt.Errorf("more than %d manifests follow each other", maxPages)
-	}
-	c.pages[page.String()] = true
-	m, err := readPage(ctx, Locator{URL: page.String(), Home: c.home, Headers: c.headers}, cfg)
+func (c *chain) follow(ctx context.Context, at *url.URL, cfg Config) (next *url.URL, err error) {
+	m, err := c.read(ctx, at, cfg, Validator{})
 	if err != nil {
 		return nil, err
 	}
 	if len(c.files)+len(m.Files) > manifest.MaxFiles {
 		return nil, fmt.Errorf("more than %d files in the manifests that follow each other", manifest.MaxFiles)
 	}
-	for _, f := range m.Files {
-		c.take(page, m, f)
+	files := m.Files
+	if after := c.source.After; after != nil && at == c.first {
+		if rest, ok := behind(files, *after); ok {
+			files = rest
+		}
+	}
+	if n := len(m.Files) - len(files); n > 0 {
+		c.skipped = append(c.skipped, Skipped{Name: urlName(at), Reason: fmt.Sprintf("the first %d files that it lists were imported before", n)})
+	}
+	for _, f := range files {
+		c.take(at, m.Manifest, f)
 	}
 	if m.Closed {
-		c.skipped = append(c.skipped, Skipped{Name: urlName(page), Reason: "the manifests end here; their supplier begins anew elsewhere"})
+		c.skipped = append(c.skipped, Skipped{Name: urlName(at), Reason: "the manifests end here; their supplier begins anew elsewhere"})
 	}
 	return m.Next, nil
 }
@@ -138,12 +176,12 @@ func (l Locator) renewed(ctx context.Context, cfg Config) (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := readPage(ctx, Locator{URL: page.String(), Home: l.Home, Headers: l.Headers}, cfg)
+	m, err := readPage(ctx, Locator{URL: page.String(), Home: l.Home, Headers: l.Headers}, cfg, Validator{})
 	if err != nil {
 		return nil, err
 	}
 	for _, f := range m.Files {
-		if listed(page, m, f) == *l.Listed && f.URL != nil {
+		if listed(page, m.Manifest, f) == *l.Listed && f.URL != nil {
 			return f.URL, nil
 		}
 	}

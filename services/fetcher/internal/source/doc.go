@@ -1,5 +1,5 @@
 // Package source finds and opens what an import names: files, the files of folders, content
-// that was handed in, http(s) URLs, and the files that manifests list. What it gives is bytes as they are at the source; that
+// that was handed in, http(s) URLs, objects of buckets (S3), and the files that manifests list. What it gives is bytes as they are at the source; that
 // they may be compressed is not its concern.
 //
 // What it guarantees:
@@ -15,6 +15,8 @@
 //     bytes of two states are never joined.
 //   - Nothing is asked for over HTTP but what the policy of the configuration allows, and
 //     credentials go where they belong; see package outbound.
+//   - An object is pinned by its entity tag when it is listed. Under a policy nothing is read but what lies under
+//     its bucket and prefix, and requests of a bucket go to the endpoint of the configuration.
 //   - Manifests that follow each other come to an end: their number, that of their files, and the time for
 //     all of them have limits. A file's URL that expired is renewed from its manifest, if that is still the same.
 //   - Reading ends promptly with its context. Every wait for a server has a limit; how long

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/outbound"
+	"github.com/stoker-fhir/stoker/pkg/s3"
 )
 
 // httpStream reads a URL's content, over several answers if it must.
@@ -18,13 +19,16 @@ type httpStream struct {
 	cfg Config
 	at  Locator
 	access
-	url *url.URL // of at, or where its manifest says that it is now
+	url     *url.URL    // of at, or where its manifest says that it is now
+	account *s3.Account // signs the requests; nil: of no bucket
 
 	accept    string
-	maxBody   int64    // of an answer in bytes; 0: no limit
-	anonymous bool     // no credential is to be sent
-	renewed   bool     // the manifest was read again
-	answered  *url.URL // where the last answer came from
+	maxBody   int64     // of an answer in bytes; 0: no limit
+	unless    Validator // of content that is not wanted again: the answer is then a [StatusError] of 304
+	anonymous bool      // no credential is to be sent
+	reminted  bool      // a token was not taken, and another one asked for, since something was read last
+	renewed   bool      // the manifest was read again
+	answered  *url.URL  // where the last answer came from
 
 	v        Validator
 	known    bool          // v is of an earlier answer, or of an earlier reading
@@ -40,6 +44,9 @@ const acceptFiles = "application/fhir+ndjson, application/ndjson, application/fh
 
 // newHTTPStream is a stream that nothing was asked for yet.
 func newHTTPStream(ctx context.Context, l Locator, cfg Config) (*httpStream, error) {
+	if l.Object != nil {
+		return newObjectStream(ctx, l, cfg)
+	}
 	u, err := outbound.ParseURL(l.URL)
 	if err != nil {
 		return nil, err
@@ -99,7 +106,7 @@ func (s *httpStream) Read(p []byte) (int, error) {
 		n, err := s.body.Read(p)
 		if n > 0 { // an error comes again
 			s.offset += int64(n)
-			s.failures = 0
+			s.failures, s.reminted = 0, false
 			if s.size >= 0 && s.offset > s.size {
 				return 0, ErrChanged
 			}
@@ -195,8 +202,16 @@ func (s *httpStream) ask() error {
 		}
 		return s.fromOffset(resp)
 	case http.StatusRequestedRangeNotSatisfiable:
+		if s.account != nil && s.offset > 0 && s.offset == s.size { // all was read; stores do not tell the size here
+			s.hangUp()
+			s.ended = true
+			return nil
+		}
 		return s.fromTheEnd(resp)
 	default:
+		if s.account != nil {
+			return s.storeRefused(resp)
+		}
 		return s.refused(resp)
 	}
 }
@@ -209,6 +224,8 @@ func (s *httpStream) fromTheStart(resp *http.Response) error {
 	}
 	v := httpValidator(resp, s.cfg.Now())
 	switch {
+	case !s.known && !s.at.Object.is(v):
+		return ErrChanged
 	case !s.known:
 		s.v, s.known, s.size = v, true, v.Size
 	case !v.Same(s.v):

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/outbound"
+	"github.com/stoker-fhir/stoker/pkg/s3"
 )
 
 // Why something in a folder is passed over.
@@ -24,7 +25,7 @@ const (
 )
 
 // List lists the files of a source. A file is itself, whatever its name; a folder is walked,
-// its files in order of their paths' bytes; a URL is one file, which is not asked for yet; a
+// its files in order of their paths' bytes, and so is what lies below a key of a bucket; a URL is one file, which is not asked for yet; a
 // manifest is read, with those that follow it. In a folder, endings .ndjson, .jsonl and .json are taken, also with .gz or .zst after them, in
 // any case of letters.
 //
@@ -32,6 +33,8 @@ const (
 // open it is accounted for.
 func List(ctx context.Context, s fhirmsg.Source, cfg Config) ([]File, []Skipped, error) {
 	switch {
+	case s3.IsURL(s.URL):
+		return listBucket(ctx, s, cfg)
 	case s.URL != "":
 		u, err := outbound.ParseURL(s.URL)
 		if err != nil {

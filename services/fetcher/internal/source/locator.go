@@ -10,6 +10,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/outbound"
+	"github.com/stoker-fhir/stoker/pkg/s3"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/manifest"
 )
 
@@ -41,6 +42,7 @@ type Locator struct {
 	Path   RawPath `json:"path,omitempty"`   // within the folder, or absolute
 	Spool  RawPath `json:"spool,omitempty"`  // within the spool's folder
 	URL    string  `json:"url,omitempty"`
+	Object *Object `json:"object,omitempty"`
 
 	Headers   []fhirmsg.Header `json:"headers,omitempty"`   // of requests
 	Home      string           `json:"home,omitempty"`      // the origin that the headers were given for; "": the URL's
@@ -83,7 +85,7 @@ func Name(s fhirmsg.Source) string {
 	if s.Spool != "" {
 		return printable(path.Base(s.Spool))
 	}
-	if s.URL == "" && s.Manifest == "" {
+	if s.URL == "" && s.Manifest == "" || s3.IsURL(s.URL) {
 		return printable(s.String())
 	}
 	u, err := outbound.ParseURL(s.String())

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"slices"
 
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/format"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/manifest"
 )
@@ -17,43 +20,58 @@ const acceptManifest = "application/json, application/fhir+json;q=0.9"
 // pageAttempts is how often a page is read anew that was cut, or changed, while it was read.
 const pageAttempts = 3
 
-// readPage reads one page of a manifest.
-func readPage(ctx context.Context, l Locator, cfg Config) (manifest.Manifest, error) {
+// page is a page of a manifest, and what tells it from another state of itself.
+type page struct {
+	manifest.Manifest
+	url       *url.URL
+	validator Validator
+	content   fhirmsg.Hash
+}
+
+// readPage reads one page of a manifest, unless it is in the state of a validator: then it is a [StatusError] of 304.
+func readPage(ctx context.Context, l Locator, cfg Config, unless Validator) (page, error) {
 	for attempt := 1; ; attempt++ {
-		m, err := readPageOnce(ctx, l, cfg)
+		p, err := readPageOnce(ctx, l, cfg, unless)
 		if attempt < pageAttempts && (errors.Is(err, ErrCut) || errors.Is(err, ErrChanged)) {
 			continue
 		}
-		status := StatusError{}
-		if errors.As(err, &status) && status.Code == http.StatusAccepted {
+		if answered(err, http.StatusAccepted) {
 			err = fmt.Errorf("%w: the manifest is not complete yet", err)
 		}
-		return m, err
+		return p, err
 	}
 }
 
-func readPageOnce(ctx context.Context, l Locator, cfg Config) (manifest.Manifest, error) {
+// answered reports whether an error is an answer with one of the codes.
+func answered(err error, codes ...int) bool {
+	status := StatusError{}
+	return errors.As(err, &status) && slices.Contains(codes, status.Code)
+}
+
+func readPageOnce(ctx context.Context, l Locator, cfg Config, unless Validator) (p page, err error) {
 	cfg = cfg.withDefaults()
 	s, err := newHTTPStream(ctx, l, cfg)
 	if err != nil {
-		return manifest.Manifest{}, err
+		return p, err
 	}
 	defer s.Close() //nolint:errcheck // only read from
-	s.accept, s.maxBody = acceptManifest, manifest.MaxSize
+	s.accept, s.maxBody, s.unless = acceptManifest, manifest.MaxSize, unless
 	if err := s.connect(); err != nil {
-		return manifest.Manifest{}, err
+		return p, err
 	}
 	base := *s.answered
 	base.User = nil // it is in the headers, which go where they belong
 	in := format.NewInput(s)
 	content, err := in.Decompress(in.Detect())
 	if err != nil {
-		return manifest.Manifest{}, err
+		return p, err
 	}
 	defer content.Close() //nolint:errcheck // frees memory only
 	b, err := io.ReadAll(io.LimitReader(content, manifest.MaxSize+1))
 	if err != nil {
-		return manifest.Manifest{}, err
+		return p, err
 	}
-	return manifest.Read(b, &base)
+	p = page{url: s.url, validator: s.v, content: fhirmsg.HashOf(b)}
+	p.Manifest, err = manifest.Read(b, &base)
+	return p, err
 }

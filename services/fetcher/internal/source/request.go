@@ -38,13 +38,26 @@ func (s *httpStream) request() outbound.Request {
 		header.Set("Range", fmt.Sprintf("bytes=%d-", s.offset))
 		header.Set("If-Range", condition)
 	}
-	return outbound.Request{URL: s.url, Header: header, Secret: s.headers(s.url), Anonymous: s.anonymous, MaxBody: s.maxBody}
+	if s.offset == 0 {
+		s.unless.conditions(header)
+	}
+	secret := s.headers(s.url)
+	if s.account != nil {
+		secret = s.account.Sign(s.url, s.cfg.Now())
+		if tag := s.pinned(); tag != "" {
+			header.Set("If-Match", tag) // not all stores know If-Range
+		}
+	}
+	return outbound.Request{URL: s.url, Header: header, Secret: secret, Anonymous: s.anonymous, MaxBody: s.maxBody}
 }
 
 // readable reports whether content encoded so can be read: what is compressed is told by its
 // bytes, here as in a file.
 func readable(encoding string) bool {
-	switch strings.ToLower(strings.TrimSpace(encoding)) {
+	encoding = strings.ToLower(strings.TrimSpace(encoding))
+	// Of how an object was uploaded; some stores keep it by mistake.
+	encoding = strings.Trim(strings.Replace(encoding, "aws-chunked", "", 1), ", ")
+	switch encoding {
 	case "", "identity", "gzip", "x-gzip", "zstd":
 		return true
 	default:

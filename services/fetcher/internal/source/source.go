@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/outbound"
+	"github.com/stoker-fhir/stoker/pkg/s3"
 )
 
 // Errors that a caller tells apart. A server's refusal is a [StatusError].
@@ -25,6 +26,9 @@ type Config struct {
 	HTTP        outbound.Config
 	Policy      *outbound.Policy      // which URLs may be asked for; nil: all
 	Credentials []outbound.Credential // for them
+
+	Account func() (s3.Account, error) // by which buckets are read; nil: none are
+	Bucket  string                     // s3://bucket/prefix/ that objects must lie under, where there is a Policy
 
 	Attempts int           // requests in a row that bring nothing new; 8
 	MaxWait  time.Duration // between them, also when the server asks for more; 2 min
@@ -71,7 +75,7 @@ type Reader struct {
 	err    error
 }
 
-// stream is what differs between local files and HTTP.
+// stream is what differs between local files and HTTP, by which objects of buckets are read too.
 type stream interface {
 	io.ReadCloser
 	validator() Validator
@@ -98,7 +102,7 @@ func open(ctx context.Context, f File, cfg Config, want *Validator, offset int64
 	}
 	var s stream
 	var err error
-	if f.Locator.URL != "" {
+	if f.Locator.URL != "" || f.Locator.Object != nil {
 		s, err = openHTTP(ctx, f.Locator, cfg, want, offset)
 	} else {
 		s, err = openLocal(ctx, f.Locator, cfg, want, offset)

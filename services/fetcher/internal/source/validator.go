@@ -43,6 +43,17 @@ func (v Validator) condition() string {
 	}
 }
 
+// conditions asks for the content unless it is that of the validator (RFC 9110, sections 13.1.2 and 13.1.3), of which
+// a weak one does.
+func (v Validator) conditions(header http.Header) {
+	if v.ETag != "" {
+		header.Set("If-None-Match", v.ETag)
+	}
+	if v.LastModified != "" {
+		header.Set("If-Modified-Since", v.LastModified)
+	}
+}
+
 // httpValidator reads the validator from an answer that has the whole content.
 func httpValidator(resp *http.Response, now time.Time) Validator {
 	v := Validator{Size: resp.ContentLength, ETag: resp.Header.Get("ETag"), LastModified: resp.Header.Get("Last-Modified")}

@@ -1,0 +1,224 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/supplier"
+)
+
+// noon is when the clock of these tests begins.
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func nightly(name string) supplier.Sync {
+	return supplier.Sync{Name: name, From: "https://a.example/m", Every: "0 2 * * *"}
+}
+
+func (l *Ledger) mustSync(t *testing.T, name string) (Sync, []SyncRun) {
+	t.Helper()
+	s, runs, err := l.Sync(t.Context(), name, noon, 100)
+	check(t, err)
+	return s, runs
+}
+
+// finish has an import accepted that has no files, and ends it.
+func (l *Ledger) finish(t *testing.T, req fhirmsg.ImportRequest) {
+	t.Helper()
+	imp := l.mustAccept(t, req)
+	check(t, l.PinFiles(t.Context(), imp.ID, nil, nil))
+	_, err := l.BeginFetch(t.Context(), imp.ID)
+	check(t, err)
+	check(t, l.CloseList(t.Context(), imp.ID))
+	check(t, l.Settle(t.Context(), imp.ID))
+}
+
+// has is a source that has something.
+func has(cursor string) func(context.Context, SyncAsk) (SyncFound, error) {
+	return func(context.Context, SyncAsk) (SyncFound, error) {
+		return SyncFound{Sources: []fhirmsg.Source{{Manifest: "https://a.example/m"}}, Cursor: json.RawMessage(cursor)}, nil
+	}
+}
+
+func (l *Ledger) ask(t *testing.T, at time.Time, ask func(context.Context, SyncAsk) (SyncFound, error)) SyncRun {
+	t.Helper()
+	runs, err := l.SyncRunsToWork(t.Context())
+	if err != nil || len(runs) != 1 {
+		t.Fatalf("%d runs to work on, %v", len(runs), err)
+	}
+	r, ok, err := l.AskSyncRun(t.Context(), runs[0], func() time.Time { return at }, ask)
+	if err != nil || !ok {
+		t.Fatalf("asked: %v, %v", ok, err)
+	}
+	return r
+}
+
+// TestSyncDeclared: what stays and what goes when a sync is declared anew.
+func TestSyncDeclared(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	check(t, l.AddSync(t.Context(), nightly("a"), false, noon))
+	s, _ := l.mustSync(t, "a")
+	if s.Kind != supplier.SyncPublish || s.Zone != "UTC" || s.Supplier != "local" || s.Into != "fhir" || !s.Next.Equal(noon.Add(14*time.Hour)) || s.Lag != nil || s.Last != nil {
+		t.Errorf("declared %+v", s)
+	}
+	if err := l.AddSync(t.Context(), nightly("a"), false, noon); !errors.Is(err, ErrSync) || !strings.Contains(err.Error(), "--replace") {
+		t.Errorf("a second time: %v", err)
+	}
+	check(t, l.RunSync(t.Context(), "a", false, noon))
+	r := l.ask(t, noon, has(`{"n":1}`))
+	check(t, l.PublishedSyncRun(t.Context(), r))
+	l.finish(t, *r.request)
+	if ended, err := l.SettleSyncRuns(t.Context(), noon.Add(time.Minute)); err != nil || len(ended) != 1 || ended[0].State != SyncComplete {
+		t.Fatalf("ended %+v, %v", ended, err)
+	}
+	later := noon.Add(48 * time.Hour)
+	for _, tt := range []struct {
+		what   string
+		change func(*supplier.Sync)
+		due    time.Time
+		cursor string
+	}{
+		{"the same", func(*supplier.Sync) {}, noon.Add(14 * time.Hour), `{"n": 1}`},
+		{"another time", func(s *supplier.Sync) { s.Every = "0 3 * * *" }, later.Add(15 * time.Hour), `{"n": 1}`},
+		{"another dataset", func(s *supplier.Sync) { s.Every, s.Dataset = "0 3 * * *", "d" }, later.Add(15 * time.Hour), ""},
+	} {
+		declared := nightly("a")
+		tt.change(&declared)
+		check(t, l.AddSync(t.Context(), declared, true, later))
+		if s, runs := l.mustSync(t, "a"); !s.Next.Equal(tt.due) || string(s.cursor) != tt.cursor || len(runs) != 1 {
+			t.Errorf("%s: due %s, cursor %s, %d runs; want %s, %s", tt.what, s.Next, s.cursor, len(runs), tt.due, tt.cursor)
+		}
+	}
+}
+
+// TestSyncRefused: what contradicts the policy of its supplier is refused when it is declared.
+func TestSyncRefused(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	check(t, l.AddSupplier(t.Context(), named("clinic-a", supplier.Policy{URLPrefixes: []string{"https://a.example/"}, Mode: fhirmsg.ModeSync}), false))
+	check(t, l.AddSupplier(t.Context(), named("clinic-b", supplier.Policy{}), false))
+	check(t, l.RemoveSupplier(t.Context(), "clinic-b"))
+	for _, tt := range []struct {
+		change func(*supplier.Sync)
+		want   string // "" is taken
+	}{
+		{func(*supplier.Sync) {}, ""},
+		{func(s *supplier.Sync) { s.From = "https://b.example/m" }, "URL prefixes"},
+		{func(s *supplier.Sync) { s.Dataset = "fhir" }, "dataset clinic-a"},
+		{func(s *supplier.Sync) { s.Mode = fhirmsg.ModeOverwrite }, "mode sync"},
+		{func(s *supplier.Sync) { s.Supplier = "clinic-b" }, "was removed"},
+		{func(s *supplier.Sync) { s.Supplier, s.From = "undeclared", "https://b.example/m" }, ""},
+		{func(s *supplier.Sync) { s.From = "https://user:hunter2@a.example/m" }, "no user"},
+		{func(s *supplier.Sync) { s.Every = "at night" }, "cron expression"},
+	} {
+		s := nightly("a")
+		s.Supplier = "clinic-a"
+		tt.change(&s)
+		err := l.AddSync(t.Context(), s, true, noon)
+		if (err == nil) != (tt.want == "") || err != nil && (!errors.Is(err, ErrSync) || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "hunter2")) {
+			t.Errorf("%+v: %v, want %q", s, err, tt.want)
+		}
+	}
+}
+
+// TestSyncInto: the dataset is known whoever decides on it.
+func TestSyncInto(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	prefixes := []string{"https://a.example/"}
+	check(t, l.AddSupplier(t.Context(), named("clinic-a", supplier.Policy{URLPrefixes: prefixes}), false))
+	check(t, l.AddSupplier(t.Context(), named("clinic-b", supplier.Policy{URLPrefixes: prefixes, Dataset: "research"}), false))
+	for _, tt := range []struct{ supplier, dataset, want string }{
+		{"", "", "fhir"}, {"", "d", "d"}, {"clinic-a", "", "clinic-a"}, {"clinic-b", "", "research"}, {"clinic-b", "research", "research"},
+	} {
+		s := nightly("a")
+		s.Supplier, s.Dataset = tt.supplier, tt.dataset
+		check(t, l.AddSync(t.Context(), s, true, noon))
+		if got, _ := l.mustSync(t, "a"); got.Into != tt.want {
+			t.Errorf("supplier %q, dataset %q: into %s, want %s", tt.supplier, tt.dataset, got.Into, tt.want)
+		}
+	}
+}
+
+// TestSyncsOfTheFile: the file decides on those that it names, and pauses what it does not name any more.
+func TestSyncsOfTheFile(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	apply := func(syncs ...supplier.Sync) []string {
+		t.Helper()
+		left, err := l.ApplySyncs(t.Context(), syncs, noon)
+		check(t, err)
+		return left
+	}
+	apply(nightly("a"), nightly("b"))
+	if err := l.AddSync(t.Context(), nightly("a"), true, noon); !errors.Is(err, ErrSync) {
+		t.Errorf("changed by a command: %v", err)
+	}
+	if err := l.RemoveSync(t.Context(), "a"); !errors.Is(err, ErrSync) {
+		t.Errorf("removed by a command: %v", err)
+	}
+	if left := apply(nightly("a")); len(left) != 1 || left[0] != "b" {
+		t.Errorf("left %v", left)
+	}
+	if s, _ := l.mustSync(t, "b"); !s.Paused || s.FromFile {
+		t.Errorf("left out: %+v", s)
+	}
+	check(t, l.RemoveSync(t.Context(), "b"))
+	if _, _, err := l.Sync(t.Context(), "b", noon, 1); !errors.Is(err, ErrNoSync) {
+		t.Errorf("removed: %v", err)
+	}
+	broken := nightly("c")
+	broken.Every = "never"
+	if _, err := l.ApplySyncs(t.Context(), []supplier.Sync{nightly("d"), broken}, noon); !errors.Is(err, ErrSync) {
+		t.Errorf("a broken file: %v", err)
+	}
+	if list, err := l.Syncs(t.Context(), noon); err != nil || len(list) != 1 {
+		t.Errorf("%d syncs after a broken file, %v", len(list), err)
+	}
+}
+
+// TestSyncOfAnotherSource: a run that was under way while its sync became another source does not tell how far that
+// was imported.
+func TestSyncOfAnotherSource(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	check(t, l.AddSync(t.Context(), nightly("a"), false, noon))
+	check(t, l.RunSync(t.Context(), "a", false, noon))
+	r := l.ask(t, noon, has(`1`))
+	other := nightly("a")
+	other.From = "https://b.example/m"
+	check(t, l.AddSync(t.Context(), other, true, noon))
+	l.finish(t, *r.request)
+	_, err := l.SettleSyncRuns(t.Context(), noon)
+	check(t, err)
+	if s, runs := l.mustSync(t, "a"); s.cursor != nil || runs[0].State != SyncComplete || s.Lag != nil {
+		t.Errorf("cursor %s, lag %v, %+v", s.cursor, s.Lag, runs[0])
+	}
+}
+
+// TestSyncRemovedWhileAsked: who removes a sync does not wait for its source, and nothing comes of the answer.
+func TestSyncRemovedWhileAsked(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	check(t, l.AddSync(t.Context(), nightly("a"), false, noon))
+	check(t, l.RunSync(t.Context(), "a", false, noon))
+	if err := l.RunSync(t.Context(), "a", false, noon.Add(time.Second)); !errors.Is(err, ErrSyncState) {
+		t.Errorf("a second run: %v", err)
+	}
+	runs, err := l.SyncRunsToWork(t.Context())
+	check(t, err)
+	_, ok, err := l.AskSyncRun(t.Context(), runs[0], time.Now, func(ctx context.Context, a SyncAsk) (SyncFound, error) {
+		if _, ok, err := l.AskSyncRun(ctx, runs[0], time.Now, has(`1`)); ok || err != nil {
+			t.Errorf("asked by two: %v, %v", ok, err)
+		}
+		return SyncFound{Sources: []fhirmsg.Source{{Manifest: a.From}}}, l.RemoveSync(ctx, "a")
+	})
+	if ok || err != nil {
+		t.Errorf("got %v, %v", ok, err)
+	}
+}

@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stoker-fhir/stoker/services/allinone/internal/api"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/client"
+)
+
+func (a *app) syncCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "sync",
+		Short: "Poll suppliers' manifests on a schedule, and import what is new",
+		Long: `Poll suppliers' manifests on a schedule, and import what is new: what a server offers by $bulk-publish, or
+any manifest at a URL. "stoker up" runs them when they are due. One that is unchanged costs one request
+and no import. What failed is asked for again by the next run; runs that were missed are made up by one.
+Syncs can also be declared in the file of suppliers (STOKER_SUPPLIERS). See docs/sync.md.`,
+		Example: `  stoker sync add directory --from 'https://example.org/fhir/$bulk-publish' --every "0 2 * * *" --zone Europe/Berlin
+  stoker sync list                   what ran, what came of it, what is next
+  stoker sync run directory --wait   now, whatever the schedule says`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.syncAddCommand(), a.syncListCommand(), a.syncShowCommand(), a.syncRunCommand(),
+		a.syncPauseCommand(), a.syncResumeCommand(), a.syncRemoveCommand())
+	return cmd
+}
+
+func (a *app) syncListCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "Show all syncs: what ran last, what came of it, what is next",
+		Long: `Show all syncs: what ran last, what came of it, and when the next run is due, in the time zone of
+each. LAG is how long ago the newest run began that left nothing to import.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withConnection(cmd.Context(), func(ctx context.Context, conn *connection) error {
+				list, err := conn.Syncs(ctx)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					a.printJSON(list)
+					return nil
+				}
+				return a.printSyncs(list)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func (a *app) syncShowCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "show NAME",
+		Short: "Show a sync with its newest runs",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withConnection(cmd.Context(), func(ctx context.Context, conn *connection) error {
+				s, err := conn.Sync(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					a.printJSON(s)
+					return nil
+				}
+				return a.printSync(s)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func (a *app) syncPauseCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "pause NAME",
+		Short: "Let no run begin; one that is under way goes on",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.changeSync(cmd.Context(), args[0], (*client.Client).PauseSync)
+		},
+	}
+}
+
+func (a *app) syncResumeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "resume NAME",
+		Short: "Let a paused sync run again, when it is due next",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.changeSync(cmd.Context(), args[0], (*client.Client).ResumeSync)
+		},
+	}
+}
+
+func (a *app) changeSync(ctx context.Context, name string, change func(*client.Client, context.Context, string) (api.Sync, error)) error {
+	return a.withConnection(ctx, func(ctx context.Context, conn *connection) error {
+		s, err := change(conn.Client, ctx, name)
+		if err != nil {
+			return err
+		}
+		a.printf("%s: %s\n", s.Name, nextRun(s.Sync))
+		return nil
+	})
+}
+
+func (a *app) syncRemoveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "remove NAME",
+		Short: "Forget a sync and its runs; what it imported stays",
+		Long: `Forget a sync, its runs and how far its source was imported. What it imported stays, and an import that is
+under way goes on. To let it rest for a while: stoker sync pause.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withConnection(cmd.Context(), func(ctx context.Context, conn *connection) error {
+				if err := conn.RemoveSync(ctx, args[0]); err != nil {
+					return err
+				}
+				a.printf("removed %s; what it imported stays\n", args[0])
+				return nil
+			})
+		},
+	}
+}

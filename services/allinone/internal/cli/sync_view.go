@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/api"
+)
+
+func (a *app) printSyncs(list []ledger.Sync) error {
+	if len(list) == 0 {
+		a.printf("no syncs yet; declare one: stoker sync add NAME --from URL --every \"0 2 * * *\"\n")
+		return nil
+	}
+	t := a.table()
+	row(t, "SYNC", "SUPPLIER", "INTO", "EVERY", "LAST RUN", "OUTCOME", "RESOURCES", "LAG", "NEXT RUN")
+	for _, s := range list {
+		last, outcome, seen := "never", "", ""
+		if r := s.Last; r != nil {
+			last, outcome, seen = inZone(s, r.Begun), string(r.State), thousands(r.Seen)
+			if r.ImportState == ledger.StatePaused && !r.State.Ended() {
+				outcome = "import paused"
+			}
+		}
+		row(t, s.Name, s.Supplier, s.Into, s.Every, last, outcome, seen, lag(s), next(s))
+	}
+	return t.Flush()
+}
+
+func (a *app) printSync(s api.Sync) error {
+	a.printf("sync %s, of kind %s, declared by %s\n", s.Name, s.Kind, map[bool]string{true: "the file of suppliers", false: "command"}[s.FromFile])
+	a.printf("from %s\n", s.From)
+	a.printf("supplier %s, dataset %s, mode %s, validation %s\n", s.Supplier, s.Into, orPolicy(string(s.Mode)), orPolicy(string(s.Validation)))
+	a.printf("every %s in %s; %s\n", s.Every, s.Zone, nextRun(s.Sync))
+	if s.Lag != nil {
+		a.printf("lag %s\n", lag(s.Sync))
+	}
+	if len(s.Runs) == 0 {
+		a.printf("\nno runs yet; begin one with: stoker sync run %s\n", s.Name)
+		return nil
+	}
+	a.printf("\n")
+	t := a.table()
+	row(t, "DUE", "BEGUN", "TOOK", "OUTCOME", "INSERTED", "UPDATED", "UNCHANGED", "DELETED", "REJECTED", "IMPORT")
+	for _, r := range s.Runs {
+		due, took, id := inZone(s.Sync, r.Due), "", ""
+		if r.Manual {
+			due = "by hand"
+		}
+		if r.Ended != nil {
+			took = r.Ended.Sub(r.Begun).Round(100 * time.Millisecond).String()
+		}
+		if r.Import != nil {
+			id = r.Import.String()
+		}
+		row(t, due, inZone(s.Sync, r.Begun), took, string(r.State), thousands(r.Counts.Inserted), thousands(r.Counts.Updated),
+			thousands(r.Counts.Unchanged), thousands(r.Counts.Deleted), thousands(r.Counts.Rejected), id)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	a.printf("\nlast run: %s\n", describeRun(s.Runs[0]))
+	return nil
+}
+
+// describeRun says what a run came to, and what to do about it.
+func describeRun(r ledger.SyncRun) string {
+	var what string
+	switch r.State {
+	case ledger.SyncAsking:
+		what = "asks the source what it has"
+	case ledger.SyncImporting:
+		what = fmt.Sprintf("importing, %s resources so far; see: stoker status %s", thousands(r.Seen), r.Import)
+		if r.ImportState == ledger.StatePaused {
+			what = fmt.Sprintf("its import is paused, and no other run begins before it ends; see why with: stoker status %s", r.Import)
+		}
+	case ledger.SyncUnchanged:
+		what = "unchanged; nothing was imported"
+	case ledger.SyncComplete:
+		what = fmt.Sprintf("complete: %s inserted, %s updated, %s unchanged, %s deleted, %s rejected; see: stoker status %s", thousands(r.Counts.Inserted),
+			thousands(r.Counts.Updated), thousands(r.Counts.Unchanged), thousands(r.Counts.Deleted), thousands(r.Counts.Rejected), r.Import)
+	case ledger.SyncFailed:
+		what = "failed; the next run makes it up"
+		if r.Import != nil {
+			what += fmt.Sprintf("; see: stoker status %s", r.Import)
+		}
+	}
+	if r.Reason != "" {
+		what += "\nreason: " + r.Reason
+	}
+	return what
+}
+
+func orPolicy(s string) string {
+	if s == "" {
+		return "as by policy"
+	}
+	return s
+}
+
+func nextRun(s ledger.Sync) string {
+	switch at := next(s); {
+	case s.Paused:
+		return "paused; to go on: stoker sync resume " + s.Name
+	case at == "":
+		return "never due again"
+	default:
+		return "next run " + at
+	}
+}
+
+func next(s ledger.Sync) string {
+	switch {
+	case s.Paused:
+		return "paused"
+	case s.Next == nil:
+		return ""
+	default:
+		return inZone(s, *s.Next)
+	}
+}
+
+// inZone is a time in the sync's own time zone, where that is known here.
+func inZone(s ledger.Sync, t time.Time) string {
+	loc, err := time.LoadLocation(s.Zone)
+	if err != nil {
+		loc = time.UTC
+	}
+	return t.In(loc).Format("2006-01-02 15:04 MST")
+}
+
+func lag(s ledger.Sync) string {
+	if s.Lag == nil {
+		return ""
+	}
+	d := time.Duration(*s.Lag * float64(time.Second)).Round(time.Second)
+	if d >= time.Hour {
+		return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
+	}
+	return d.String()
+}

@@ -1,0 +1,156 @@
+package fetcher
+
+import (
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/stoker-fhir/stoker/pkg/config"
+	"github.com/stoker-fhir/stoker/pkg/outbound"
+	"github.com/stoker-fhir/stoker/pkg/smart"
+	"github.com/stoker-fhir/stoker/pkg/supplier"
+)
+
+// tokenServer is a supplier's server that gives tokens of which only the newest is good, and files.
+type tokenServer struct {
+	*httptest.Server
+	*bulkServer
+
+	mu     sync.Mutex
+	tokens int
+	seen   map[string][]string // path to the tokens that came with its requests
+	cut    map[string]bool     // paths whose first answer breaks off, and ends the token with it
+	ends   map[string]bool     // paths to whose first request the token has ended already
+	open   map[string]bool     // paths that need no token
+}
+
+func (s *tokenServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	switch r.URL.Path {
+	case "/fhir/.well-known/smart-configuration":
+		s.mu.Unlock()
+		_, _ = fmt.Fprintf(w, `{"token_endpoint":%q}`, s.URL+"/token")
+		return
+	case "/token":
+		s.tokens++
+		n := s.tokens
+		s.mu.Unlock()
+		_, _ = fmt.Fprintf(w, `{"access_token":"t%d","token_type":"bearer","expires_in":300}`, n)
+		return
+	}
+	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	s.seen[r.URL.Path] = append(s.seen[r.URL.Path], token)
+	first := len(s.seen[r.URL.Path]) == 1
+	if s.ends[r.URL.Path] && first {
+		s.tokens++
+	}
+	isGood := s.open[r.URL.Path] || token == fmt.Sprintf("t%d", s.tokens)
+	breaks := s.cut[r.URL.Path] && first
+	if breaks {
+		s.tokens++
+	}
+	s.mu.Unlock()
+	switch {
+	case !isGood:
+		w.WriteHeader(http.StatusUnauthorized)
+	case breaks:
+		s.bulkServer.mu.Lock()
+		content := s.files[r.URL.Path]
+		s.bulkServer.mu.Unlock()
+		w.Header().Set("ETag", fmt.Sprintf(`"%d"`, len(content)))
+		w.Header().Set("Content-Length", fmt.Sprint(len(content)))
+		_, _ = io.WriteString(w, content[:len(content)/2])
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	default:
+		s.bulkServer.ServeHTTP(w, r)
+	}
+}
+
+// TestTokens: what is fetched from a supplier's server that gives tokens has one, also where it ends in the middle of a file;
+// what says that it needs none has none, unless it does; and another server has none at all.
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	f, _ := newFetcher(t)
+	other := &tokenServer{bulkServer: &bulkServer{asked: map[string]int{}, files: map[string]string{"/other": patients(3)}}, seen: map[string][]string{}, open: map[string]bool{"/other": true}}
+	other.Server = httptest.NewTLSServer(other)
+	t.Cleanup(other.Close)
+	s := &tokenServer{bulkServer: &bulkServer{asked: map[string]int{}}, seen: map[string][]string{}}
+	s.Server = httptest.NewUnstartedServer(s)
+	s.Config.ErrorLog = nil
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	s.cut, s.ends, s.open = map[string]bool{"/long": true}, map[string]bool{"/ended": true}, map[string]bool{"/open": true}
+	s.files = map[string]string{
+		"/m": `{"requiresAccessToken":true,"output":[{"url":"long"},{"url":"ended"},{"url":"` + other.URL + `/other"}],"link":[{"relation":"next","url":"/2"}]}`,
+		// The second page is of a server that says false where it means true, as one of the reference servers does.
+		"/2":    `{"requiresAccessToken":false,"output":[{"url":"open"},{"url":"strict"}]}`,
+		"/long": patients(500), "/ended": patients(2), "/open": patients(4), "/strict": patients(5),
+	}
+	dir := t.TempDir()
+	var trusted []byte
+	for _, server := range []*httptest.Server{s.Server, other.Server} {
+		trusted = append(trusted, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})...)
+	}
+	key, err := smart.NewPrivateKey()
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "ca.pem"), trusted, 0o600)
+	}
+	if err == nil {
+		err = f.ledger.AddSupplier(t.Context(), supplier.Supplier{
+			Name: "clinic-a",
+			Policy: supplier.Policy{
+				Base: s.URL + "/fhir", URLPrefixes: []string{s.URL, other.URL},
+				InternalHosts: []string{strings.TrimPrefix(s.URL, "https://"), strings.TrimPrefix(other.URL, "https://")},
+			},
+			Credentials: supplier.Credentials{FetchOAuth: &supplier.FetchOAuth{ClientID: "stoker"}},
+		}, false)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.cfg.HTTP = outbound.Config{CAFile: filepath.Join(dir, "ca.pem")}
+	f.cfg.OAuthKey, f.source.HTTP = config.Secret(key), f.cfg.HTTP
+	req := manifestRequest(t, s.URL)
+	req.Supplier, req.Dataset = "clinic-a", ""
+	if err := f.fetch(t.Context(), req); err != nil {
+		t.Fatal(err)
+	}
+	files, _, err := f.ledger.Files(t.Context(), req.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if file.State != "closed" {
+			t.Errorf("file %d is %s: %s", file.Index, file.State, file.Reason)
+		}
+	}
+	content, _, _ := f.published(t, 5)
+	for i, path := range []string{"/long", "/ended", "", "/open", "/strict"} {
+		want := other.files["/other"]
+		if path != "" {
+			want = s.files[path]
+		}
+		if content[i] != want {
+			t.Errorf("file %d has %d bytes, want %d", i, len(content[i]), len(want))
+		}
+	}
+	want := map[string][]string{
+		"/m": {"t1"}, "/2": {"t1"}, "/long": {"t1", "t1", "t3"}, "/ended": {"t3", "t5"}, "/open": {""}, "/strict": {"", "t5"},
+	}
+	if diff := cmp.Diff(want, s.seen); diff != "" {
+		t.Errorf("tokens of requests (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string][]string{"/other": {""}}, other.seen); diff != "" {
+		t.Errorf("the other server was told (-want +got):\n%s", diff)
+	}
+}
