@@ -10,7 +10,7 @@ PROGRAMS := ./services/allinone/cmd/stoker ./services/fetcher/cmd/fetcher ./serv
 export GO FUZZTIME GOLANGCI_VERSION
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race conformance bench bench-growth chaos lint generate verify fuzz tools postgres clean
+.PHONY: help build demo test race conformance bench bench-fair bench-growth chaos lint generate verify fuzz tools postgres clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ conformance: ## Judge the parser by suites that others wrote and by mutations; p
 bench: build postgres ## Measure the pipeline against the ceiling; figures go to out/bench.json too.
 	$(GO) build -o out/bin/nats-server github.com/nats-io/nats-server/v2
 	$(GO) run ./services/allinone/cmd/bench $(BENCHFLAGS)
+
+bench-fair: build postgres ## Measure a supplier of 100 lines beside one of LINES (10 million, 30 GB of disk, minutes).
+	$(GO) build -o out/bin/nats-server github.com/nats-io/nats-server/v2
+	$(GO) run ./services/allinone/cmd/bench -fair $(or $(LINES),10000000) $(BENCHFLAGS)
 
 bench-growth: build postgres ## Measure whether rates fall as tables grow: 10 million resources, 60 GB of disk, minutes.
 	$(GO) build -o out/bin/nats-server github.com/nats-io/nats-server/v2

@@ -66,6 +66,9 @@ func (c *Collector) Collect(ctx context.Context) (removed int, err error) {
 		return 0, nil
 	}
 	for _, s := range fhirmsg.Streams() {
+		if s.Name == fhirmsg.StreamDeliver {
+			continue // others write there, and what they name is nothing to us
+		}
 		if err := c.scan(ctx, s); err != nil {
 			return 0, fmt.Errorf("collect: read %s: %w", s.Name, err)
 		}

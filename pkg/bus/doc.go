@@ -11,6 +11,7 @@
 //     hands it back, to be delivered again after a delay. Any other error
 //     holds the message, tells JetStream that it is in hand, and calls the handler again,
 //     with back-off, for as long as it takes (invariant 5).
+//   - [Bus.ConsumeChunks] serves suppliers in turn, whatever each has waiting (invariant 6).
 //   - A message that was delivered before is handed to the handler alone, since it may be
 //     what ended the process that had it.
 //   - A payload over the server's limit travels through the object store, unseen by both

@@ -69,7 +69,7 @@ func (b *Bus) ReplayConsumers(ctx context.Context) (names []string, err error) {
 // isPipeline tells a consumer of the pipeline from one of a replay, or one that only looks.
 func isPipeline(name string) bool {
 	switch name {
-	case fhirmsg.ConsumerFetcher, fhirmsg.ConsumerParser, fhirmsg.ConsumerRejects, fhirmsg.ConsumerStatements:
+	case fhirmsg.ConsumerFetcher, fhirmsg.ConsumerOperator, fhirmsg.ConsumerParser, fhirmsg.ConsumerRejects, fhirmsg.ConsumerStatements:
 		return true
 	}
 	return strings.HasPrefix(name, fhirmsg.WriterConsumer(""))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -54,12 +55,18 @@ func (b *Bus) applyStream(ctx context.Context, s fhirmsg.Stream, limits Limits) 
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 	case err != nil:
 		return err
-	case !named || existing.CachedInfo().Config.MaxBytes == limit:
-		return nil
+	case !named:
+		limit = existing.CachedInfo().Config.MaxBytes
+	}
+	if existing != nil {
+		if has := existing.CachedInfo().Config; has.MaxBytes == limit && slices.Equal(has.Subjects, s.Subjects) {
+			return nil
+		}
 	}
 	cfg := streamConfig(s, limit)
 	if existing != nil {
-		cfg.Retention = existing.CachedInfo().Config.Retention // JetStream never changes it
+		cfg = existing.CachedInfo().Config // retention never changes, and replicas are the operator's
+		cfg.MaxBytes, cfg.Subjects = limit, s.Subjects
 	}
 	_, err = b.js.CreateOrUpdateStream(ctx, cfg)
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another one made it meanwhile
@@ -91,6 +98,9 @@ func streamConfig(s fhirmsg.Stream, maxBytes int64) jetstream.StreamConfig {
 		Discard:   jetstream.DiscardNew, // Invariant 4: a full queue refuses, it never drops.
 		MaxBytes:  maxBytes,
 		Storage:   jetstream.FileStorage,
+
+		MaxMsgsPerSubject:    s.MaxPerSubject,
+		DiscardNewPerSubject: s.MaxPerSubject > 0,
 	}
 }
 

@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -39,7 +38,6 @@ type turns struct {
 	unit   context.Context //nolint:containedctx // of the units in hand, which outlive the first signal
 	idle   time.Duration   // how long one request for a message waits at the server
 	slots  *semaphore.Weighted
-	stream jetstream.Stream // of the goroutine that looks
 
 	mu      sync.Mutex
 	waiting map[string]uint64 // chunks by subject, at the last look
@@ -77,13 +75,13 @@ func (t *turns) run(ctx context.Context) {
 
 // look begins to serve suppliers that have chunks and are not served.
 func (t *turns) look(ctx context.Context) error {
-	info, err := t.info(ctx)
+	waiting, err := t.bus.Subjects(ctx, fhirmsg.StreamChunks, fhirmsg.ChunkSubject("*"))
 	if err != nil {
-		return fmt.Errorf("stream %s: %w", fhirmsg.StreamChunks, err)
+		return err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.waiting = info.State.Subjects
+	t.waiting = waiting
 	for subject := range t.waiting {
 		if t.served[subject] {
 			continue
@@ -92,17 +90,6 @@ func (t *turns) look(ctx context.Context) error {
 		t.wg.Go(func() { t.serve(ctx, subject) })
 	}
 	return nil
-}
-
-func (t *turns) info(ctx context.Context) (*jetstream.StreamInfo, error) {
-	if t.stream == nil {
-		stream, err := t.bus.js.Stream(ctx, fhirmsg.StreamChunks)
-		if err != nil {
-			return nil, err
-		}
-		t.stream = stream
-	}
-	return t.stream.Info(ctx, jetstream.WithSubjectFilter(fhirmsg.ChunkSubject("*")))
 }
 
 // over reports that a supplier has nothing any more, and ends its being served.

@@ -88,6 +88,7 @@ func TestChunksOfAnOlderTopology(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, s := range fhirmsg.Streams() {
+		s.Subjects = s.Subjects[:1] // of requests too there was one
 		if err := b.applyStream(t.Context(), s, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -106,6 +107,9 @@ func TestChunksOfAnOlderTopology(t *testing.T) {
 	}
 	if err := b.Apply(t.Context(), []string{"Patient"}, nil); err != nil {
 		t.Fatal(err)
+	}
+	if err := b.Publish(t.Context(), fhirmsg.FetchSubject("a"), "1", []byte("x")); err != nil {
+		t.Error(err)
 	}
 	seen := map[uint64]bool{}
 	consumeChunks(t, b, 2, func(msg Message, stop func()) error {

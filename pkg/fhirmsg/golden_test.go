@@ -62,6 +62,14 @@ func exampleManifest() ImportRequest {
 	}.WithDefaults()
 }
 
+// exampleDelivered is a request for what was delivered over NATS.
+func exampleDelivered() ImportRequest {
+	return ImportRequest{
+		ID: exampleID(), Supplier: "clinic-a", ChunkSize: 2 << 20,
+		Sources: []Source{{Delivered: &Delivered{Supplier: "clinic-a", Name: "november", Stream: 1760000000000000, First: 7, Last: 12, Messages: 5}}},
+	}.WithDefaults()
+}
+
 // exampleOutcomes is a chunk of a file of outcomes that a manifest lists.
 func exampleOutcomes() Chunk {
 	c := exampleChunk()
@@ -238,6 +246,7 @@ func TestGolden(t *testing.T) {
 		{"request-2", exampleRequest().MessageID(), mustEncode(exampleRequest().Encode()), exampleRequest(), decodeRequest},
 		{"request-retry", exampleRetry().MessageID(), mustEncode(exampleRetry().Encode()), exampleRetry(), decodeRequest},
 		{"request-manifest", exampleManifest().MessageID(), mustEncode(exampleManifest().Encode()), exampleManifest(), decodeRequest},
+		{"request-delivered", exampleDelivered().MessageID(), mustEncode(exampleDelivered().Encode()), exampleDelivered(), decodeRequest},
 		{"chunk-outcome", outcomesID, encodedOutcomes, exampleOutcomes(), func(b []byte) (any, error) { return DecodeChunk(b, nil) }},
 		{"chunk-retry", retriedID, encodedRetried, exampleRetriedChunk(), func(b []byte) (any, error) { return DecodeChunk(b, nil) }},
 		{"statement-issues", exampleIssueStatement().MessageID(), mustEncode(exampleIssueStatement().Encode()), exampleIssueStatement(), func(b []byte) (any, error) { return DecodeStatement(b) }},

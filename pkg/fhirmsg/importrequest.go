@@ -120,6 +120,9 @@ func (r ImportRequest) Check() error {
 		if err := s.check(); err != nil {
 			bad("sources[%d]: %w", i, err)
 		}
+		if s.Delivered != nil && s.Delivered.Supplier != r.Supplier {
+			bad("sources[%d]: delivered by another supplier", i)
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -141,12 +144,18 @@ func (r ImportRequest) MessageID() string { return fmt.Sprintf("f.%s.%d", r.ID, 
 // DecodeImportRequest reads a request and checks it. What it leaves open stays open: the policy of
 // its supplier fills it in, and then [ImportRequest.WithDefaults].
 func DecodeImportRequest(b []byte) (ImportRequest, error) {
+	return DecodeImportRequestOf(DefaultSupplier, b)
+}
+
+// DecodeImportRequestOf is [DecodeImportRequest] for what came on the subject of a supplier, which it is
+// of if it does not say.
+func DecodeImportRequestOf(supplier string, b []byte) (ImportRequest, error) {
 	var r ImportRequest
 	if err := json.Unmarshal(b, &r); err != nil {
 		return r, fmt.Errorf("import request: %w", err)
 	}
 	if r.Supplier == "" {
-		r.Supplier = DefaultSupplier
+		r.Supplier = supplier
 	}
 	if err := r.CheckOpen(); err != nil {
 		return r, fmt.Errorf("import request: %w", err)

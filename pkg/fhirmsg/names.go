@@ -8,7 +8,8 @@ import (
 // Subject prefixes. What follows a prefix is one token each: a name of a supplier or
 // a dataset (see [CheckName]) or a FHIR resource type.
 const (
-	SubjectFetch     = "stoker.fetch"     // stoker.fetch.<supplier>
+	SubjectFetch     = "stoker.fetch"     // stoker.fetch.<supplier>, and stoker.fetch.<supplier>.operator
+	SubjectDeliver   = "stoker.deliver"   // stoker.deliver.<supplier>
 	SubjectChunk     = "stoker.chunk"     // stoker.chunk.<supplier>
 	SubjectResource  = "stoker.resource"  // stoker.resource.<dataset>.<Type>
 	SubjectReject    = "stoker.reject"    // stoker.reject.<supplier>
@@ -27,8 +28,29 @@ const (
 	HeaderSubject = "Stoker-Subject" // where it was published at first
 )
 
-// FetchSubject is where import requests of a supplier are published.
-func FetchSubject(supplier string) string { return SubjectFetch + "." + supplier }
+// Headers of a message on [DeliverSubject], besides Content-Encoding of HTTP.
+const (
+	HeaderDelivery = "Stoker-Delivery" // the delivery that it is part of, as the supplier names it
+	HeaderEnd      = "Stoker-End"      // there, with any value: the delivery ends with this message
+)
+
+// FetchSubject is where import requests for a supplier are published by the operator and by
+// Stoker's services. They may name files of the server.
+func FetchSubject(supplier string) string { return SupplierFetchSubject(supplier) + operator }
+
+// SupplierFetchSubject is where a supplier itself publishes its import requests. They are held to its policy.
+func SupplierFetchSubject(supplier string) string { return SubjectFetch + "." + supplier }
+
+const operator = ".operator"
+
+// FetchSupplier returns whose requests are on a subject, and whether it is the operator's.
+func FetchSupplier(subject string) (supplier string, isOperators bool) {
+	supplier = strings.TrimPrefix(subject, SubjectFetch+".")
+	return strings.CutSuffix(supplier, operator)
+}
+
+// DeliverSubject is where a supplier publishes resources.
+func DeliverSubject(supplier string) string { return SubjectDeliver + "." + supplier }
 
 // ChunkSubject is where the chunks of a supplier's files are published.
 func ChunkSubject(supplier string) string { return SubjectChunk + "." + supplier }

@@ -7,16 +7,17 @@ import (
 	"strings"
 )
 
-// Source is where files come from. Exactly one of Path, URL, Manifest and Spool is set.
+// Source is where files come from. Exactly one of Path, URL, Manifest, Spool and Delivered is set.
 type Source struct {
-	Path     string         `json:"path,omitempty"`     // a file or a folder, as the fetcher sees it
-	URL      string         `json:"url,omitempty"`      // http or https; or s3://bucket/key, of an object or of what lies below it
-	Manifest string         `json:"manifest,omitempty"` // http or https, of a list of files, such as $export ends with
-	Spool    string         `json:"spool,omitempty"`    // a file that was handed in, such as standard input
-	Type     string         `json:"type,omitempty"`     // declared type of every resource in it; "" is unknown
-	Headers  []Header       `json:"headers,omitempty"`  // of requests for URL, or for the manifest and its files
-	ETag     string         `json:"etag,omitempty"`     // with an s3 URL: it is of one object, which must have this entity tag
-	After    *ManifestPlace `json:"after,omitempty"`    // with manifest: begin behind this place of its chain
+	Path      string         `json:"path,omitempty"`      // a file or a folder, as the fetcher sees it
+	URL       string         `json:"url,omitempty"`       // http or https; or s3://bucket/key, of an object or of what lies below it
+	Manifest  string         `json:"manifest,omitempty"`  // http or https, of a list of files, such as $export ends with
+	Spool     string         `json:"spool,omitempty"`     // a file that was handed in, such as standard input
+	Delivered *Delivered     `json:"delivered,omitempty"` // messages that a supplier published
+	Type      string         `json:"type,omitempty"`      // declared type of every resource in it; "" is unknown
+	Headers   []Header       `json:"headers,omitempty"`   // of requests for URL, or for the manifest and its files
+	ETag      string         `json:"etag,omitempty"`      // with an s3 URL: it is of one object, which must have this entity tag
+	After     *ManifestPlace `json:"after,omitempty"`     // with manifest: begin behind this place of its chain
 }
 
 // ManifestPlace is how far a chain of manifests was imported: up to so many entries of each list of a page. They
@@ -27,6 +28,53 @@ type ManifestPlace struct {
 	Deleted int    `json:"deleted,omitempty"`
 	Outcome int    `json:"outcome,omitempty"`
 	Digest  Hash   `json:"digest"` // of the entries, as the fetcher makes it
+}
+
+// Delivered are messages of the stream DELIVER that become one file: those of a supplier from
+// the first to the last sequence that name a delivery, or none.
+type Delivered struct {
+	Supplier string `json:"supplier"`
+	Name     string `json:"name,omitempty"` // of [HeaderDelivery]; see [DeliveryName]
+	Stream   int64  `json:"stream"`         // when the stream was made, in microseconds since 1970: sequences are of one stream
+	First    uint64 `json:"first"`
+	Last     uint64 `json:"last"`
+	Messages int64  `json:"messages"`
+}
+
+// String is the name of the file.
+func (d Delivered) String() string {
+	name := fmt.Sprintf("messages %d to %d", d.First, d.Last)
+	if d.Name != "" {
+		name = "delivery " + d.Name + ", " + name
+	}
+	return name
+}
+
+func (d Delivered) check() error {
+	switch {
+	case CheckName(d.Supplier) != nil || d.Name != DeliveryName(d.Name):
+		return errors.New("delivered: not the name of a supplier and a delivery")
+	case d.First == 0 || d.Last < d.First || d.Messages < 1:
+		return errors.New("delivered: no messages")
+	}
+	return nil
+}
+
+// maxDeliveryName is the greatest length of a delivery's name in bytes.
+const maxDeliveryName = 128
+
+// DeliveryName is what a delivery is called that a header names: printable ASCII as it is; any other name, or a longer
+// one, by its hash.
+func DeliveryName(header string) string {
+	for _, c := range []byte(header) {
+		if c < ' ' || c > '~' {
+			return HashOf([]byte(header)).String()
+		}
+	}
+	if len(header) > maxDeliveryName {
+		return HashOf([]byte(header)).String()
+	}
+	return header
 }
 
 // Header is a header of HTTP that a server wants. Its value may be a secret.
@@ -44,6 +92,8 @@ func (s Source) String() string {
 		return s.URL
 	case s.Manifest != "":
 		return s.Manifest
+	case s.Delivered != nil:
+		return s.Delivered.String()
 	default:
 		return s.Spool
 	}
@@ -56,8 +106,14 @@ func (s Source) check() error {
 			set++
 		}
 	}
+	if s.Delivered != nil {
+		set++
+		if err := s.Delivered.check(); err != nil {
+			return err
+		}
+	}
 	if set != 1 {
-		return errors.New("set exactly one of path, url, manifest, spool")
+		return errors.New("set exactly one of path, url, manifest, spool, delivered")
 	}
 	if len(s.Headers) > 0 && s.URL == "" && s.Manifest == "" {
 		return errors.New("headers: only with url or manifest")

@@ -5,6 +5,7 @@ import "time"
 // Names of the streams.
 const (
 	StreamFetch      = "FETCH"
+	StreamDeliver    = "DELIVER"
 	StreamChunks     = "CHUNKS"
 	StreamResources  = "RESOURCES"
 	StreamRejects    = "REJECTS"
@@ -20,6 +21,8 @@ type Stream struct {
 	Subjects []string
 	Queue    bool  // a message goes once acknowledged (work-queue retention); else it stays to be replayed
 	MaxBytes int64 // the default; 0 is without limit
+
+	MaxPerSubject int64 // messages; 0 is without limit
 }
 
 // Consumer is a durable pull consumer with explicit acknowledgement and unlimited deliveries.
@@ -35,11 +38,12 @@ type Consumer struct {
 const AckWait = 15 * time.Second
 
 // Streams are the streams of the pipeline. JetStream reserves their sizes, so the defaults fit
-// a disk with 8 GB free; RESOURCES is the one to enlarge, as far back as replays are to reach, and
+// a disk with 9 GB free; RESOURCES is the one to enlarge, as far back as replays are to reach, and
 // [Retained] says how the others that are kept grow with it.
 func Streams() []Stream {
 	return []Stream{
-		{Name: StreamFetch, Subjects: []string{SubjectFetch + ".*"}, Queue: true, MaxBytes: 64 << 20},
+		{Name: StreamFetch, Subjects: []string{SubjectFetch + ".*", FetchSubject("*")}, Queue: true, MaxBytes: 64 << 20},
+		{Name: StreamDeliver, Subjects: []string{DeliverSubject("*")}, MaxBytes: 256 << 20, MaxPerSubject: 1 << 16},
 		{Name: StreamChunks, Subjects: []string{SubjectChunk + ".*"}, Queue: true, MaxBytes: 512 << 20},
 		{Name: StreamResources, Subjects: []string{SubjectResource + ".*.*"}, MaxBytes: 4 << 30},
 		{Name: StreamRejects, Subjects: []string{SubjectReject + ".*"}, MaxBytes: 512 << 20},
@@ -63,7 +67,8 @@ func Retained(resources int64) map[string]int64 {
 
 // Names of the consumers that are not per type.
 const (
-	ConsumerFetcher    = "fetcher"
+	ConsumerFetcher    = "fetcher" // of requests that suppliers publish themselves
+	ConsumerOperator   = "fetcher-operator"
 	ConsumerParser     = "parser"
 	ConsumerRejects    = "ledger-rejects"
 	ConsumerStatements = "ledger-statements"
@@ -99,7 +104,8 @@ func ReplayConsumer(replay ImportID, resourceType string) string {
 // where it is missing, and it would be in the way.
 func Consumers(resourceTypes []string) []Consumer {
 	consumers := []Consumer{
-		{Stream: StreamFetch, Name: ConsumerFetcher, Filter: SubjectFetch + ".*", AckWait: AckWait},
+		{Stream: StreamFetch, Name: ConsumerFetcher, Filter: SupplierFetchSubject("*"), AckWait: AckWait},
+		{Stream: StreamFetch, Name: ConsumerOperator, Filter: FetchSubject("*"), AckWait: AckWait},
 		{Stream: StreamChunks, Name: ConsumerParser, Filter: ChunkSubject(noSupplier), AckWait: AckWait},
 		{Stream: StreamRejects, Name: ConsumerRejects, Filter: SubjectReject + ".*", AckWait: AckWait},
 		{Stream: StreamStatements, Name: ConsumerStatements, Filter: SubjectStatement + ".*", AckWait: AckWait},

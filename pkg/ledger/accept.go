@@ -42,13 +42,24 @@ var ErrOthers = errors.New("the id is of an import of another supplier")
 // what the import is pinned to, the latter where it validates. Errors: [ErrOthers] for an id
 // that is of another supplier's import.
 func (l *Ledger) Accept(ctx context.Context, req fhirmsg.ImportRequest, rules int, definitions string) (fhirmsg.Import, State, error) {
+	return l.accept(ctx, req, rules, definitions, "")
+}
+
+// Refuse makes the row of an import that is refused for a reason, as failed, so that its supplier can see why. One
+// that was accepted before stays as it is. Errors: [ErrOthers].
+func (l *Ledger) Refuse(ctx context.Context, req fhirmsg.ImportRequest, rules int, reason string) (fhirmsg.Import, error) {
+	imp, _, err := l.accept(ctx, req, rules, "", reason)
+	return imp, err
+}
+
+func (l *Ledger) accept(ctx context.Context, req fhirmsg.ImportRequest, rules int, definitions, refusal string) (fhirmsg.Import, State, error) {
 	var imp fhirmsg.Import
 	var state State
 	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
 		var err error
 		imp, state, err = find(ctx, tx, req.ID)
 		if errors.Is(err, ErrNotFound) {
-			imp, state, err = insert(ctx, tx, req, rules, definitions)
+			imp, state, err = insert(ctx, tx, req, rules, definitions, refusal)
 		}
 		if err == nil && imp.Supplier != cmp.Or(req.Supplier, fhirmsg.DefaultSupplier) {
 			return ErrOthers
@@ -68,11 +79,12 @@ func find(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) (fhirmsg.Import, 
 	return imp, state, notFound(err)
 }
 
-func insert(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest, rules int, definitions string) (fhirmsg.Import, State, error) {
+func insert(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest, rules int, definitions, refusal string) (fhirmsg.Import, State, error) {
 	req, policy, reason, err := applyPolicy(ctx, tx, req)
 	if err != nil {
 		return fhirmsg.Import{}, "", err
 	}
+	reason = cmp.Or(refusal, reason)
 	imp := fhirmsg.Import{
 		ID: req.ID, Supplier: req.Supplier, Dataset: req.Dataset, Mode: req.Mode,
 		FHIRVersion: req.FHIRVersion, Validation: req.Validation, Rules: rules,
@@ -100,7 +112,7 @@ func insert(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest, rules int
 	}
 	imp.Issued = micros(issued)
 	state := StateAccepted
-	if req.Retry != (fhirmsg.ImportID{}) {
+	if reason == "" && req.Retry != (fhirmsg.ImportID{}) {
 		if reason, err = pinRetry(ctx, tx, &imp, req.Retry); err != nil {
 			return imp, "", err
 		}

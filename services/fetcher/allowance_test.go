@@ -2,7 +2,6 @@ package fetcher
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -147,20 +146,84 @@ func TestWaitsForEarlierImports(t *testing.T) {
 	}
 }
 
-// TestForgedRequest: a request on the subject of one supplier cannot be of another.
-func TestForgedRequest(t *testing.T) {
+// TestRequestsOfSuppliers: what a supplier publishes itself is its own and held to its policy, whatever it
+// says, and what is refused is shown.
+func TestRequestsOfSuppliers(t *testing.T) {
 	t.Parallel()
 	f, _ := newFetcher(t)
-	req := request(t, "b", "/x")
-	msg, err := req.Encode()
+	if err := f.ledger.AddSupplier(t.Context(), supplier.Supplier{Name: "a", Policy: supplier.Policy{Validation: fhirmsg.ValidationStrict}}, false); err != nil {
+		t.Fatal(err)
+	}
+	own, others := fhirmsg.SupplierFetchSubject("a"), fhirmsg.FetchSubject("a")
+	tests := []struct {
+		name    string
+		subject string
+		change  func(*fhirmsg.ImportRequest)
+		reason  string // "": it is no refusal of the subject
+	}{
+		{"another supplier", own, func(r *fhirmsg.ImportRequest) { r.Supplier = "b" }, "names supplier b"},
+		{"a file of the server", own, func(r *fhirmsg.ImportRequest) { r.Supplier = "" }, "for its operator"},
+		{"spooled content", own, func(r *fhirmsg.ImportRequest) { r.Sources = []fhirmsg.Source{{Spool: "b.ndjson"}} }, "for its operator"},
+		{"what it delivered", own, func(r *fhirmsg.ImportRequest) {
+			r.Sources = []fhirmsg.Source{{Delivered: &fhirmsg.Delivered{Supplier: "a", First: 1, Last: 1, Messages: 1}}}
+		}, "for its operator"},
+		{"a retry by a lower standard", own, func(r *fhirmsg.ImportRequest) {
+			r.Sources, r.Retry, r.Validation = nil, fhirmsg.ImportID{1}, fhirmsg.ValidationOff
+		}, "validated as strict"},
+		{"an id that is made of a key", own, func(r *fhirmsg.ImportRequest) {
+			r.ID, r.Sources = fhirmsg.ImportIDFromKey("b", "x"), []fhirmsg.Source{{URL: "https://example.org/x"}}
+		}, "version 7"},
+		{"another dataset", own, func(r *fhirmsg.ImportRequest) {
+			r.Dataset, r.Sources = "others", []fhirmsg.Source{{URL: "https://example.org/x"}}
+		}, "delivers with dataset a"},
+		{"a URL that is not allowed", own, func(r *fhirmsg.ImportRequest) { r.Sources = []fhirmsg.Source{{URL: "https://example.org/x"}} }, ""},
+		{"a file, of the operator", others, func(*fhirmsg.ImportRequest) {}, ""},
+	}
+	for _, tt := range tests {
+		req := request(t, "a", "/x")
+		req.Dataset, req.Mode = "", ""
+		tt.change(&req)
+		msg, err := req.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.handle(t.Context(), []bus.Message{{Subject: tt.subject, Data: msg}}); err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		s, err := f.ledger.Status(t.Context(), req.ID)
+		if err != nil || s.Supplier != "a" {
+			t.Fatalf("%s: of supplier %q, %v", tt.name, s.Supplier, err)
+		}
+		if refused := s.State == ledger.StateFailed && s.Reason != ""; refused != (tt.reason != "") || !strings.Contains(s.Reason, tt.reason) {
+			t.Errorf("%s: %s %q, want %q", tt.name, s.State, s.Reason, tt.reason)
+		}
+		// A second time, also as what may be had, it is the same import.
+		if err := f.handle(t.Context(), []bus.Message{{Subject: tt.subject, Data: msg}}); err != nil {
+			t.Errorf("%s, again: %v", tt.name, err)
+		}
+	}
+	// What was accepted goes on as it was, whatever is asked for under its id.
+	accepted := request(t, "a", files(t, 1))
+	accepted.Dataset = ""
+	if _, _, err := f.ledger.Accept(t.Context(), accepted, rules, "d"); err != nil {
+		t.Fatal(err)
+	}
+	changed := accepted
+	changed.Sources = []fhirmsg.Source{{Path: "/etc/passwd"}}
+	msg, err := changed.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = f.handle(t.Context(), []bus.Message{{Subject: fhirmsg.FetchSubject("a"), Data: msg}})
-	if err == nil || !strings.Contains(err.Error(), "supplier b on the subject") {
-		t.Errorf("got %v", err)
+	if err := f.handle(t.Context(), []bus.Message{{Subject: own, Data: msg}}); err != nil {
+		t.Fatal(err)
 	}
-	if _, err := f.ledger.Status(t.Context(), req.ID); !errors.Is(err, ledger.ErrNotFound) {
-		t.Errorf("it was accepted: %v", err)
+	if list, _, err := f.ledger.Files(t.Context(), accepted.ID); err != nil || len(list) != 1 || strings.Contains(list[0].Name, "passwd") {
+		t.Errorf("files %+v, %v", list, err)
+	}
+	for _, subject := range []string{"stoker.fetch.", "stoker.fetch.A", "stoker.fetch.a.b"} {
+		msg, _ := request(t, "a", "/x").Encode()
+		if err := f.handle(t.Context(), []bus.Message{{Subject: subject, Data: msg}}); err == nil {
+			t.Errorf("a request on %s was taken", subject)
+		}
 	}
 }

@@ -7,6 +7,9 @@
 // has it. So a fetcher that follows a crashed one goes on where that one was, and what it
 // publishes twice has the same ids (invariants 1 and 2).
 //
+// What suppliers publish over NATS becomes imports here too; see internal/delivery. Requests that
+// they publish are held to their policies.
+//
 // A file that cannot be read, or not to its end, fails with a reason; its import goes on with
 // the others. A file that changed since its first chunk fails too: lines of two states of a
 // file are never mixed.

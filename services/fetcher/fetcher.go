@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/supplier"
 	"github.com/stoker-fhir/stoker/pkg/telemetry"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/bucket"
+	"github.com/stoker-fhir/stoker/services/fetcher/internal/delivery"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/drop"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/source"
 )
@@ -48,8 +50,10 @@ func Run(ctx context.Context, cfg Config, d Deps) error {
 	}
 	l := ledger.New(d.Pool)
 	f := &fetcher{
-		cfg: cfg, deps: d, ledger: l, journal: journal.Journal{Bus: d.Bus, Ledger: l}, stopping: ctx.Done(),
-		source: source.Config{Roots: roots, SpoolDir: cfg.SpoolDir, HTTP: cfg.HTTP},
+		cfg: cfg, deps: d, ledger: l, journal: journal.Journal{Bus: d.Bus, Ledger: l}, stopping: ctx.Done(), seats: &seats{each: cfg.Imports},
+		source: source.Config{Roots: roots, SpoolDir: cfg.SpoolDir, HTTP: cfg.HTTP, Delivered: func(ctx context.Context, delivered fhirmsg.Delivered) io.ReadCloser {
+			return delivery.Open(ctx, d.Bus, delivered)
+		}},
 	}
 	if err := lifecycle.Retry(ctx, d.Log, "migrate the database", func(ctx context.Context) error {
 		return ledger.Migrate(ctx, d.Pool)
@@ -57,25 +61,31 @@ func Run(ctx context.Context, cfg Config, d Deps) error {
 		return err
 	}
 	if err := lifecycle.Retry(ctx, d.Log, "set up JetStream", func(ctx context.Context) error {
-		return d.Bus.Apply(ctx, fhirdef.ResourceTypes(fhirmsg.FHIRVersionR4), nil)
+		return d.Bus.Apply(ctx, fhirdef.ResourceTypes(fhirmsg.FHIRVersionR4), bus.Limits{fhirmsg.StreamDeliver: cfg.Deliver.StreamBytes})
 	}); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		d.Bus.Consume(ctx, bus.ConsumeOptions{
-			Stream: fhirmsg.StreamFetch, Consumer: fhirmsg.ConsumerFetcher, Workers: cfg.Imports, Grace: grace,
-			OnRetry: func(error) { d.Metrics.Retry() },
-		}, f.handle)
-		return nil
-	})
+	// Each has fetchers of its own, so that what suppliers ask for themselves is in nobody's way.
+	for _, consumer := range []string{fhirmsg.ConsumerOperator, fhirmsg.ConsumerFetcher} {
+		group.Go(func() error {
+			d.Bus.Consume(ctx, bus.ConsumeOptions{
+				Stream: fhirmsg.StreamFetch, Consumer: consumer, Workers: cfg.All, Grace: grace,
+				OnRetry: func(error) { d.Metrics.Retry() },
+			}, f.handle)
+			return nil
+		})
+	}
+	requests := requests{f.ledger, d.Bus}
+	gatherer := delivery.Gatherer{Config: cfg.Deliver, Bus: d.Bus, Ledger: f.ledger, Log: d.Log, Request: requests.Request}
+	group.Go(func() error { return gatherer.Run(ctx) })
 	group.Go(func() error {
 		b := bucketed{f}
 		return bucket.Run(ctx, bucket.Config{Sweep: cfg.BucketSweep, Log: d.Log}, b, b, b.notices)
 	})
 	if cfg.Drop != "" {
 		group.Go(func() error {
-			return drop.Run(ctx, drop.Config{Dir: cfg.Drop, Settle: cfg.DropSettle, Log: d.Log}, dropped{f.ledger, d.Bus})
+			return drop.Run(ctx, drop.Config{Dir: cfg.Drop, Settle: cfg.DropSettle, Log: d.Log}, requests)
 		})
 	}
 	return group.Wait()
@@ -87,12 +97,16 @@ type fetcher struct {
 	ledger   *ledger.Ledger
 	journal  journal.Journal
 	source   source.Config
+	seats    *seats
 	stopping <-chan struct{} // closed at the first signal: finish the chunk in hand
 }
 
 // maxImportsDelay is how long an import waits before it looks again whether an earlier one of its
 // supplier has ended.
 const maxImportsDelay = 2 * time.Second
+
+// seatDelay is the same where its supplier has as many imports in this process as it may.
+const seatDelay = time.Second
 
 // Why an import is left before its end.
 var (
@@ -103,15 +117,23 @@ var (
 // handle fetches one import, from wherever an earlier attempt left it.
 func (f *fetcher) handle(ctx context.Context, messages []bus.Message) error {
 	for _, msg := range messages {
-		req, err := fhirmsg.DecodeImportRequest(msg.Data)
+		supplier, isOperators := fhirmsg.FetchSupplier(msg.Subject)
+		if err := fhirmsg.CheckName(supplier); err != nil {
+			return bus.Permanent(fmt.Errorf("import request on the subject %s: %w", msg.Subject, err))
+		}
+		req, err := fhirmsg.DecodeImportRequestOf(supplier, msg.Data)
 		if err != nil {
 			return bus.Permanent(err)
 		}
-		// Who may publish is decided by subject, so nobody speaks for another supplier.
-		if msg.Subject != fhirmsg.FetchSubject(req.Supplier) {
-			return bus.Permanent(fmt.Errorf("import request of supplier %s on the subject %s", req.Supplier, msg.Subject))
+		refusal, err := f.refusal(ctx, &req, supplier, isOperators)
+		if err != nil {
+			return err
 		}
-		err = f.fetch(ctx, req)
+		if refusal != "" {
+			err = f.refuse(ctx, req, refusal)
+		} else {
+			err = f.fetch(ctx, req)
+		}
 		if errors.Is(err, ledger.ErrOthers) {
 			return bus.Permanent(err)
 		}
@@ -127,6 +149,12 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 	if err != nil {
 		return err
 	}
+	// After it was accepted: imports are in the order in which that is.
+	leave, ok := f.seats.take(imp.Supplier)
+	if !ok {
+		return bus.Later("other imports of its supplier come first", seatDelay)
+	}
+	defer leave()
 	// An import that was refused, paused or cancelled, or is being stored already, is not fetched.
 	state, err := f.ledger.BeginFetch(ctx, imp.ID)
 	if errors.Is(err, ledger.ErrMaxImports) {
@@ -151,7 +179,11 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 		return err
 	}
 	if !pinned {
-		if err := f.pin(ctx, imp, req.Sources); err != nil {
+		asked, err := f.ledger.Asked(ctx, imp.ID) // as it was accepted, whatever is asked for under its id later
+		if err != nil {
+			return err
+		}
+		if err := f.pin(ctx, imp, asked.Sources); err != nil {
 			return err
 		}
 		if files, _, err = f.ledger.Files(ctx, imp.ID); err != nil {

@@ -80,6 +80,9 @@ func (f *fetcher) fetchFile(ctx context.Context, imp fhirmsg.Import, file ledger
 		return f.ledger.CloseFile(ctx, imp.ID, file.Index, err.Error())
 	}
 	opts := reading.Options{ChunkSize: imp.ChunkSize, MaxLine: imp.MaxLine, Line: 1}
+	if locator.Delivered != nil {
+		opts.State = reading.Lines()
+	}
 	if file.Reading != nil {
 		if err := json.Unmarshal(file.Reading, &opts.State); err != nil {
 			return f.closeFile(ctx, imp, file, "its state was not stored in a form that this version reads")

@@ -40,7 +40,7 @@ func newFetcher(t *testing.T) (*fetcher, *pgxpool.Pool) {
 	fail(b.Apply(t.Context(), []string{"Patient"}, nil))
 	return &fetcher{
 		cfg: Config{Window: 4, Credit: 1 << 20}, deps: Deps{Bus: b, Pool: pool, Log: zerolog.Nop()},
-		ledger: ledger.New(pool), journal: journal.Journal{Bus: b, Ledger: ledger.New(pool)}, stopping: make(chan struct{}),
+		ledger: ledger.New(pool), journal: journal.Journal{Bus: b, Ledger: ledger.New(pool)}, stopping: make(chan struct{}), seats: &seats{},
 	}, pool
 }
 

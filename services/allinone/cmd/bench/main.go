@@ -1,4 +1,5 @@
-// Command bench measures the pipeline and writes out/bench.json; see `make bench`.
+// Command bench measures the pipeline and writes out/bench.json; see `make bench`. With -fair it measures a small
+// supplier beside a large one; see `make bench-fair`.
 package main
 
 import (
@@ -19,6 +20,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&opts.Patients, "patients", 600, "patients to generate, about 300 resources each")
 	flag.IntVar(&opts.Rounds, "rounds", 6, "rounds; the first is discarded")
 	out := flag.String("out", "out/bench.json", "file for the figures")
+	lines := flag.Int("fair", 0, "instead: lines of a large supplier, beside which one of 100 lines is measured")
 	flag.Parse()
 	var err error
 	if opts.Dir, err = os.MkdirTemp("", "stoker-bench-"); err != nil {
@@ -27,6 +29,9 @@ func run(ctx context.Context) error {
 	defer os.RemoveAll(opts.Dir)                      //nolint:errcheck // a temporary folder
 	if err := os.Chmod(opts.Dir, 0o755); err != nil { // PostgreSQL runs under another user when this runs as root
 		return err
+	}
+	if *lines > 0 {
+		return bench.Fair(ctx, bench.FairOptions{Programs: opts.Programs, Dir: opts.Dir, Lines: *lines, Small: 100, Out: os.Stdout})
 	}
 	report, err := bench.Run(ctx, opts)
 	if err != nil {

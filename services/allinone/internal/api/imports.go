@@ -94,6 +94,9 @@ func (c caller) check(req fhirmsg.ImportRequest) error {
 		if source.Path != "" {
 			return fmt.Errorf("sources[%d].path: files of this server are its operator's; hand content in with PUT /spool", i)
 		}
+		if source.Delivered != nil {
+			return fmt.Errorf("sources[%d].delivered: what comes over NATS is imported by itself", i)
+		}
 		if source.Spool != "" && (!strings.HasPrefix(source.Spool, spoolPrefix(c)) || strings.Contains(source.Spool, "/")) {
 			return fmt.Errorf("sources[%d].spool: was not handed in by supplier %s", i, c.name())
 		}

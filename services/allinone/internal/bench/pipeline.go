@@ -138,30 +138,46 @@ func wait(ctx context.Context, done func() (bool, error)) error {
 // Import runs one import of a folder to its end. No validation named is the default. An import
 // that does not complete is an error.
 func (p *Pipeline) Import(ctx context.Context, dir string, validation fhirmsg.Validation) (fhirmsg.ImportID, error) {
-	id, err := fhirmsg.NewImportID(time.Now(), rand.Reader)
+	id, err := p.ask(ctx, fhirmsg.ImportRequest{Validation: validation, Sources: []fhirmsg.Source{{Path: dir}}})
 	if err != nil {
 		return id, err
 	}
-	req := fhirmsg.ImportRequest{ID: id, Validation: validation, Sources: []fhirmsg.Source{{Path: dir}}}.WithDefaults()
+	return id, p.await(ctx, id)
+}
+
+// ask asks for an import, and returns its id.
+func (p *Pipeline) ask(ctx context.Context, req fhirmsg.ImportRequest) (id fhirmsg.ImportID, err error) {
+	if req.ID, err = fhirmsg.NewImportID(time.Now(), rand.Reader); err != nil {
+		return id, err
+	}
+	req = req.WithDefaults()
 	msg, err := req.Encode()
 	if err != nil {
 		return id, err
 	}
-	if err := p.Bus.Publish(ctx, fhirmsg.FetchSubject(req.Supplier), req.MessageID(), msg); err != nil {
-		return id, err
-	}
+	return req.ID, p.Bus.Publish(ctx, fhirmsg.FetchSubject(req.Supplier), req.MessageID(), msg)
+}
+
+// await waits until an import is complete. One that ends in another way is an error.
+func (p *Pipeline) await(ctx context.Context, id fhirmsg.ImportID) error {
 	var state ledger.State
-	err = wait(ctx, func() (bool, error) {
+	err := wait(ctx, func() (bool, error) {
 		if err := p.ended(); err != nil {
 			return false, err
 		}
-		err := p.Pool.QueryRow(ctx, `SELECT coalesce((SELECT state FROM stoker.import WHERE id = $1), 'accepted')`, [16]byte(id)).Scan(&state)
+		var err error
+		state, err = p.state(ctx, id)
 		return state.Ended(), err
 	})
 	if err == nil && state != ledger.StateComplete {
 		err = errors.New("the import is " + string(state))
 	}
-	return id, err
+	return err
+}
+
+func (p *Pipeline) state(ctx context.Context, id fhirmsg.ImportID) (state ledger.State, err error) {
+	err = p.Pool.QueryRow(ctx, `SELECT coalesce((SELECT state FROM stoker.import WHERE id = $1), 'accepted')`, [16]byte(id)).Scan(&state)
+	return state, err
 }
 
 // Load is what a process has used since it began.

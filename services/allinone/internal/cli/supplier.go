@@ -21,7 +21,7 @@ is then the place to change them. See docs/suppliers.md.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.supplierAddCommand(), a.supplierListCommand(), a.supplierShowCommand(), a.supplierTokenCommand(), a.supplierRemoveCommand(),
+	cmd.AddCommand(a.supplierAddCommand(), a.supplierListCommand(), a.supplierShowCommand(), a.supplierTokenCommand(), a.supplierNATSCommand(), a.supplierRemoveCommand(),
 		a.supplierKeyCommand(), a.supplierAccessTokenCommand())
 	return cmd
 }

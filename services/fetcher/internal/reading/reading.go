@@ -43,6 +43,9 @@ type origin interface {
 	Offset() int64
 }
 
+// Lines is the state of a file that is known to be ndjson as it is, so that its content is not asked.
+func Lines() *State { return &State{Validator: source.Validator{Size: -1, Strong: true}} }
+
 // Open opens a file. Errors are those of [source.Open] and of [format].
 func Open(ctx context.Context, f source.File, cfg source.Config, opts Options) (*Reading, error) {
 	if opts.State == nil {

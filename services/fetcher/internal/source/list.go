@@ -43,6 +43,8 @@ func List(ctx context.Context, s fhirmsg.Source, cfg Config) ([]File, []Skipped,
 		return []File{{Name: urlName(u), Locator: Locator{URL: s.URL, Headers: s.Headers}, Type: s.Type, Size: -1}}, nil, nil
 	case s.Manifest != "":
 		return listManifest(ctx, s, cfg)
+	case s.Delivered != nil:
+		return []File{{Name: Name(s), Locator: Locator{Delivered: s.Delivered}, Type: s.Type, Size: -1}}, nil, nil
 	case s.Spool != "":
 		return listOne(s, Locator{Spool: RawPath(s.Spool)}, cfg)
 	}

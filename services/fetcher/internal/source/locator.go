@@ -44,6 +44,8 @@ type Locator struct {
 	URL    string  `json:"url,omitempty"`
 	Object *Object `json:"object,omitempty"`
 
+	Delivered *fhirmsg.Delivered `json:"delivered,omitempty"` // messages of the queue, always ndjson
+
 	Headers   []fhirmsg.Header `json:"headers,omitempty"`   // of requests
 	Home      string           `json:"home,omitempty"`      // the origin that the headers were given for; "": the URL's
 	Anonymous bool             `json:"anonymous,omitempty"` // the manifest says that no token is to be sent

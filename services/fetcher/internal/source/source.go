@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/outbound"
 	"github.com/stoker-fhir/stoker/pkg/s3"
 )
@@ -22,6 +23,8 @@ var (
 type Config struct {
 	Roots    []string // folders that named files and folders must lie in; none: all are refused
 	SpoolDir string   // folder of content that was handed in; empty: such sources are refused
+
+	Delivered func(context.Context, fhirmsg.Delivered) io.ReadCloser // opens what was delivered over NATS; nil: such sources are refused
 
 	HTTP        outbound.Config
 	Policy      *outbound.Policy      // which URLs may be asked for; nil: all
@@ -102,9 +105,12 @@ func open(ctx context.Context, f File, cfg Config, want *Validator, offset int64
 	}
 	var s stream
 	var err error
-	if f.Locator.URL != "" || f.Locator.Object != nil {
+	switch {
+	case f.Locator.URL != "" || f.Locator.Object != nil:
 		s, err = openHTTP(ctx, f.Locator, cfg, want, offset)
-	} else {
+	case f.Locator.Delivered != nil:
+		s, err = openDelivered(ctx, *f.Locator.Delivered, cfg, offset)
+	default:
 		s, err = openLocal(ctx, f.Locator, cfg, want, offset)
 	}
 	if err != nil {

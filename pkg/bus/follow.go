@@ -1,0 +1,108 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Head is what is known of a message without its payload.
+type Head struct {
+	Subject  string
+	Sequence uint64
+	Bytes    int64 // of the payload
+	Header   nats.Header
+}
+
+// Delivered is a message of others, with its headers.
+type Delivered struct {
+	Head
+	Data []byte
+}
+
+// Made is when a stream was made. Sequences have a meaning within one stream only.
+func (b *Bus) Made(ctx context.Context, streamName string) (time.Time, error) {
+	stream, err := b.js.Stream(ctx, streamName)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("stream %s: %w", streamName, err)
+	}
+	return stream.CachedInfo().Created, nil
+}
+
+// Follower reads a stream in order without consuming it. It is for one goroutine.
+type Follower struct {
+	messages jetstream.MessagesContext
+	heads    bool
+}
+
+// Follow reads a stream on a subject ("" is all) from a sequence on; without payloads, if only heads are wanted.
+// Close it.
+func (b *Bus) Follow(ctx context.Context, streamName, subject string, from uint64, heads bool) (*Follower, error) {
+	cfg := jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1), HeadersOnly: heads,
+	}
+	if subject != "" {
+		cfg.FilterSubjects = []string{subject}
+	}
+	consumer, err := b.js.OrderedConsumer(ctx, streamName, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("follow %s: %w", streamName, err)
+	}
+	ahead := 4 // messages in memory, which may be large
+	if heads {
+		ahead = 500
+	}
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(ahead))
+	if err != nil {
+		return nil, fmt.Errorf("follow %s: %w", streamName, err)
+	}
+	return &Follower{messages: messages, heads: heads}, nil
+}
+
+// Next waits for the next message, for so long. nil and no error is that none came.
+func (f *Follower) Next(ctx context.Context, wait time.Duration) (*Delivered, error) {
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	msg, err := f.messages.Next(jetstream.NextContext(waiting))
+	if err != nil {
+		if ctx.Err() == nil && waiting.Err() != nil {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("follow: %w", err)
+	}
+	meta, err := msg.Metadata()
+	if err != nil {
+		return nil, fmt.Errorf("follow: %w", err)
+	}
+	d := &Delivered{Head: Head{Subject: msg.Subject(), Sequence: meta.Sequence.Stream, Bytes: int64(len(msg.Data())), Header: msg.Headers()}, Data: msg.Data()}
+	if f.heads {
+		size, err := strconv.ParseInt(msg.Headers().Get(nats.MsgSize), 10, 64)
+		if d.Bytes = size; err != nil || size < 0 {
+			d.Bytes = 1 // the publisher's own header is in the way
+		}
+	}
+	return d, nil
+}
+
+// Close ends the reading.
+func (f *Follower) Close() { f.messages.Stop() }
+
+// PurgeBelow removes what a stream has on a subject below a sequence. A stream that is not there has nothing.
+func (b *Bus) PurgeBelow(ctx context.Context, streamName, subject string, sequence uint64) error {
+	stream, err := b.js.Stream(ctx, streamName)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil
+	}
+	if err == nil {
+		err = stream.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(sequence))
+	}
+	if err != nil {
+		return fmt.Errorf("purge %s: %w", streamName, err)
+	}
+	return nil
+}
