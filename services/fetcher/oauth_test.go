@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/stoker-fhir/stoker/pkg/config"
+	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/outbound"
 	"github.com/stoker-fhir/stoker/pkg/smart"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
@@ -152,5 +153,37 @@ func TestTokens(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string][]string{"/other": {""}}, other.seen); diff != "" {
 		t.Errorf("the other server was told (-want +got):\n%s", diff)
+	}
+}
+
+// TestPollWithToken: a source that is polled on a schedule is asked with a token too.
+func TestPollWithToken(t *testing.T) {
+	t.Parallel()
+	s := &tokenServer{seen: map[string][]string{}, bulkServer: &bulkServer{asked: map[string]int{}, files: map[string]string{
+		"/m": `{"transactionTime":"2026-01-01T00:00:00Z","requiresAccessToken":true,"output":[{"url":"a"}]}`,
+	}}}
+	s.Server = httptest.NewTLSServer(s)
+	t.Cleanup(s.Close)
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	key, err := smart.NewPrivateKey()
+	if err == nil {
+		err = os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := Config{HTTP: outbound.Config{CAFile: file}, OAuthKey: config.Secret(key)}.Poll(t.Context(), ledger.SyncAsk{
+		Sync: supplier.Sync{Name: "nightly", Supplier: "clinic-a", From: s.URL + "/m"},
+		Declared: &supplier.Supplier{
+			Name:        "clinic-a",
+			Policy:      supplier.Policy{Base: s.URL + "/fhir", URLPrefixes: []string{s.URL}, InternalHosts: []string{strings.TrimPrefix(s.URL, "https://")}},
+			Credentials: supplier.Credentials{FetchOAuth: &supplier.FetchOAuth{ClientID: "stoker"}},
+		},
+	})
+	if err != nil || len(found.Sources) != 1 {
+		t.Errorf("%d sources, %v", len(found.Sources), err)
+	}
+	if diff := cmp.Diff(map[string][]string{"/m": {"t1"}}, s.seen); diff != "" {
+		t.Errorf("tokens of requests (-want +got):\n%s", diff)
 	}
 }
