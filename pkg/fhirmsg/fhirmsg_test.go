@@ -206,6 +206,46 @@ func TestRejectLimit(t *testing.T) {
 	}
 }
 
+func TestDeleteLimit(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		limit    string
+		n, of    int64
+		exceeded bool
+	}{
+		{"", 1, 20, false}, {"", 1, 19, true}, {"", 0, 0, false}, {"", 51, 1000, true},
+		{"0", 0, 10, false}, {"0", 1, 1_000_000, true}, {"7", 7, 7, false}, {"7", 8, 1000, true}, {"100%", 5, 5, false}, {"off", 5, 5, false},
+	} {
+		limit, err := ParseDeleteLimit(tt.limit)
+		if err != nil || limit.Exceeded(tt.n, tt.of) != tt.exceeded {
+			t.Errorf("%q by %d of %d: exceeded is not %v (%v)", tt.limit, tt.n, tt.of, tt.exceeded, err)
+		}
+	}
+}
+
+// TestSnapshotRequest: what cannot be is refused, and only a snapshot has a limit by default.
+func TestSnapshotRequest(t *testing.T) {
+	t.Parallel()
+	yes := true
+	good := ImportRequest{ID: ImportID{1}, Sources: []Source{{Path: "/x"}}, Snapshot: &yes}
+	if r := good.WithDefaults(); r.MaxDeletes != DefaultMaxDeletes || r.Check() != nil {
+		t.Errorf("%+v: %v", r, r.Check())
+	}
+	for name, change := range map[string]func(*ImportRequest){
+		"max_deletes":       func(r *ImportRequest) { r.MaxDeletes = "many" },
+		"snapshot_types[1]": func(r *ImportRequest) { r.SnapshotTypes = []string{"Patient", "x'; --"} },
+		"snapshot_types:":   func(r *ImportRequest) { r.SnapshotTypes = make([]string, 1000) },
+		"snapshot: a retry": func(r *ImportRequest) { r.Sources, r.Retry = nil, ImportID{2} },
+		"mends":             func(r *ImportRequest) { r.Mends = r.ID },
+	} {
+		bad := good
+		change(&bad)
+		if err := bad.WithDefaults().Check(); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestEnvelopeRefusesGarbage(t *testing.T) {
 	t.Parallel()
 	good, _, err := exampleChunk().Append(nil)

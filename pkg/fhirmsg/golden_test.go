@@ -70,6 +70,23 @@ func exampleDelivered() ImportRequest {
 	}.WithDefaults()
 }
 
+// exampleSnapshot is a request for an import that has all, and mends another one.
+func exampleSnapshot() ImportRequest {
+	yes := true
+	return ImportRequest{
+		ID: exampleID(), ChunkSize: 2 << 20, Snapshot: &yes, SnapshotTypes: []string{"Patient", "Group"}, Mends: ImportID{0x01, 0x97, 15: 1},
+		Sources: []Source{{Path: "/data/in"}},
+	}.WithDefaults()
+}
+
+// exampleSnapshotStatement is the state of such an import.
+func exampleSnapshotStatement() ImportStatement {
+	s := exampleImportStatement()
+	s.Import.Snapshot, s.Import.Mends = true, ImportID{0x01, 0x97, 15: 1}
+	s.Snapshot = []byte(`{"state":"refused"}`)
+	return s
+}
+
 // exampleOutcomes is a chunk of a file of outcomes that a manifest lists.
 func exampleOutcomes() Chunk {
 	c := exampleChunk()
@@ -233,6 +250,7 @@ func TestGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	importState := mustEncode(json.Marshal(exampleImportStatement()))
+	snapshotState := mustEncode(json.Marshal(exampleSnapshotStatement()))
 	fileList := mustEncode(json.Marshal(exampleFileList()))
 	fileState := mustEncode(json.Marshal(exampleFileStatement()))
 	datasetState := mustEncode(json.Marshal(exampleDatasetStatement()))
@@ -247,6 +265,8 @@ func TestGolden(t *testing.T) {
 		{"request-retry", exampleRetry().MessageID(), mustEncode(exampleRetry().Encode()), exampleRetry(), decodeRequest},
 		{"request-manifest", exampleManifest().MessageID(), mustEncode(exampleManifest().Encode()), exampleManifest(), decodeRequest},
 		{"request-delivered", exampleDelivered().MessageID(), mustEncode(exampleDelivered().Encode()), exampleDelivered(), decodeRequest},
+		{"request-snapshot", exampleSnapshot().MessageID(), mustEncode(exampleSnapshot().Encode()), exampleSnapshot(), decodeRequest},
+		{"journal-import-snapshot", JournalID(JournalImport, snapshotState), snapshotState, exampleSnapshotStatement(), decodeJSON[ImportStatement]},
 		{"chunk-outcome", outcomesID, encodedOutcomes, exampleOutcomes(), func(b []byte) (any, error) { return DecodeChunk(b, nil) }},
 		{"chunk-retry", retriedID, encodedRetried, exampleRetriedChunk(), func(b []byte) (any, error) { return DecodeChunk(b, nil) }},
 		{"statement-issues", exampleIssueStatement().MessageID(), mustEncode(exampleIssueStatement().Encode()), exampleIssueStatement(), func(b []byte) (any, error) { return DecodeStatement(b) }},

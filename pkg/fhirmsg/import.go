@@ -25,6 +25,11 @@ type Import struct {
 	// so that versions are the original ones, and Accepted, in microseconds since 1970, is its own.
 	Retry    ImportID `json:"retry,omitzero"`
 	Accepted int64    `json:"accepted,omitempty"`
+
+	// Snapshot says that the delivery has all that its supplier has. Mends is the import whose rejects it
+	// delivers anew.
+	Snapshot bool     `json:"snapshot,omitempty"`
+	Mends    ImportID `json:"mends,omitzero"`
 }
 
 // IsRetry reports whether the import puts rejects of another one through again.

@@ -40,7 +40,20 @@ type ImportRequest struct {
 	// Retry is an import that ended; what was rejected of it is put through again, under its
 	// original version. Only ID, Validation and MaxRejects count besides; there are no sources.
 	Retry ImportID `json:"retry,omitzero"`
+
+	// Snapshot says whether the delivery has all that its supplier has, so that what it lacks is
+	// deleted; nil is as the supplier's policy says, and else not. SnapshotTypes limits that to resource types.
+	// MaxDeletes is how much may be deleted by it, see [ParseDeleteLimit].
+	Snapshot      *bool    `json:"snapshot,omitempty"`
+	SnapshotTypes []string `json:"snapshot_types,omitempty"`
+	MaxDeletes    string   `json:"max_deletes,omitempty"`
+
+	// Mends is an import of the same supplier whose rejects this one delivers anew.
+	Mends ImportID `json:"mends,omitzero"`
 }
+
+// IsSnapshot reports whether the request says that the delivery has all that its supplier has.
+func (r ImportRequest) IsSnapshot() bool { return r.Snapshot != nil && *r.Snapshot }
 
 // WithDefaults fills in what the request leaves open.
 func (r ImportRequest) WithDefaults() ImportRequest {
@@ -61,6 +74,9 @@ func (r ImportRequest) WithDefaults() ImportRequest {
 	}
 	if r.MaxRejects == "" {
 		r.MaxRejects = DefaultMaxRejects
+	}
+	if r.MaxDeletes == "" && r.IsSnapshot() {
+		r.MaxDeletes = DefaultMaxDeletes
 	}
 	if r.ChunkSize == 0 {
 		r.ChunkSize = DefaultChunkSize
@@ -116,6 +132,12 @@ func (r ImportRequest) Check() error {
 	case !isRetry && len(r.Sources) == 0:
 		bad("sources: name at least one")
 	}
+	for _, err := range r.snapshotProblems() {
+		bad("%w", err)
+	}
+	if r.Mends == r.ID && r.Mends != (ImportID{}) {
+		bad("mends: an import cannot mend itself")
+	}
 	for i, s := range r.Sources {
 		if err := s.check(); err != nil {
 			bad("sources[%d]: %w", i, err)
@@ -125,6 +147,37 @@ func (r ImportRequest) Check() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// maxSnapshotTypes is how many types a snapshot may be limited to; FHIR R4 has fewer.
+const maxSnapshotTypes = 200
+
+func (r ImportRequest) snapshotProblems() (errs []error) {
+	if _, err := ParseDeleteLimit(r.MaxDeletes); err != nil {
+		errs = append(errs, fmt.Errorf("max_deletes %w", err))
+	}
+	if r.IsSnapshot() && r.Retry != (ImportID{}) {
+		errs = append(errs, errors.New("snapshot: a retry has only what was rejected"))
+	}
+	if len(r.SnapshotTypes) > maxSnapshotTypes {
+		return append(errs, fmt.Errorf("snapshot_types: more than %d", maxSnapshotTypes))
+	}
+	for i, t := range r.SnapshotTypes {
+		if !isTypeName(t) {
+			errs = append(errs, fmt.Errorf("snapshot_types[%d]: must be a resource type such as Patient", i))
+		}
+	}
+	return errs
+}
+
+// isTypeName reports whether s can be the name of a resource type.
+func isTypeName(s string) bool {
+	for i, c := range []byte(s) {
+		if upper := c >= 'A' && c <= 'Z'; !upper && (i == 0 || c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return s != "" && len(s) <= MaxNameLength
 }
 
 // CheckOpen reports everything that is wrong with a request whatever its supplier's policy fills in.

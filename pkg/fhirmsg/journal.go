@@ -25,6 +25,7 @@ type ImportStatement struct {
 	Limited   *time.Time      `json:"limited,omitempty"`
 	Ended     *time.Time      `json:"ended,omitempty"`
 	Discarded []int32         `json:"discarded,omitempty"` // files; -1 is all of them
+	Snapshot  json.RawMessage `json:"snapshot,omitempty"`  // how the step of a snapshot stands, as the ledger has it
 }
 
 // FileList is a part of the list of an import's files.

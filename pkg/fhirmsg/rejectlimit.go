@@ -9,10 +9,13 @@ import (
 // DefaultMaxRejects is the limit of a request that names none.
 const DefaultMaxRejects = "10%"
 
+// DefaultMaxDeletes is the limit of a snapshot that names none.
+const DefaultMaxDeletes = "5%"
+
 // ShareAfter is how many resources and rejected lines there must be before a share counts.
 const ShareAfter = 1000
 
-// RejectLimit is how much of an import may be rejected before it is paused.
+// RejectLimit is how much of an import may be rejected before it is paused, or how much a snapshot may delete.
 type RejectLimit struct {
 	Off   bool
 	Count int64   // at most; where Share is 0
@@ -58,4 +61,21 @@ func (l RejectLimit) Passed(rejected, seen int64) bool {
 	default:
 		return rejected > l.Count
 	}
+}
+
+// ParseDeleteLimit reads how much a snapshot may delete, in the form of [ParseRejectLimit]. "" is [DefaultMaxDeletes].
+func ParseDeleteLimit(s string) (RejectLimit, error) {
+	if s == "" {
+		s = DefaultMaxDeletes
+	}
+	return ParseRejectLimit(s)
+}
+
+// Exceeded is [RejectLimit.Passed] with a share that counts from the first one on: deletions are rather
+// refused too often.
+func (l RejectLimit) Exceeded(n, of int64) bool {
+	if l.Share > 0 {
+		return float64(n) > l.Share*float64(of)
+	}
+	return l.Passed(n, of)
 }

@@ -94,6 +94,12 @@ func (j Journal) File(ctx context.Context, imp fhirmsg.Import, s fhirmsg.FileSta
 	return j.publish(ctx, fhirmsg.JournalSubject(fhirmsg.JournalFile, imp.Supplier), fhirmsg.JournalFile, s)
 }
 
+// Absent publishes the file that has a snapshot's deletions, which are stated like what a parser makes of chunks.
+func (j Journal) Absent(ctx context.Context, imp fhirmsg.Import, file int32) error {
+	list := fhirmsg.FileList{Import: imp.ID, Files: []fhirmsg.ListedFile{ledger.AbsentFile(file)}}
+	return j.publish(ctx, fhirmsg.JournalSubject(fhirmsg.JournalFiles, imp.Supplier), fhirmsg.JournalFiles, list)
+}
+
 // Dataset publishes what was changed of a dataset as a whole.
 func (j Journal) Dataset(ctx context.Context, s fhirmsg.DatasetStatement) error {
 	return j.publish(ctx, fhirmsg.JournalSubject(fhirmsg.JournalDataset, s.Dataset), fhirmsg.JournalDataset, s)

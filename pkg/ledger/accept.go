@@ -88,7 +88,7 @@ func insert(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest, rules int
 	imp := fhirmsg.Import{
 		ID: req.ID, Supplier: req.Supplier, Dataset: req.Dataset, Mode: req.Mode,
 		FHIRVersion: req.FHIRVersion, Validation: req.Validation, Rules: rules,
-		ChunkSize: req.ChunkSize, MaxLine: req.MaxLine, Base: req.Base,
+		ChunkSize: req.ChunkSize, MaxLine: req.MaxLine, Base: req.Base, Snapshot: req.IsSnapshot(), Mends: req.Mends,
 	}
 	if policy != nil && policy.Keys == fhirmsg.KeysScoped {
 		imp.Keys = policy.Keys
@@ -114,6 +114,11 @@ func insert(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest, rules int
 	state := StateAccepted
 	if reason == "" && req.Retry != (fhirmsg.ImportID{}) {
 		if reason, err = pinRetry(ctx, tx, &imp, req.Retry); err != nil {
+			return imp, "", err
+		}
+	}
+	if reason == "" && imp.Mends != (fhirmsg.ImportID{}) {
+		if reason, err = checkMends(ctx, tx, imp); err != nil {
 			return imp, "", err
 		}
 	}
@@ -190,18 +195,18 @@ func insertRow(ctx context.Context, tx pgx.Tx, imp fhirmsg.Import, req fhirmsg.I
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO stoker.import (id, issued, supplier, dataset, pins, request, attempt, state, reason, retry, policy, ended)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, CASE WHEN $8 IN ('failed', 'cancelled') THEN clock_timestamp() END)`,
+	_, err = tx.Exec(ctx, `INSERT INTO stoker.import (id, issued, supplier, dataset, pins, request, attempt, state, reason, retry, policy, snapshot, mends, ended)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, CASE WHEN $8 IN ('failed', 'cancelled') THEN clock_timestamp() END)`,
 		[16]byte(imp.ID), time.UnixMicro(imp.AcceptedAt()), imp.Supplier, imp.Dataset, pins, request, req.Attempt, string(state), reason,
-		retryColumn(imp), policy)
+		idColumn(imp.Retry), policy, newSnapshot(req), idColumn(imp.Mends))
 	return err
 }
 
-// retryColumn is the import that is retried, or null.
-func retryColumn(imp fhirmsg.Import) *[16]byte {
-	if !imp.IsRetry() {
+// idColumn is an import, or null where none is meant.
+func idColumn(id fhirmsg.ImportID) *[16]byte {
+	if id == (fhirmsg.ImportID{}) {
 		return nil
 	}
-	id := [16]byte(imp.Retry)
-	return &id
+	column := [16]byte(id)
+	return &column
 }

@@ -162,6 +162,9 @@ func (d Discard) Record(ctx context.Context, tx pgx.Tx) error {
 			return fmt.Errorf("record the discard of import %s: %w", d.Import, err)
 		}
 	}
+	if _, err := tx.Exec(ctx, `DELETE FROM stoker.resolved WHERE by = $1 AND ($2 = -1 OR by_file = $2)`, [16]byte(d.Import), d.File); err != nil {
+		return fmt.Errorf("record the discard of import %s: %w", d.Import, err)
+	}
 	_, err = tx.Exec(ctx, `UPDATE stoker.written
 		SET discarded = discarded + inserted + updated + unchanged + stale + deleted + skipped,
 			inserted = 0, updated = 0, unchanged = 0, stale = 0, deleted = 0, skipped = 0, conflicts = 0,

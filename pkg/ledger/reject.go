@@ -28,6 +28,12 @@ func (l *Ledger) Rejects(ctx context.Context, id fhirmsg.ImportID, each func(Rej
 	return l.eachReject(ctx, id, `AND NOT r.stored`, each)
 }
 
+// OpenRejects yields those of Rejects that no retry and no mending import has resolved.
+func (l *Ledger) OpenRejects(ctx context.Context, id fhirmsg.ImportID, each func(RejectRow) error) error {
+	return l.eachReject(ctx, id, `AND NOT r.stored AND NOT EXISTS (SELECT FROM stoker.resolved v
+		WHERE (v.import, v.file, v.line, v.entry) = (r.import, r.file, r.line, r.entry))`, each)
+}
+
 // Reported yields all that issues were reported of, in that order too: rejects and what was
 // stored all the same.
 func (l *Ledger) Reported(ctx context.Context, id fhirmsg.ImportID, each func(RejectRow) error) error {

@@ -84,20 +84,24 @@ func restoreImport(ctx context.Context, tx pgx.Tx, s fhirmsg.ImportStatement) (r
 	if err != nil {
 		return false, err
 	}
+	snapshot, err := restoredSnapshot(s.Snapshot, false)
+	if err != nil {
+		return false, err
+	}
 	if err := restoreAround(ctx, tx, imp); err != nil {
 		return false, err
 	}
 	tag, err := tx.Exec(ctx, `INSERT INTO stoker.import AS i (id, issued, supplier, dataset, pins, retry, change, published,
-			request, attempt, state, reason, listed, closed, limited, ended, policy)
+			request, attempt, state, reason, listed, closed, limited, ended, policy, snapshot, mends)
 		SELECT $1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10, $11,
-			CASE WHEN (SELECT count(*) FROM stoker.file WHERE import = $1) >= $12::int THEN $13::timestamptz END, $14, $15, $16, $17
+			CASE WHEN (SELECT count(*) FROM stoker.file WHERE import = $1) >= $12::int THEN $13::timestamptz END, $14, $15, $16, $17, $18, $19
 		ON CONFLICT (id) DO UPDATE SET issued = excluded.issued, pins = excluded.pins, change = excluded.change, published = excluded.published,
 			request = excluded.request, attempt = excluded.attempt, state = excluded.state, reason = excluded.reason,
 			listed = coalesce(i.listed, excluded.listed), closed = excluded.closed, limited = excluded.limited, ended = excluded.ended,
-			policy = coalesce(i.policy, excluded.policy)
+			policy = coalesce(i.policy, excluded.policy), snapshot = coalesce(excluded.snapshot, i.snapshot), mends = excluded.mends
 		WHERE i.change < excluded.change AND NOT (i.closed IS NOT NULL AND excluded.closed IS NULL AND excluded.state <> 'cancelled')`,
-		[16]byte(imp.ID), time.UnixMicro(imp.AcceptedAt()), imp.Supplier, imp.Dataset, pins, retryColumn(imp), s.Change,
-		s.Request, s.Attempt, s.State, s.Reason, s.Files, s.Listed, s.Closed, s.Limited, s.Ended, s.Policy)
+		[16]byte(imp.ID), time.UnixMicro(imp.AcceptedAt()), imp.Supplier, imp.Dataset, pins, idColumn(imp.Retry), s.Change,
+		s.Request, s.Attempt, s.State, s.Reason, s.Files, s.Listed, s.Closed, s.Limited, s.Ended, s.Policy, snapshot, idColumn(imp.Mends))
 	return tag.RowsAffected() == 1, err
 }
 
@@ -130,6 +134,9 @@ func (l *Ledger) AcceptAgain(ctx context.Context, s fhirmsg.ImportStatement) err
 		}
 		if state := State(s.State); state == StateCancelled || state == StatePaused {
 			again.State, again.Reason, again.Ended = s.State, s.Reason, s.Ended
+		}
+		if again.Snapshot, err = restoredSnapshot(s.Snapshot, true); err != nil {
+			return err
 		}
 		_, err = restoreImport(ctx, tx, again)
 		return err

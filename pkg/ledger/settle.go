@@ -10,7 +10,8 @@ import (
 )
 
 // Settle decides whether too much of an import is rejected for it to go on, and whether a
-// draining one is at its end: complete, or failed where a file failed. Invariant 3. It is called after statements were committed, takes the import's
+// draining one is at its end: complete, or failed where a file failed. That of a snapshot waits for what the snapshot
+// deletes. Invariant 3. It is called after statements were committed, takes the import's
 // row lock first and counts then, so that of two writers that finish together at least
 // the later one sees the whole.
 func (l *Ledger) Settle(ctx context.Context, id fhirmsg.ImportID) error {
@@ -32,7 +33,7 @@ func (l *Ledger) Settle(ctx context.Context, id fhirmsg.ImportID) error {
 			reason = CASE WHEN f.failed = 0 THEN reason ELSE concat_ws('. ', f.failed || ' of ' || f.files || ' files failed', nullif(reason, '')) END
 			FROM (SELECT count(*) AS files, count(*) FILTER (WHERE state = 'failed') AS failed
 			      FROM stoker.file WHERE import = $1) f
-			WHERE id = $1 AND (SELECT settled FROM stoker.totals($1))`, [16]byte(id))
+			WHERE id = $1 AND coalesce(snapshot->>'state', '') NOT IN ('pending', 'deleting') AND (SELECT settled FROM stoker.totals($1))`, [16]byte(id))
 		return err
 	})
 	if err != nil {

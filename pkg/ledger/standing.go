@@ -13,7 +13,12 @@ type Standing struct {
 
 	cancelled map[fhirmsg.ImportID]bool
 	discarded map[fhirmsg.ImportID][]int32 // files, or AllFiles
+	settled   map[fhirmsg.ImportID]bool    // of snapshots: nothing is to be known any more of what they have
 }
+
+// Mentions reports whether keys of an import's resources are to be kept, by [RecordMentioned], until it is decided
+// what it lacks: those whose rows may be another import's although this one has them.
+func (s Standing) Mentions(imp fhirmsg.Import) bool { return imp.Snapshot && !s.settled[imp.ID] }
 
 // AllFiles, where a file of an import could be named, is all of them.
 const AllFiles int32 = -1

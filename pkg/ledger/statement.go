@@ -151,6 +151,14 @@ func RecordWritten(ctx context.Context, tx pgx.Tx, written []Written) (fresh []b
 
 // RecordParsed states what parsers made of chunks.
 func (l *Ledger) RecordParsed(ctx context.Context, statements []fhirmsg.Statement) error {
+	return recordParsed(ctx, l.pool, statements)
+}
+
+type batchSender interface {
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}
+
+func recordParsed(ctx context.Context, to batchSender, statements []fhirmsg.Statement) error {
 	// In order: several writers record at once, and fetchers state the same chunks.
 	statements = slices.Clone(statements)
 	slices.SortFunc(statements, func(a, b fhirmsg.Statement) int {
@@ -171,7 +179,7 @@ func (l *Ledger) RecordParsed(ctx context.Context, statements []fhirmsg.Statemen
 		batch.Queue(`INSERT INTO stoker.fetched (import, file, off, length, lines) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (import, file, off) DO NOTHING`, [16]byte(s.Import.ID), s.File, s.Offset, s.Length, s.Lines)
 	}
-	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
+	if err := to.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("state parsed chunks: %w", err)
 	}
 	return nil
@@ -246,13 +254,13 @@ func rejectArgs(id fhirmsg.ImportID, file int32, r fhirmsg.Reject) ([]any, error
 // a restore from a backup, and returns how the imports and the dataset stand that they are
 // written to.
 func EnsureImport(ctx context.Context, tx pgx.Tx, dataset string, imports []fhirmsg.Import) (Standing, error) {
-	standing := Standing{cancelled: map[fhirmsg.ImportID]bool{}, discarded: map[fhirmsg.ImportID][]int32{}}
+	standing := Standing{cancelled: map[fhirmsg.ImportID]bool{}, discarded: map[fhirmsg.ImportID][]int32{}, settled: map[fhirmsg.ImportID]bool{}}
 	ids := make([][16]byte, len(imports))
 	for i, imp := range imports {
 		ids[i] = imp.ID
 	}
 	rows, err := tx.Query(ctx, `SELECT u.id, i.state, ARRAY(SELECT file FROM stoker.discard d WHERE d.import = u.id),
-			EXISTS (SELECT FROM stoker.history h WHERE h.dataset = $2)
+			EXISTS (SELECT FROM stoker.history h WHERE h.dataset = $2), coalesce(i.snapshot->>'state' IN ('deleting', 'applied', 'not applied'), false)
 		FROM unnest($1::uuid[]) AS u(id) LEFT JOIN stoker.import i ON i.id = u.id`, ids, dataset)
 	if err != nil {
 		return standing, fmt.Errorf("states of imports: %w", err)
@@ -261,7 +269,9 @@ func EnsureImport(ctx context.Context, tx pgx.Tx, dataset string, imports []fhir
 	var id [16]byte
 	var state *State
 	var discarded []int32
-	if _, err := pgx.ForEachRow(rows, []any{&id, &state, &discarded, &standing.History}, func() error {
+	var settled bool
+	if _, err := pgx.ForEachRow(rows, []any{&id, &state, &discarded, &standing.History, &settled}, func() error {
+		standing.settled[id] = settled
 		known[id] = state != nil
 		standing.cancelled[id] = state != nil && *state == StateCancelled
 		standing.discarded[id] = discarded

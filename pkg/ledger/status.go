@@ -37,6 +37,11 @@ type Status struct {
 
 	RetryOf *fhirmsg.ImportID  `json:"retry_of,omitempty"` // whose rejects it puts through again
 	Retries []fhirmsg.ImportID `json:"retries,omitempty"`  // of its own rejects
+
+	Snapshot *Snapshot         `json:"snapshot,omitempty"` // nil: it is none
+	Mends    *fhirmsg.ImportID `json:"mends,omitempty"`    // whose rejects it delivers anew
+	Mended   *Mended           `json:"mended,omitempty"`   // what became of its own rejects since
+	Swept    *time.Time        `json:"reports_removed,omitempty"`
 }
 
 // Lines adds up: Read = Blank + Control + Rejected + Plain + Bundles, once parsed.
@@ -81,6 +86,12 @@ func (l *Ledger) status(ctx context.Context, id fhirmsg.ImportID, issues bool) (
 		if s.Waiting, err = waiting(ctx, tx, id); err != nil {
 			return err
 		}
+		if s.Mended, err = mended(ctx, tx, s); err != nil {
+			return err
+		}
+		if err = s.addSnapshot(ctx, tx); err != nil {
+			return err
+		}
 		if s.ByType, err = byType(ctx, tx, id); err != nil {
 			return err
 		}
@@ -111,22 +122,22 @@ func skipped(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) ([]SkippedFile
 
 func head(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) (Status, error) {
 	s := Status{Import: id}
-	var retry *[16]byte
+	var retry, mends *[16]byte
 	var retries [][16]byte
-	err := tx.QueryRow(ctx, `SELECT i.supplier, i.dataset, i.pins->>'mode', coalesce(i.pins->>'validation', 'off'), i.retry,
+	err := tx.QueryRow(ctx, `SELECT i.snapshot, i.mends, i.swept, i.supplier, i.dataset, i.pins->>'mode', coalesce(i.pins->>'validation', 'off'), i.retry,
 			ARRAY(SELECT r.id FROM stoker.import r WHERE r.retry = i.id ORDER BY r.issued), i.state, i.reason, i.issued,
 			extract(epoch FROM coalesce(i.ended, clock_timestamp()) - i.issued)::float8,
 			t.lines_read, t.lines_parsed, t.blank, t.control, t.lines_rejected, t.plain, t.bundles, t.seen, t.rejected, t.ignored,
 			t.inserted, t.updated, t.unchanged, t.stale, t.deleted, t.skipped, t.discarded, t.cancelled, t.conflicts,
 			(SELECT coalesce(sum(w.foreign_rows), 0)::bigint FROM stoker.written w WHERE w.import = i.id), t.clamped, t.issues, t.divergent, t.missing
 		FROM stoker.import i, stoker.totals(i.id) t WHERE i.id = $1`, [16]byte(id)).Scan(
-		&s.Supplier, &s.Dataset, &s.Mode, &s.Validation, &retry, &retries, &s.State, &s.Reason, &s.Issued, &s.Seconds,
+		&s.Snapshot, &mends, &s.Swept, &s.Supplier, &s.Dataset, &s.Mode, &s.Validation, &retry, &retries, &s.State, &s.Reason, &s.Issued, &s.Seconds,
 		&s.Lines.Read, &s.Lines.Parsed, &s.Lines.Blank, &s.Lines.Control, &s.Lines.Rejected, &s.Lines.Plain, &s.Lines.Bundles,
 		&s.Resources.Seen, &s.Resources.Rejected, &s.Resources.Ignored,
 		&s.Resources.Inserted, &s.Resources.Updated, &s.Resources.Unchanged, &s.Resources.Stale, &s.Resources.Deleted,
 		&s.Resources.Skipped, &s.Resources.Discarded, &s.Resources.Cancelled, &s.Resources.Conflicts, &s.Resources.Foreign,
 		&s.Resources.Clamped, &s.Resources.Issues, &s.Divergent, &s.Missing)
-	s.RetryOf = (*fhirmsg.ImportID)(retry)
+	s.RetryOf, s.Mends = (*fhirmsg.ImportID)(retry), (*fhirmsg.ImportID)(mends)
 	for _, r := range retries {
 		s.Retries = append(s.Retries, r)
 	}

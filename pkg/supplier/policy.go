@@ -42,7 +42,10 @@ type Policy struct {
 	MaxLine           int   `json:"max_line,omitempty"`            // bytes of a line; a longer one is rejected
 	MaxImports        int   `json:"max_imports,omitempty"`         // that are fetched and stored at once
 	RequestsPerMinute int   `json:"requests_per_minute,omitempty"` // to the HTTP interface
-	KeepReportsDays   int   `json:"keep_reports_days,omitempty"`   // rejects and issues, after the end of their import
+	KeepReportsDays   int   `json:"keep_reports_days,omitempty"`   // rejects and their outcomes, after the end of their import
+
+	Snapshot   bool   `json:"snapshot,omitempty"`    // deliveries that say nothing else have all that the supplier has
+	MaxDeletes string `json:"max_deletes,omitempty"` // of a snapshot; see [fhirmsg.ParseDeleteLimit]
 }
 
 // Credentials are how a supplier proves who it is, and Stoker to a supplier's server.
@@ -128,6 +131,9 @@ func (s Supplier) Problems() []Problem {
 		check("bucket", err)
 	}
 	problems = append(problems, s.limitProblems()...)
+	if _, err := fhirmsg.ParseDeleteLimit(s.MaxDeletes); err != nil {
+		problems = append(problems, Problem{"max_deletes", err})
+	}
 	return append(problems, s.credentialProblems()...)
 }
 

@@ -209,6 +209,10 @@ func TestFill(t *testing.T) {
 		{"mode", policy, req{Mode: "overwrite"}, req{}, "mode sync; the request says overwrite"},
 		{"version", Policy{FHIRVersion: "4.0.1"}, req{FHIRVersion: "5.0.0"}, req{}, "fhir_version 4.0.1"},
 		{"laxer", policy, req{Validation: "off"}, req{}, "validated as warn at least"},
+		{"a snapshot by the policy", Policy{Snapshot: true, MaxDeletes: "2%"}, req{}, req{Dataset: "a", Snapshot: new(true), MaxDeletes: "2%"}, ""},
+		{"not a snapshot all the same", Policy{Snapshot: true}, req{Snapshot: new(false)}, req{Dataset: "a", Snapshot: new(false)}, ""},
+		{"a snapshot by itself", Policy{}, req{Snapshot: new(true), MaxDeletes: "9"}, req{Dataset: "a", Snapshot: new(true), MaxDeletes: "9"}, ""},
+		{"more deletions", Policy{MaxDeletes: "2%"}, req{MaxDeletes: "off"}, req{}, "max_deletes 2%; the request says off"},
 		{"long lines", policy, req{MaxLine: 4096}, req{}, "at most 2048 bytes"},
 	}
 	for _, tt := range tests {

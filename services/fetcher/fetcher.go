@@ -174,6 +174,11 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 	if f, err = f.under(imp.Supplier, policy).withTokens(ctx, imp.Supplier); err != nil {
 		return err
 	}
+	if imp.Snapshot {
+		whole := *f
+		whole.source.Whole, whole.source.Types = true, req.SnapshotTypes
+		f = &whole
+	}
 	files, pinned, err := f.ledger.Files(ctx, imp.ID)
 	if err != nil {
 		return err

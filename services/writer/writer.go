@@ -51,6 +51,8 @@ func Run(ctx context.Context, cfg Config, d Deps) error {
 	group.Go(func() error { w.recordRejects(ctx); return nil })
 	group.Go(func() error { w.recordStatements(ctx); return nil })
 	group.Go(func() error { w.sweep(ctx); return nil })
+	group.Go(func() error { w.snapshots(ctx); return nil })
+	group.Go(func() error { w.sweepReports(ctx); return nil })
 	group.Go(func() error { w.trim(ctx); return nil })
 	group.Go(func() error { w.replays(ctx); return nil })
 	group.Go(func() error { w.collect(ctx); return nil })

@@ -9,7 +9,8 @@
 //	POST /imports/{id}/retry            put its rejects through again; ?validation=strict|warn|off
 //	POST /imports/{id}/discard          undo it; ?file=: only this file; ?rehearse=1: only tell
 //	PUT  /datasets/{dataset}/history    {"history": true} keeps every version from now on
-//	GET  /imports/{id}/rejects          OperationOutcome, one a line; ?lines=1: the lines as they came
+//	POST /imports/{id}/snapshot         let a snapshot that was refused delete up to ?max_deletes=
+//	GET  /imports/{id}/rejects          OperationOutcome, one a line; ?lines=1: the lines as they came; ?open=1: without those that were mended
 //	GET  /imports/{id}/issues           the same, also of what was stored all the same
 //	GET  /datasets/{dataset}/{type}/{id}  every delivery of a resource, and what is stored
 //	POST /replays                       begin a replay (JSON, operate.ReplayRequest)

@@ -18,6 +18,8 @@ type importManifest struct {
 	Outcome             []outcomeFile `json:"outcome"`
 	Output              []inputResult `json:"output,omitempty"`
 	Error               []inputResult `json:"error,omitempty"`
+
+	Extension map[string]any `json:"extension,omitempty"` // what Stoker tells besides, by its name
 }
 
 // outcomeFile is a file of OperationOutcomes.
@@ -96,6 +98,9 @@ func (s *Server) importManifest(r *http.Request, status ledger.Status) (m import
 			m.Outcome = append(m.Outcome, outcomeFile{place + f.URL, f.Count})
 		}
 	}
+	if status.Snapshot != nil {
+		m.Extension = map[string]any{"snapshot": status.Snapshot}
+	}
 	return m, s.addInputs(ctx, &m, status, place+failedFiles)
 }
 
@@ -136,7 +141,7 @@ func (s *Server) fhirOutcome(w http.ResponseWriter, r *http.Request) {
 		s.failLedger(w, err)
 	case read == nil:
 		s.send(w, func(line func([]byte) error) error { return eachFailure(status, line) })
-	default:
+	case s.swept(w, r, id):
 		s.sendRows(w, r, id, read, ledger.RejectRow.OperationOutcome)
 	}
 }

@@ -40,7 +40,10 @@ func (s *Server) fhirImport(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusUnprocessableEntity, err)
 		return
 	}
-	req := fhirmsg.ImportRequest{Dataset: r.PathValue("dataset"), Sources: asked.Sources}
+	req := fhirmsg.ImportRequest{
+		Dataset: r.PathValue("dataset"), Sources: asked.Sources,
+		Snapshot: asked.Snapshot, SnapshotTypes: asked.SnapshotTypes, MaxDeletes: asked.MaxDeletes, Mends: asked.Mends,
+	}
 	if c.isOperator() || c.supplier.Base == "" {
 		req.Base = asked.Base
 	}

@@ -39,6 +39,9 @@ func (s *Server) postResource(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	req.Dataset = r.PathValue("dataset")
+	if one := false; req.Snapshot == nil {
+		req.Snapshot = &one // a policy by which deliveries are snapshots does not mean this
+	}
 	if !s.admitUpload(w, r, req) {
 		return
 	}

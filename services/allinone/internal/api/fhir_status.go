@@ -103,6 +103,8 @@ func progressText(s ledger.Status) string {
 		return "paused: " + figures
 	case s.Waiting != nil:
 		return "waiting: " + s.Waiting.For
+	case s.Snapshot != nil && s.Snapshot.State == ledger.SnapshotPending && s.Snapshot.Reason != "":
+		return "waiting: " + s.Snapshot.Reason
 	case s.State == ledger.StateAccepted:
 		return "accepted: no fetcher has begun yet"
 	case len(s.Files) == 0:

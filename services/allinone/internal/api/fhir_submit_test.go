@@ -172,7 +172,7 @@ func TestBulkSubmitErrors(t *testing.T) {
 func TestBulkSubmitQueues(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, Auth{TokensOnly: true})
-	a := f.supplier("clinic-a", supplier.Policy{URLPrefixes: []string{"https://a.example/"}, Base: "https://policy.example/fhir"})
+	a := f.supplier("clinic-a", supplier.Policy{URLPrefixes: []string{"https://a.example/"}, Base: "https://policy.example/fhir", Snapshot: true})
 	const m = manifestURL
 	secret := `{"name":"fileRequestHeader","part":[{"name":"headerName","valueString":"X-Key"},{"name":"headerValue","valueString":"hunter2"}]}`
 	oauth := `{"name":"oauthMetadataUrl","valueUrl":"https://a.example/.well-known/smart-configuration"}`
@@ -185,7 +185,7 @@ func TestBulkSubmitQueues(t *testing.T) {
 	}
 	waiting, err := f.Ledger.Queueables(t.Context(), fhirmsg.ImportID{}, 10)
 	if check(t, err); len(waiting) != 1 || waiting[0].Request.Sources[0].Manifest != m || waiting[0].Request.Sources[0].Headers[0].Value != "hunter2" ||
-		waiting[0].Request.Dataset != "clinic-a" || waiting[0].Request.Base != "https://policy.example/fhir" {
+		waiting[0].Request.IsSnapshot() || waiting[0].Request.Snapshot == nil || waiting[0].Request.Dataset != "clinic-a" || waiting[0].Request.Base != "https://policy.example/fhir" {
 		t.Errorf("%+v", waiting)
 	}
 	_, err = f.Operator.SetHistory(t.Context(), "clinic-a", true)

@@ -15,7 +15,11 @@ func (s *Server) rejects(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Get("lines") == "1" {
 		form = func(row ledger.RejectRow) ([]byte, error) { return row.Text(), nil }
 	}
-	s.stream(w, r, s.Ledger.Rejects, form)
+	read := s.Ledger.Rejects
+	if r.URL.Query().Get("open") == "1" {
+		read = s.Ledger.OpenRejects
+	}
+	s.stream(w, r, read, form)
 }
 
 // issues streams the issues of what could not be taken, and of what was stored all the same.
@@ -29,8 +33,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, read rowReader, 
 	if !ok {
 		return
 	}
-	if _, err := s.Ledger.Progress(r.Context(), id); err != nil {
-		s.failLedger(w, err)
+	if !s.swept(w, r, id) {
 		return
 	}
 	s.sendRows(w, r, id, read, form)

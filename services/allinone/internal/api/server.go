@@ -84,6 +84,7 @@ func (s *Server) routes() []route {
 		{pattern: "POST /imports/{id}/resume", who: anyone, handle: s.resume},
 		{pattern: "POST /imports/{id}/retry", who: anyone, handle: s.retry},
 		{pattern: "POST /imports/{id}/discard", handle: s.discard},
+		{pattern: "POST /imports/{id}/snapshot", handle: s.confirmSnapshot},
 		{pattern: "GET /imports/{id}/rejects", who: anyone, handle: s.rejects},
 		{pattern: "GET /imports/{id}/issues", who: anyone, handle: s.issues},
 		{pattern: "PUT /spool", who: anyone, handle: s.spool},

@@ -9,7 +9,10 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
@@ -80,9 +83,35 @@ func (s *Server) uploadRequest(w http.ResponseWriter, r *http.Request) (req fhir
 		return req, 0, false
 	}
 	q := r.URL.Query()
-	return fhirmsg.ImportRequest{
+	req = fhirmsg.ImportRequest{
 		Supplier: name, Dataset: q.Get("dataset"), Mode: fhirmsg.Mode(q.Get("mode")), Validation: fhirmsg.Validation(q.Get("validation")),
-	}, declared.MaxBytes, true
+	}
+	if err := declare(q, &req); err != nil {
+		fail(w, http.StatusBadRequest, err)
+		return req, 0, false
+	}
+	return req, declared.MaxBytes, true
+}
+
+// declare reads what a query says a delivery is: a snapshot, or what mends another one.
+func declare(q url.Values, req *fhirmsg.ImportRequest) (err error) {
+	if s := q.Get("snapshot"); s != "" {
+		is, err := strconv.ParseBool(s)
+		if err != nil {
+			return errors.New("snapshot: must be true or false")
+		}
+		req.Snapshot = &is
+	}
+	if s := q.Get("snapshot_types"); s != "" {
+		req.SnapshotTypes = strings.Split(s, ",")
+	}
+	req.MaxDeletes = q.Get("max_deletes")
+	if s := q.Get("mends"); s != "" {
+		if req.Mends, err = fhirmsg.ParseImportID(s); err != nil {
+			return fmt.Errorf("mends: %w", err)
+		}
+	}
+	return nil
 }
 
 // admitUpload refuses what can be refused before a byte was received. Ok is false when an answer was given.

@@ -21,6 +21,9 @@ import (
 type importFlags struct {
 	dataset, supplier, mode, asOf, resume string
 	validation, maxRejects                string
+	maxDeletes, mends                     string
+	snapshotTypes                         []string
+	snapshot, snapshotSet                 bool
 	manifests, headers                    []string
 	chunkSize                             int
 	endFlags
@@ -54,14 +57,18 @@ Importing the same again changes nothing. Ctrl-C stops cleanly; "stoker import -
 goes on.
 
 Exit codes: 0 complete (rejected lines allowed), 1 failed, 2 wrong usage,
-3 complete with rejected lines under --strict, 4 paused.`,
+3 complete with rejected lines under --strict, 4 paused, 5 complete, but what the
+snapshot lacks was not deleted.`,
 		Example: `  stoker import data/
   stoker import Patient.ndjson.gz https://example.org/Observation.ndjson
   stoker import s3://deliveries/2026-05/
   zcat dump.gz | stoker import - --dataset research
   stoker import --manifest https://example.org/bulk/manifest.json --mode sync --header @token
   stoker import data/ --validation strict --max-rejects 2.5%`,
-		RunE: func(cmd *cobra.Command, args []string) error { return a.runImport(cmd.Context(), f, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.snapshotSet = cmd.Flags().Changed("snapshot")
+			return a.runImport(cmd.Context(), f, args)
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.dataset, "dataset", "", "dataset to import into, a schema in PostgreSQL (default: the supplier's, or fhir)")
@@ -74,6 +81,10 @@ Exit codes: 0 complete (rejected lines allowed), 1 failed, 2 wrong usage,
 	flags.StringVar(&f.maxRejects, "max-rejects", fhirmsg.DefaultMaxRejects,
 		"pause when more is rejected: a number, a share, which counts from 1,000 lines on, or off")
 	f.add(cmd)
+	flags.BoolVar(&f.snapshot, "snapshot", false, "it has all that its supplier has: rows of the supplier that it lacks are deleted (default: the supplier's, or not)")
+	flags.StringSliceVar(&f.snapshotTypes, "snapshot-types", nil, "only rows of these resource types are, such as Patient,Observation (default: of all)")
+	flags.StringVar(&f.maxDeletes, "max-deletes", "", "delete nothing when it lacks more of the supplier's rows: a number, a share, or off (default: the supplier's, or "+fhirmsg.DefaultMaxDeletes+")")
+	flags.StringVar(&f.mends, "mends", "", "id of an import of the supplier whose rejects this delivers anew")
 	flags.StringArrayVar(&f.manifests, "manifest", nil, "URL of a manifest, as a bulk export ends with; its files are imported. May be repeated")
 	flags.StringArrayVar(&f.headers, "header", nil, `header of requests for URLs and manifests, as in "X-Key: value"; @FILE has one on each line. May be repeated`)
 	flags.StringVar(&f.resume, "resume", "", "go on with a paused or interrupted import, by its id")
@@ -142,7 +153,15 @@ func (f importFlags) check(args []string) error {
 func (f importFlags) request() (req fhirmsg.ImportRequest, err error) {
 	req = fhirmsg.ImportRequest{
 		Supplier: f.supplier, Dataset: f.dataset, Mode: fhirmsg.Mode(f.mode), ChunkSize: f.chunkSize,
-		Validation: fhirmsg.Validation(f.validation), MaxRejects: f.maxRejects,
+		Validation: fhirmsg.Validation(f.validation), MaxRejects: f.maxRejects, SnapshotTypes: f.snapshotTypes, MaxDeletes: f.maxDeletes,
+	}
+	if f.snapshotSet {
+		req.Snapshot = &f.snapshot
+	}
+	if f.mends != "" {
+		if req.Mends, err = fhirmsg.ParseImportID(f.mends); err != nil {
+			return req, usage("--mends: %w", err)
+		}
 	}
 	if f.asOf != "" {
 		t, err := time.Parse(time.RFC3339, f.asOf)
@@ -247,6 +266,8 @@ func (a *app) finish(status ledger.Status, f endFlags) error {
 		return lifecycle.Exit{Code: ExitFailed, Err: fmt.Errorf("import %s %s: %s", status.Import, status.State, orNone(status.Reason))}
 	case rejected > 0 && f.strict:
 		return lifecycle.Exit{Code: ExitRejects}
+	case status.Snapshot != nil && status.Snapshot.State != ledger.SnapshotApplied:
+		return lifecycle.Exit{Code: ExitSnapshot}
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 )
 
 func (a *app) rejectsCommand() *cobra.Command {
-	var lines bool
+	var lines, open bool
 	cmd := &cobra.Command{
 		Use:   "rejects ID",
 		Short: "Print what an import could not take, and why",
@@ -22,11 +22,12 @@ imported again.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withImport(cmd.Context(), args[0], func(ctx context.Context, conn *connection, id fhirmsg.ImportID) error {
-				return conn.Rejects(ctx, id, lines, a.io.Out)
+				return conn.Rejects(ctx, id, lines, open, a.io.Out)
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&lines, "lines", false, "print the lines as they came")
+	cmd.Flags().BoolVar(&open, "open", false, "leave out those that were resolved by a retry or by an import that mends this one")
 	return cmd
 }
 

@@ -20,6 +20,8 @@ const (
 	ExitUsage   = 2
 	ExitRejects = 3 // complete, with rejects, under --strict
 	ExitPaused  = 4
+
+	ExitSnapshot = 5 // complete, but what the snapshot lacks was not deleted
 )
 
 // IO is what a command reads and writes.
@@ -78,7 +80,7 @@ the data folder); otherwise they start what they need themselves and stop it at 
 	})
 	root.PersistentFlags().StringVar(&a.settings.DataDir, "data-dir", "", "data folder (default .stoker, or STOKER_DATA_DIR)")
 	root.AddCommand(
-		a.upCommand(), a.importCommand(), a.statusCommand(), a.rejectsCommand(), a.issuesCommand(), a.retryCommand(), a.cancelCommand(), a.discardCommand(), a.traceCommand(),
+		a.upCommand(), a.importCommand(), a.statusCommand(), a.rejectsCommand(), a.issuesCommand(), a.retryCommand(), a.cancelCommand(), a.discardCommand(), a.snapshotCommand(), a.traceCommand(),
 		a.replayCommand(), a.datasetCommand(), a.supplierCommand(), a.syncCommand(), a.streamsCommand(), a.validateCommand(), a.databaseURLCommand(), a.psqlCommand(), a.generateCommand(), a.versionCommand(),
 	)
 	root.AddCommand(a.pauseCommand(), a.resumeCommand())

@@ -152,7 +152,8 @@ func (a *app) printRemarks(s ledger.Status) {
 		a.printf("\n%s statements contradict earlier ones about the same data (two versions of a parser?)\n", thousands(s.Divergent))
 	}
 	a.printManifestRemarks(s)
-	if n := s.Lines.Rejected + s.Resources.Rejected; n > 0 {
+	a.printSnapshot(s)
+	if n := s.Lines.Rejected + s.Resources.Rejected; n > 0 && s.Swept == nil {
 		a.printf("\n%s rejected; see why with: stoker rejects %s\n", thousands(n), s.Import)
 		if s.Validation == fhirmsg.ValidationStrict && s.State.Ended() {
 			a.printf("to store what is not valid all the same: stoker retry %s --validation warn\n", s.Import)
@@ -164,4 +165,5 @@ func (a *app) printRemarks(s ledger.Status) {
 	for _, id := range s.Retries {
 		a.printf("\nits rejects were put through again by import %s\n", id)
 	}
+	a.printMended(s)
 }

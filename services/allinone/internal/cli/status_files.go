@@ -44,6 +44,8 @@ func fileNote(f ledger.FileStatus) string {
 		notes = append(notes, "deletions")
 	case ledger.KindOutcome:
 		notes = append(notes, "outcomes, not stored")
+	case ledger.KindAbsent:
+		notes = append(notes, "deletions of what the snapshot lacks")
 	}
 	if f.Differs {
 		notes = append(notes, fmt.Sprintf("its manifest says %s resources", thousands(*f.Announced)))

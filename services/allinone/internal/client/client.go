@@ -113,13 +113,17 @@ func (c *Client) Trace(ctx context.Context, dataset, resourceType, id string) (t
 	return t, err
 }
 
-// Rejects copies an import's rejects to w: OperationOutcome, or the lines as they came.
-func (c *Client) Rejects(ctx context.Context, id fhirmsg.ImportID, lines bool, w io.Writer) error {
-	path := "/imports/" + id.String() + "/rejects"
+// Rejects copies an import's rejects to w: OperationOutcome, or the lines as they came. Open is without those
+// that were resolved since.
+func (c *Client) Rejects(ctx context.Context, id fhirmsg.ImportID, lines, open bool, w io.Writer) error {
+	query := url.Values{}
 	if lines {
-		path += "?lines=1"
+		query.Set("lines", "1")
 	}
-	return c.copy(ctx, path, w)
+	if open {
+		query.Set("open", "1")
+	}
+	return c.copy(ctx, "/imports/"+id.String()+"/rejects?"+query.Encode(), w)
 }
 
 // Issues copies to w, as OperationOutcome, what was reported of an import: its rejects, and what

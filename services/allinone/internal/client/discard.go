@@ -24,6 +24,11 @@ func (c *Client) Discard(ctx context.Context, id fhirmsg.ImportID, file string, 
 	return d, err
 }
 
+// ConfirmSnapshot lets a snapshot that was refused delete up to another limit.
+func (c *Client) ConfirmSnapshot(ctx context.Context, id fhirmsg.ImportID, maxDeletes string) error {
+	return c.call(ctx, http.MethodPost, "/imports/"+id.String()+"/snapshot?"+url.Values{"max_deletes": {maxDeletes}}.Encode(), nil, nil)
+}
+
 // SetHistory turns on or off that a dataset keeps every version, and tells whether that was new.
 func (c *Client) SetHistory(ctx context.Context, dataset string, on bool) (changed bool, err error) {
 	body, err := json.Marshal(api.History{History: on})

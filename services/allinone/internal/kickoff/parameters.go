@@ -11,7 +11,7 @@ import (
 type parameter struct {
 	Name  string
 	Type  string          // of the value, as its member is called: valueUrl
-	Value string          // of any type that is a string in JSON
+	Value string          // of any type that is a string in JSON, or true or false
 	Raw   json.RawMessage // the value, of whatever type
 	Part  parameters
 }
@@ -34,7 +34,9 @@ func (p *parameter) UnmarshalJSON(raw []byte) error {
 			}
 		case strings.HasPrefix(member, "value"):
 			p.Type, p.Raw = member, value
-			_ = json.Unmarshal(value, &p.Value) // what is no string is read from Raw, if at all
+			if json.Unmarshal(value, &p.Value) != nil && member == "valueBoolean" {
+				p.Value = string(value)
+			} // what else is no string is read from Raw, if at all
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"mime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
@@ -23,7 +24,21 @@ var ErrMediaType = errors.New("the content type must be application/fhir+json or
 type Request struct {
 	Sources []fhirmsg.Source
 	Base    string // of the server that the files come from; "": not said, or no URL of one
+
+	Declared
 }
+
+// Declared is what a request says that its delivery is. It is no part of the proposals; the fields are those of
+// [fhirmsg.ImportRequest].
+type Declared struct {
+	Snapshot      *bool            `json:"snapshot"`
+	SnapshotTypes []string         `json:"snapshotType"`
+	MaxDeletes    string           `json:"maxDeletes"`
+	Mends         fhirmsg.ImportID `json:"mends"`
+}
+
+// declarations are the names of its parameters.
+var declarations = []string{"snapshot", "snapshotType", "maxDeletes", "mends"}
 
 // checkMedia refuses bodies that are not FHIR in JSON.
 func checkMedia(contentType string) error {
@@ -63,7 +78,11 @@ func Read(contentType string, body []byte) (Request, error) {
 	case list.has("exportUrl"):
 		return list.pull()
 	case list.has("input"), list.has("inputs"):
-		return list.manifestForm().request()
+		m := list.manifestForm()
+		if m.Declared, err = list.declared(); err != nil {
+			return Request{}, err
+		}
+		return m.request()
 	default:
 		return Request{}, errors.New("expected the parameter exportUrl, or input for each file")
 	}
@@ -102,11 +121,35 @@ func (l parameters) pull() (Request, error) {
 		return Request{}, errors.New("exportType: must be static")
 	}
 	for _, p := range l {
-		if p.Name != "exportUrl" && p.Name != "exportType" {
+		if p.Name != "exportUrl" && p.Name != "exportType" && !slices.Contains(declarations, p.Name) {
 			return Request{}, fmt.Errorf("%s: is a parameter of an export, and a static manifest's is over; leave it out", p.Name)
 		}
 	}
-	return Request{Sources: []fhirmsg.Source{{Manifest: exportURL}}}, nil
+	declared, err := l.declared()
+	return Request{Sources: []fhirmsg.Source{{Manifest: exportURL}}, Declared: declared}, err
+}
+
+// declared reads what Parameters say that the delivery is.
+func (l parameters) declared() (d Declared, err error) {
+	for _, p := range l {
+		switch p.Name {
+		case "snapshot":
+			is, err := strconv.ParseBool(p.Value)
+			if err != nil {
+				return d, errors.New("snapshot: must have a valueBoolean")
+			}
+			d.Snapshot = &is
+		case "snapshotType":
+			d.SnapshotTypes = append(d.SnapshotTypes, p.Value)
+		case "maxDeletes":
+			d.MaxDeletes = p.Value
+		case "mends":
+			if d.Mends, err = fhirmsg.ParseImportID(p.Value); err != nil {
+				return d, fmt.Errorf("mends: %w", err)
+			}
+		}
+	}
+	return d, nil
 }
 
 func checkURL(name, raw string) error {
@@ -130,6 +173,7 @@ type manifestForm struct {
 	StorageDetail struct {
 		Type string `json:"type"`
 	} `json:"storageDetail"`
+	Declared
 }
 
 type input struct {
@@ -154,7 +198,7 @@ func (m manifestForm) request() (Request, error) {
 	case m.StorageDetail.Type != "" && m.StorageDetail.Type != "https":
 		return Request{}, errors.New("storageDetail.type: must be https")
 	}
-	var r Request
+	r := Request{Declared: m.Declared}
 	if fhirmsg.CheckBase(m.InputSource) == nil {
 		r.Base = m.InputSource
 	}

@@ -13,6 +13,11 @@ import (
 func TestRead(t *testing.T) {
 	t.Parallel()
 	files := []fhirmsg.Source{{URL: "https://a/1", Type: "Patient"}, {URL: "https://a/2", Type: "Observation"}}
+	mends, err := fhirmsg.ParseImportID("01890a5d-ac96-774b-bcce-b302099a8057")
+	if err != nil {
+		t.Fatal(err)
+	}
+	declared := Declared{Snapshot: new(true), SnapshotTypes: []string{"Patient", "Group"}, MaxDeletes: "2%", Mends: mends}
 	for _, tt := range []struct {
 		name, body string
 		want       Request
@@ -22,12 +27,17 @@ func TestRead(t *testing.T) {
 		{"values as the reference client sends them", `{"resourceType":"Parameters","parameter":[{"name":"exportUrl","valueString":"https://a/m"},{"name":"exportType","valueString":"static"}]}`,
 			Request{Sources: []fhirmsg.Source{{Manifest: "https://a/m"}}}},
 		{"manifest form", `{"inputFormat":"application/fhir+ndjson","inputSource":"https://a/fhir","storageDetail":{"type":"https","contentEncoding":["gzip"]},
-			"input":[{"type":"Patient","url":"https://a/1"},{"type":"Observation","url":"https://a/2"}]}`, Request{files, "https://a/fhir"}},
+			"input":[{"type":"Patient","url":"https://a/1"},{"type":"Observation","url":"https://a/2"}]}`, Request{Sources: files, Base: "https://a/fhir"}},
 		{"inputs", `{"contentEncoding":"gzip","inputs":[{"resourceType":"Patient","url":"https://a/1"},{"resourceType":"Observation","url":"https://a/2"}]}`, Request{Sources: files}},
 		{"Parameters of files", `{"resourceType":"Parameters","parameter":[{"name":"inputFormat","valueCode":"application/fhir+ndjson"},{"name":"inputSource","valueUri":"urn:x"},
 			{"name":"storageDetail","part":[{"name":"type","valueCode":"https"},{"name":"maxBatchResourceCount","valueString":"500"}]},
 			{"name":"input","part":[{"name":"type","valueCode":"Patient"},{"name":"url","valueUri":"https://a/1"}]},
 			{"name":"input","part":[{"name":"type","valueCode":"Observation"},{"name":"url","valueUrl":"https://a/2"}]}]}`, Request{Sources: files}},
+		{"a snapshot that mends", `{"resourceType":"Parameters","parameter":[{"name":"exportUrl","valueUrl":"https://a/m"},{"name":"exportType","valueCode":"static"},
+			{"name":"snapshot","valueBoolean":true},{"name":"snapshotType","valueCode":"Patient"},{"name":"snapshotType","valueCode":"Group"},{"name":"maxDeletes","valueString":"2%"},
+			{"name":"mends","valueString":"01890a5d-ac96-774b-bcce-b302099a8057"}]}`, Request{Sources: []fhirmsg.Source{{Manifest: "https://a/m"}}, Declared: declared}},
+		{"the same of files", `{"input":[{"type":"Patient","url":"https://a/1"},{"type":"Observation","url":"https://a/2"}],
+			"snapshot":true,"snapshotType":["Patient","Group"],"maxDeletes":"2%","mends":"01890a5d-ac96-774b-bcce-b302099a8057"}`, Request{Sources: files, Declared: declared}},
 	} {
 		got, err := Read("application/json; charset=utf-8", []byte(tt.body))
 		if diff := cmp.Diff(tt.want, got); diff != "" || err != nil {
@@ -45,6 +55,8 @@ func TestReadRefuses(t *testing.T) {
 		{"not JSON", `{"a":`, "not JSON"},
 		{"a list", `[]`, "not expected"},
 		{"another resource", `{"resourceType":"Bundle"}`, "must be Parameters"},
+		{"a snapshot, perhaps", pull(`,{"name":"exportType","valueCode":"static"},{"name":"snapshot","valueString":"perhaps"}`), "valueBoolean"},
+		{"mends what is no import", pull(`,{"name":"exportType","valueCode":"static"},{"name":"mends","valueString":"1"}`), "mends"},
 		{"nothing", `{}`, "at least one file"},
 		{"no parameters", `{"resourceType":"Parameters"}`, "exportUrl"},
 		{"a parameter without a name", `{"resourceType":"Parameters","parameter":[{"valueCode":"x"}]}`, "parameter[0]"},

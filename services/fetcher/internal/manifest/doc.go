@@ -7,8 +7,8 @@
 //
 // They differ in names (error and outcome, input and inputs, type and resourceType) and in shapes,
 // and what servers send differs more than the specifications do. So the reader takes all of it at once
-// and ignores what it does not know: extension in any form, continuesInFile, which in practice names files
-// that there are not, and request. A file is one entry of a list; all files are listed, also those
+// and ignores what it does not know: extension in any form, and continuesInFile, which in practice names files
+// that there are not. Of request it is looked only whether it asks for a part ([Manifest.Part]). A file is one entry of a list; all files are listed, also those
 // that continue others.
 //
 // Nothing in a manifest is trusted: its size, the number and length of what it lists are limited, and

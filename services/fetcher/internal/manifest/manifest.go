@@ -2,6 +2,8 @@ package manifest
 
 import (
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -31,6 +33,35 @@ type Manifest struct {
 	Next            *url.URL  // the next page; nil: none
 	Pending         bool      // the next page does not exist yet ($bulk-publish, "#pending")
 	Closed          bool      // the chain ended and begins anew elsewhere ($bulk-publish, "#closed")
+	Request         string    // URL that the export was asked for with; "": not told
+}
+
+// Part says why the manifest does not list all that there is, of these types or, if none is named, of all; "" is that
+// nothing tells so. See https://hl7.org/fhir/uv/bulkdata/export.html#query-parameters.
+func (m Manifest) Part(types []string) string {
+	u, err := url.Parse(m.Request)
+	if err != nil || m.Request == "" {
+		return ""
+	}
+	for name := range u.Query() {
+		switch name {
+		case "_since", "_until", "_typeFilter", "_elements", "patient":
+			return "its export was asked for with " + name + ", and is a part of what there is"
+		}
+	}
+	asked := strings.FieldsFunc(strings.Join(u.Query()["_type"], ","), func(c rune) bool { return c == ',' })
+	switch {
+	case len(asked) == 0:
+		return ""
+	case len(types) == 0:
+		return "its export was asked for with _type: name these types as the snapshot's"
+	}
+	for _, t := range types {
+		if !slices.Contains(asked, t) {
+			return "its export was not asked for " + t
+		}
+	}
+	return ""
 }
 
 // File is one entry of a manifest.

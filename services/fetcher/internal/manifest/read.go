@@ -141,6 +141,8 @@ func (r *reader) scalar(name string, value json.RawMessage) error {
 		r.manifest.TransactionTime = instant(text(value))
 	case "epochStartTime":
 		r.manifest.Epoch = instant(text(value))
+	case "request":
+		r.manifest.Request = text(value)
 	case "requiresAccessToken":
 		r.manifest.Anonymous = text(value) == "false"
 	}

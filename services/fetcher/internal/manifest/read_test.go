@@ -246,3 +246,26 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func TestPart(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		request string
+		types   []string
+		want    string // "" is all
+	}{
+		{"", nil, ""},
+		{"https://a/$export", nil, ""},
+		{"https://a/$export?_outputFormat=ndjson&includeAssociatedData=x", nil, ""},
+		{"https://a/$export?_since=2026-01-01T00:00:00Z", nil, "_since"},
+		{"https://a/$export?_typeFilter=Patient%3Fx", []string{"Patient"}, "_typeFilter"},
+		{"https://a/$export?_type=Patient", nil, "name these types"},
+		{"https://a/$export?_type=Patient,Group&_type=Observation", []string{"Group", "Observation"}, ""},
+		{"https://a/$export?_type=Patient", []string{"Patient", "Group"}, "not asked for Group"},
+		{"%", nil, ""},
+	} {
+		if got := (manifest.Manifest{Request: tt.request}).Part(tt.types); !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") {
+			t.Errorf("%s, types %v: %q, want %q", tt.request, tt.types, got, tt.want)
+		}
+	}
+}

@@ -133,6 +133,9 @@ func (c *chain) follow(ctx context.Context, at *url.URL, cfg Config) (next *url.
 	for _, f := range files {
 		c.take(at, m.Manifest, f)
 	}
+	if why := m.Part(cfg.Types); cfg.Whole && why != "" {
+		c.skipped = append(c.skipped, Skipped{Name: urlName(at), Reason: why})
+	}
 	if m.Closed {
 		c.skipped = append(c.skipped, Skipped{Name: urlName(at), Reason: "the manifests end here; their supplier begins anew elsewhere"})
 	}

@@ -33,6 +33,11 @@ type Config struct {
 	Account func() (s3.Account, error) // by which buckets are read; nil: none are
 	Bucket  string                     // s3://bucket/prefix/ that objects must lie under, where there is a Policy
 
+	// Whole says that a manifest must list all that there is, of these types or, if none is named, of all. Where its
+	// export was asked for less, that is told among what was not taken.
+	Whole bool
+	Types []string
+
 	Attempts int           // requests in a row that bring nothing new; 8
 	MaxWait  time.Duration // between them, also when the server asks for more; 2 min
 	ListTime time.Duration // for a manifest and those that follow it; 15 min

@@ -142,7 +142,13 @@ func (s *Store) try(ctx context.Context, g *group, refused map[position]*pgconn.
 				rows = append(rows, r)
 			}
 		}
+		if err := g.mention(ctx, tx, standing, rows); err != nil {
+			return err
+		}
 		if err := save(ctx, tx, g, rows, guessed); err != nil {
+			return err
+		}
+		if err := g.resolve(ctx, tx); err != nil {
 			return err
 		}
 		return g.state(ctx, tx)

@@ -1,0 +1,31 @@
+package writer
+
+import (
+	"context"
+	"time"
+
+	"github.com/stoker-fhir/stoker/pkg/telemetry"
+)
+
+// sweepReportsEvery is how often it is looked for reports that are kept no longer. They are kept for days.
+const sweepReportsEvery = time.Minute
+
+// sweepReports removes the reports that suppliers' policies keep no longer, also those of while no writer ran.
+func (w *writer) sweepReports(ctx context.Context) {
+	ticker := time.NewTicker(sweepReportsEvery)
+	defer ticker.Stop()
+	for {
+		removed, err := w.ledger.SweepReports(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			w.deps.Log.Warn().Err(err).Msg("cannot remove reports that are kept no longer, trying again")
+		case removed > 0:
+			w.deps.Log.Info().Int64(telemetry.FieldRows, removed).Msg("removed reports of imports whose suppliers' policies keep them no longer")
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
