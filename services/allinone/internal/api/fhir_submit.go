@@ -91,7 +91,7 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request, asked kickoff.Su
 		ID: fhirmsg.ImportID{1}, Supplier: name, Dataset: r.PathValue("dataset"), Base: asked.Base, // the id is that of the manifest in the end
 		Mode: asked.Mode, Validation: asked.Validation, MaxRejects: asked.MaxRejects,
 		Snapshot: new(bool), // not one, whatever the policy says: a manifest lacks what the others of its submission have
-		Sources: []fhirmsg.Source{{Manifest: cmp.Or(asked.Manifest, asked.Replaces, "https://none.invalid/"), Headers: asked.Headers}},
+		Sources:  []fhirmsg.Source{{Manifest: cmp.Or(asked.Manifest, asked.Replaces, "https://none.invalid/"), Headers: asked.Headers}},
 	}
 	if err := req.CheckOpen(); err != nil {
 		fail(w, http.StatusBadRequest, err)
