@@ -56,7 +56,13 @@ func (l *Ledger) CountReported(ctx context.Context, id fhirmsg.ImportID) (reject
 }
 
 func (l *Ledger) eachReject(ctx context.Context, id fhirmsg.ImportID, where string, each func(RejectRow) error) error {
-	rows, err := l.pool.Query(ctx, `SELECT `+rejectColumns+` WHERE r.import = $1 `+where+` ORDER BY r.file, r.line, abs(r.entry)`, [16]byte(id))
+	return l.eachRejectOf(ctx, id, where, 0, nil, each)
+}
+
+// eachRejectOf yields at most limit rows, null for all, behind some others.
+func (l *Ledger) eachRejectOf(ctx context.Context, id fhirmsg.ImportID, where string, offset int64, limit *int64, each func(RejectRow) error) error {
+	rows, err := l.pool.Query(ctx, `SELECT `+rejectColumns+` WHERE r.import = $1 `+where+` ORDER BY r.file, r.line, abs(r.entry), r.entry OFFSET $2 LIMIT $3`,
+		[16]byte(id), offset, limit)
 	if err != nil {
 		return fmt.Errorf("rejects of import %s: %w", id, err)
 	}

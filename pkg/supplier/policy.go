@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
@@ -32,6 +34,7 @@ type Policy struct {
 
 	URLPrefixes   []string `json:"url_prefixes,omitempty"`   // what may be fetched for it must begin with one
 	InternalHosts []string `json:"internal_hosts,omitempty"` // of these, hosts that may have an address that is not public
+	Submitters    []string `json:"submitters,omitempty"`     // system|value of submitters in $bulk-submit; none: any
 	Bucket        string   `json:"bucket,omitempty"`         // s3://bucket/prefix/: what comes to lie there is imported, and nothing else of S3 may be read for it
 
 	MaxBytes          int64 `json:"max_bytes,omitempty"`           // of an import, after decompression; 0 is no limit, as below
@@ -59,6 +62,11 @@ func (p Policy) DatasetOf(name string) string { return cmp.Or(p.Dataset, name) }
 
 // KeysOrKeep is the key policy, also where none is said.
 func (p Policy) KeysOrKeep() fhirmsg.Keys { return cmp.Or(p.Keys, fhirmsg.KeysKeep) }
+
+// AcceptsSubmitter reports whether a submitter of $bulk-submit is one that was agreed on.
+func (p Policy) AcceptsSubmitter(system, value string) bool {
+	return len(p.Submitters) == 0 || slices.Contains(p.Submitters, system+"|"+value)
+}
 
 // KeepReports is how long reports are kept after the end of their import; 0 is for ever.
 func (p Policy) KeepReports() time.Duration { return time.Duration(p.KeepReportsDays) * 24 * time.Hour }
@@ -111,6 +119,11 @@ func (s Supplier) Problems() []Problem {
 	for i, host := range s.InternalHosts {
 		if host == "" {
 			check(fmt.Sprintf("internal_hosts[%d]", i), errors.New("must be the name of a host"))
+		}
+	}
+	for i, submitter := range s.Submitters {
+		if _, value, ok := strings.Cut(submitter, "|"); !ok || value == "" {
+			check(fmt.Sprintf("submitters[%d]", i), errors.New("must be system|value, such as https://example.org/submitters|clinic-a"))
 		}
 	}
 	if s.Bucket != "" {

@@ -31,7 +31,7 @@ func (b bucketed) OpenImports(ctx context.Context, name string) (int, error) {
 // Request implements bucket.Imports. What it leaves open, the supplier's policy fills in. An import
 // that was refused or has begun is not asked for.
 func (b bucketed) Request(ctx context.Context, req fhirmsg.ImportRequest) error {
-	_, state, err := b.accept(ctx, req)
+	_, state, err := Accept(ctx, b.journal, req)
 	if err != nil || state != ledger.StateAccepted {
 		return err
 	}

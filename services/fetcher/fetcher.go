@@ -149,24 +149,8 @@ func (f *fetcher) handle(ctx context.Context, messages []bus.Message) error {
 	return nil
 }
 
-// accept gives an import its place in the order of all, once.
-func (f *fetcher) accept(ctx context.Context, req fhirmsg.ImportRequest) (imp fhirmsg.Import, state ledger.State, err error) {
-	definitions, err := fhirdef.Load(fhirmsg.FHIRVersionR4)
-	if err != nil {
-		return imp, "", err
-	}
-	// One that was accepted before, and lost with the database, keeps its version.
-	if err := f.journal.Accepted(ctx, req.ID); err != nil {
-		return imp, "", err
-	}
-	if imp, state, err = f.ledger.Accept(ctx, req, rules, definitions.Checksum); err != nil {
-		return imp, "", err
-	}
-	return imp, state, f.journal.Import(ctx, imp.ID)
-}
-
 func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
-	imp, _, err := f.accept(ctx, req)
+	imp, _, err := Accept(ctx, f.journal, req)
 	if err != nil {
 		return err
 	}

@@ -130,14 +130,18 @@ func TestOwnImports(t *testing.T) {
 		if route.who != anyone || !strings.Contains(path, "{id}") {
 			continue
 		}
-		ask := func(id fhirmsg.ImportID) answer {
-			return f.do(method, strings.NewReplacer("{id}", id.String(), "{file}", rejectedFile).Replace(path), token, "")
+		of, file := f.accepted, rejectedFile
+		if strings.Contains(path, "$bulk-submit") {
+			of, file = f.submission, filesKind+"-1.ndjson"
 		}
-		theirs, none := ask(others), ask(unknown)
+		ask := func(id fhirmsg.ImportID) answer {
+			return f.do(method, strings.NewReplacer("{id}", id.String(), "{import}", importOf("clinic-a", manifestURL).String(), "{file}", file).Replace(path), token, "")
+		}
+		theirs, none := ask(of("clinic-b")), ask(unknown)
 		if theirs.status != http.StatusNotFound || theirs.status != none.status || theirs.body != none.body {
 			t.Errorf("%s: of another supplier %d %s, not there %d %s", route.pattern, theirs.status, theirs.body, none.status, none.body)
 		}
-		if got := ask(f.accepted("clinic-a")); got.status == http.StatusNotFound {
+		if got := ask(of("clinic-a")); got.status == http.StatusNotFound {
 			t.Errorf("%s: its own is not there: %s", route.pattern, got.body)
 		}
 	}

@@ -44,11 +44,15 @@
 //	POST /fhir/$import                  ask for an import by FHIR's bulk import; also /fhir/{dataset}/$import
 //	GET  /fhir/$import/status/{id}      how far it is, then what became of it; DELETE cancels and removes it
 //	GET  /fhir/$import/outcome/{id}/{file}  OperationOutcome, one a line
+//	POST /fhir/$bulk-submit             submit a manifest, replace one, complete or stop a submission; also /fhir/{dataset}/…
+//	POST /fhir/$bulk-submit-status      ask where to watch a submission; ?supplier= by an operator, in both
+//	GET  /fhir/$bulk-submit/status/{id} how far it is, then what became of it; DELETE removes the URL
+//	GET  /fhir/$bulk-submit/outcome/{id}/{import}/{file}  OperationOutcome, one a line
 //	POST /auth/token                    get an access token by a signed assertion (SMART Backend Services)
 //	GET  /.well-known/smart-configuration  where that is; also below /fhir and /fhir/{dataset}
 //	GET  /fhir/metadata                 CapabilityStatement; also /fhir/{dataset}/metadata
 //
-// Below /fhir errors are answered as OperationOutcome. docs/import.md is about that part.
+// Below /fhir errors are answered as OperationOutcome. docs/import.md and docs/bulk-submit.md are about that part.
 //
 // Who sends a bearer token is a supplier or an operator; who sends none is an operator if it asks from
 // this machine, unless [Auth] demands tokens. A supplier may use what is about imports, uploads, buckets, /fhir and /spool,

@@ -52,18 +52,23 @@ func (s *Server) fhirComplete(w http.ResponseWriter, r *http.Request, status led
 		s.failLedger(w, err)
 		return
 	}
-	policy, err := s.Ledger.Policy(r.Context(), status.Import)
+	expires, err := s.reportsUntil(r.Context(), status)
 	if err != nil {
 		s.failLedger(w, err)
 		return
 	}
-	expires := time.Now().Add(reportsFor)
-	if policy != nil && policy.KeepReportsDays > 0 {
-		ended := status.Issued.Add(time.Duration(status.Seconds * float64(time.Second)))
-		expires = ended.Add(policy.KeepReports())
-	}
 	w.Header().Set("Expires", expires.UTC().Format(http.TimeFormat))
 	reply(w, http.StatusOK, m)
+}
+
+// reportsUntil is until when the reports of an import are there.
+func (s *Server) reportsUntil(ctx context.Context, status ledger.Status) (time.Time, error) {
+	policy, err := s.Ledger.Policy(ctx, status.Import)
+	if err != nil || policy == nil || policy.KeepReportsDays == 0 {
+		return time.Now().Add(reportsFor), err
+	}
+	ended := status.Issued.Add(time.Duration(status.Seconds * float64(time.Second)))
+	return ended.Add(policy.KeepReports()), nil
 }
 
 func (s *Server) importManifest(r *http.Request, status ledger.Status) (m importManifest, err error) {

@@ -9,7 +9,10 @@ import (
 // capabilitiesDate is when what is offered changed last.
 const capabilitiesDate = "2026-11-28"
 
-const importDefinition = "https://stoker-fhir.github.io/fhir/OperationDefinition/import"
+const (
+	importDefinition = "https://stoker-fhir.github.io/fhir/OperationDefinition/import"
+	bulkDefinitions  = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/" // of HL7
+)
 
 // capabilities is a CapabilityStatement (https://hl7.org/fhir/R4/capabilitystatement.html) of what there is, and
 // of nothing else: Stoker is no FHIR server that resources could be read from.
@@ -21,15 +24,20 @@ func capabilities(url, tokenURL string) map[string]any {
 		"kind":         "instance",
 		"software":     map[string]any{"name": "Stoker"},
 		"implementation": map[string]any{
-			"description": "Takes FHIR resources in bulk by $import; nothing is read or searched here", "url": url,
+			"description": "Takes FHIR resources in bulk by $import and $bulk-submit; nothing is read or searched here", "url": url,
 		},
 		"fhirVersion": "4.0.1",
 		"format":      []string{"json"},
 		"rest": []map[string]any{{
-			"mode":          "server",
-			"documentation": "$import takes the ping and pull form (exportUrl with exportType dynamic, by which the export is asked for, or static) and the manifest form, and answers by the asynchronous pattern.",
-			"security":      security(tokenURL),
-			"operation":     []map[string]any{{"name": "import", "definition": importDefinition}},
+			"mode": "server",
+			"documentation": "$import takes the ping and pull form (exportUrl with exportType dynamic, by which the export is asked for, or static) and the manifest form, and answers by the asynchronous pattern. " +
+				"$bulk-submit and $bulk-submit-status take the words of the ballot (4.0.0-ballot) and of the draft before it; encrypted files are not taken.",
+			"security": security(tokenURL),
+			"operation": []map[string]any{
+				{"name": "import", "definition": importDefinition},
+				{"name": "bulk-submit", "definition": bulkDefinitions + "bulk-submit"},
+				{"name": "bulk-submit-status", "definition": bulkDefinitions + "bulk-submit-status"},
+			},
 		}},
 	}
 }

@@ -40,7 +40,7 @@ func (s *Server) fhirStatus(w http.ResponseWriter, r *http.Request) {
 	status, err := s.Ledger.Progress(r.Context(), id)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
-		underWay(w, job, "queued: no fetcher has taken the request yet")
+		underWay(w, job.Asked, "queued: no fetcher has taken the request yet")
 		return
 	case err != nil:
 		s.failLedger(w, err)
@@ -57,15 +57,15 @@ func (s *Server) fhirStatus(w http.ResponseWriter, r *http.Request) {
 	case status.State.Ended():
 		s.fhirComplete(w, r, status)
 	default:
-		underWay(w, job, progressText(status))
+		underWay(w, job.Asked, progressText(status))
 	}
 }
 
-// Limits of Retry-After in seconds: a tenth of the time that the import has taken so far.
+// Limits of Retry-After in seconds: a tenth of the time that it has taken so far.
 const minRetry, maxRetry = 1, 60
 
-func underWay(w http.ResponseWriter, job ledger.Job, progress string) {
-	wait := int(time.Since(job.Asked).Seconds() / 10)
+func underWay(w http.ResponseWriter, asked time.Time, progress string) {
+	wait := int(time.Since(asked).Seconds() / 10)
 	w.Header().Set("Retry-After", strconv.Itoa(min(max(wait, minRetry), maxRetry)))
 	w.Header().Set("X-Progress", headerText(progress))
 	w.WriteHeader(http.StatusAccepted)

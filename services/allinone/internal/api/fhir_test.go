@@ -211,7 +211,8 @@ func TestFHIRMetadata(t *testing.T) {
 	f.PublicURL = "https://stoker.example.org"
 	for path, url := range map[string]string{"/fhir/metadata": "https://stoker.example.org/fhir", "/fhir/clinic/metadata": "https://stoker.example.org/fhir/clinic"} {
 		got := f.do(http.MethodGet, path, "", "")
-		if got.status != http.StatusOK || !strings.Contains(got.body, `"CapabilityStatement"`) || !strings.Contains(got.body, `"url":"`+url+`"`) || !strings.Contains(got.body, `"valueUri":"https://stoker.example.org/auth/token"`) {
+		if got.status != http.StatusOK || !strings.Contains(got.body, `"CapabilityStatement"`) || !strings.Contains(got.body, `"url":"`+url+`"`) || !strings.Contains(got.body, `"valueUri":"https://stoker.example.org/auth/token"`) ||
+			!strings.Contains(got.body, `"name":"import"`) || !strings.Contains(got.body, `"name":"bulk-submit"`) || !strings.Contains(got.body, `"name":"bulk-submit-status"`) {
 			t.Errorf("%s: %d %s", path, got.status, got.body)
 		}
 	}

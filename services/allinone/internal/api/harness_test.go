@@ -21,6 +21,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/pgtest"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/inbox"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/submission"
 	"github.com/stoker-fhir/stoker/services/writer"
 	"github.com/stoker-fhir/stoker/services/writer/operate"
 )
@@ -55,9 +56,11 @@ func newFixture(t *testing.T, auth Auth) *fixture {
 	check(t, err)
 	check(t, b.Apply(t.Context(), []string{"Patient"}, nil))
 	l, spool := ledger.New(pool), t.TempDir()
+	j, operator := journal.Journal{Bus: b, Ledger: l}, &operate.Operator{Bus: b, Ledger: l, Pool: pool}
 	s := &Server{
-		Bus: b, Ledger: l, Journal: journal.Journal{Bus: b, Ledger: l}, Store: &writer.Reader{Pool: pool}, Operator: &operate.Operator{Bus: b, Ledger: l, Pool: pool},
-		SpoolDir: spool, Inbox: &inbox.Inbox{Spool: spool, Config: uploads}, Auth: auth, Log: zerolog.Nop(),
+		Bus: b, Ledger: l, Journal: j, Store: &writer.Reader{Pool: pool}, Operator: operator,
+		Submissions: &submission.Keeper{Bus: b, Ledger: l, Journal: j, Operator: operator, Pool: pool, Log: zerolog.Nop()},
+		SpoolDir:    spool, Inbox: &inbox.Inbox{Spool: spool, Config: uploads}, Auth: auth, Log: zerolog.Nop(),
 	}
 	health := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
 	server := httptest.NewServer(s.Handler(health))

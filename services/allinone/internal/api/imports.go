@@ -106,29 +106,9 @@ func (c caller) check(req fhirmsg.ImportRequest) error {
 
 // admit answers what a declared supplier's policy refuses, so that it is known at once; ok is that it does not.
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, c caller, req fhirmsg.ImportRequest) (ok bool) {
-	declared, err := s.Ledger.Supplier(r.Context(), req.Supplier)
-	switch {
-	case errors.Is(err, ledger.ErrNoSupplier):
-		if err := req.WithDefaults().Check(); err != nil { // nothing else is filled in
-			fail(w, http.StatusBadRequest, err)
-			return false
-		}
-		return true
-	case err != nil:
-		s.failLedger(w, err)
-		return false
-	case declared.Removed != nil:
-		fail(w, http.StatusUnprocessableEntity, fmt.Errorf("supplier %s was removed and delivers nothing any more", declared.Name))
-		return false
-	}
-	if req.Retry == (fhirmsg.ImportID{}) {
-		if _, refusal := declared.Fill(req); refusal != "" {
-			fail(w, http.StatusUnprocessableEntity, errors.New(refusal))
-			return false
-		}
-	}
-	if c.isOperator() || declared.MaxImports == 0 {
-		return true // an operator's imports wait for their turn
+	declared, ok := s.fit(w, r, req)
+	if !ok || declared == nil || c.isOperator() || declared.MaxImports == 0 {
+		return ok // an operator's imports wait for their turn
 	}
 	open, err := s.Ledger.OpenImports(r.Context(), declared.Name)
 	if err != nil {
@@ -140,6 +120,32 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, c caller, req fhi
 		return false
 	}
 	return true
+}
+
+// fit is admit without what depends on other imports. The supplier is nil where it was not declared.
+func (s *Server) fit(w http.ResponseWriter, r *http.Request, req fhirmsg.ImportRequest) (_ *ledger.Supplier, ok bool) {
+	declared, err := s.Ledger.Supplier(r.Context(), req.Supplier)
+	switch {
+	case errors.Is(err, ledger.ErrNoSupplier):
+		if err := req.WithDefaults().Check(); err != nil { // nothing else is filled in
+			fail(w, http.StatusBadRequest, err)
+			return nil, false
+		}
+		return nil, true
+	case err != nil:
+		s.failLedger(w, err)
+		return nil, false
+	case declared.Removed != nil:
+		fail(w, http.StatusUnprocessableEntity, fmt.Errorf("supplier %s was removed and delivers nothing any more", declared.Name))
+		return nil, false
+	}
+	if req.Retry == (fhirmsg.ImportID{}) {
+		if _, refusal := declared.Fill(req); refusal != "" {
+			fail(w, http.StatusUnprocessableEntity, errors.New(refusal))
+			return nil, false
+		}
+	}
+	return &declared, true
 }
 
 // retryImports is after how many seconds a supplier may ask again whether one of its imports has ended.

@@ -18,6 +18,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/outbound"
 	"github.com/stoker-fhir/stoker/pkg/smart"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/inbox"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/submission"
 	"github.com/stoker-fhir/stoker/services/writer"
 	"github.com/stoker-fhir/stoker/services/writer/operate"
 )
@@ -34,12 +35,15 @@ type Server struct {
 	Auth     Auth
 	Log      zerolog.Logger
 
+	Submissions *submission.Keeper
+
 	PublicURL string          // of this server, as suppliers reach it; "": as they ask
 	HTTP      outbound.Config // by which the keys of suppliers are fetched
 
 	rates    *rates
 	endpoint *smart.Endpoint
 	tus      holders
+	reports  int64 // OperationOutcomes in a file about a submission; 0: as many as by default
 }
 
 // Handler returns the interface, to be mounted at the root; other is what serves the paths
@@ -133,6 +137,13 @@ func (s *Server) routes() []route {
 		{pattern: "GET " + statusPath + "{id}", who: anyone, handle: s.fhirStatus},
 		{pattern: "DELETE " + statusPath + "{id}", who: anyone, handle: s.fhirRemove},
 		{pattern: "GET " + outcomePath + "{id}/{file}", who: anyone, handle: s.fhirOutcome},
+		{pattern: "POST " + fhirBase + "/$bulk-submit", who: anyone, handle: s.bulkSubmit},
+		{pattern: "POST " + fhirBase + "/{dataset}/$bulk-submit", who: anyone, handle: s.bulkSubmit},
+		{pattern: "POST " + fhirBase + "/$bulk-submit-status", who: anyone, handle: s.bulkSubmitStatus},
+		{pattern: "POST " + fhirBase + "/{dataset}/$bulk-submit-status", who: anyone, handle: s.bulkSubmitStatus},
+		{pattern: "GET " + submitStatusPath + "{id}", who: anyone, handle: s.submissionStatus},
+		{pattern: "DELETE " + submitStatusPath + "{id}", who: anyone, handle: s.removeSubmissionStatus},
+		{pattern: "GET " + submitOutcomePath + "{id}/{import}/{file}", who: anyone, handle: s.submissionOutcome},
 	}
 }
 

@@ -49,6 +49,7 @@ func (f *supplierFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&s.Base, "base", "", "URL of its FHIR server; absolute references to it are its own")
 	flags.StringSliceVar(&s.URLPrefixes, "url-prefix", nil, "what URLs that are fetched for it must begin with")
 	flags.StringSliceVar(&s.InternalHosts, "internal-host", nil, "host of such URLs that may have an address that is not public")
+	flags.StringArrayVar(&s.Submitters, "submitter", nil, "system|value of the submitter in $bulk-submit (default any)")
 	flags.StringVar(&s.Bucket, "bucket", "", "s3://bucket/prefix/ of its own; what comes to lie there is imported")
 	flags.Int64Var(&s.MaxBytes, "max-bytes", 0, "bytes of an import, after decompression (default no limit, as below)")
 	flags.Int64Var(&s.MaxLines, "max-lines", 0, "lines of an import")

@@ -10,7 +10,9 @@ import (
 // parameter is one of a Parameters resource.
 type parameter struct {
 	Name  string
-	Value string // see valueText
+	Type  string          // of the value, as its member is called: valueUrl
+	Value string          // see valueText
+	Raw   json.RawMessage // the value, of whatever type
 	Part  parameters
 }
 
@@ -31,7 +33,7 @@ func (p *parameter) UnmarshalJSON(raw []byte) error {
 				return err
 			}
 		case strings.HasPrefix(member, "value"):
-			p.Value = valueText(value)
+			p.Type, p.Raw, p.Value = member, value, valueText(value)
 		}
 	}
 	return nil

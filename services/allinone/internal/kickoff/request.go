@@ -42,11 +42,19 @@ type Declared struct {
 // declarations are the names of its parameters.
 var declarations = []string{"snapshot", "snapshotType", "maxDeletes", "mends"}
 
-// Read reads a request. Errors: [ErrMediaType], and what is wrong with the body, for its sender.
-func Read(contentType string, body []byte) (Request, error) {
+// checkMedia refuses bodies that are not FHIR in JSON.
+func checkMedia(contentType string) error {
 	media, _, err := mime.ParseMediaType(contentType)
 	if err != nil || !slices.Contains([]string{"application/fhir+json", "application/json", "application/json+fhir"}, media) {
-		return Request{}, ErrMediaType
+		return ErrMediaType
+	}
+	return nil
+}
+
+// Read reads a request. Errors: [ErrMediaType], and what is wrong with the body, for its sender.
+func Read(contentType string, body []byte) (Request, error) {
+	if err := checkMedia(contentType); err != nil {
+		return Request{}, err
 	}
 	body = bytes.TrimPrefix(body, []byte("\ufeff"))
 	var form struct {

@@ -26,6 +26,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/telemetry"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/api"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/inbox"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/submission"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/syncs"
 	"github.com/stoker-fhir/stoker/services/fetcher"
 	"github.com/stoker-fhir/stoker/services/parser"
@@ -248,8 +249,10 @@ func (s *Stack) spoolDir() string { return filepath.Join(s.opts.DataDir, "spool"
 // serve answers HTTP and leaves a note in the data folder of where.
 func (s *Stack) serve(b *bus.Bus, pool *pgxpool.Pool, registry *prometheus.Registry) error {
 	l := ledger.New(pool)
+	j, operator := journal.Journal{Bus: b, Ledger: l}, &operate.Operator{Bus: b, Ledger: l, Pool: pool}
+	keeper := &submission.Keeper{Bus: b, Ledger: l, Journal: j, Operator: operator, Pool: pool, Log: s.log}
 	server := &api.Server{
-		Bus: b, Ledger: l, Journal: journal.Journal{Bus: b, Ledger: l}, Store: &writer.Reader{Pool: pool}, Operator: &operate.Operator{Bus: b, Ledger: l, Pool: pool},
+		Bus: b, Ledger: l, Journal: j, Store: &writer.Reader{Pool: pool}, Operator: operator, Submissions: keeper,
 		SpoolDir: s.spoolDir(), Inbox: &inbox.Inbox{Spool: s.spoolDir(), Config: s.opts.Uploads}, Auth: s.opts.Auth, Log: s.log, PublicURL: s.opts.PublicURL, HTTP: s.opts.Fetcher.HTTP,
 	}
 	if err := server.Recover(); err != nil {
@@ -264,6 +267,7 @@ func (s *Stack) serve(b *bus.Bus, pool *pgxpool.Pool, registry *prometheus.Regis
 	serving, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { server.Run(serving) })
+	running.Go(func() { keeper.Run(serving) })
 	running.Go(func() {
 		if err := telemetry.Serve(serving, listener, server.Handler(telemetry.Handler(registry, ready))); err != nil {
 			s.log.Error().Err(err).Msg("the HTTP interface ended")
