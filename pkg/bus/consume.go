@@ -46,6 +46,13 @@ func (e laterError) Error() string { return e.why }
 // while others pass: unlike those that are tried again, they are not held meanwhile.
 func Later(why string, delay time.Duration) error { return laterError{why, delay} }
 
+// Delay is after how long the messages of a handler's error are to be delivered again; ok is that it is one by [Later].
+func Delay(err error) (delay time.Duration, ok bool) {
+	later := laterError{}
+	ok = errors.As(err, &later)
+	return later.delay, ok
+}
+
 // ConsumeOptions say how a consumer is read.
 type ConsumeOptions struct {
 	Stream   string
@@ -183,8 +190,8 @@ func (b *Bus) process(ctx, unit context.Context, opts ConsumeOptions, group []je
 			each(group, jetstream.Msg.Ack) // Invariant 1: durable downstream, then ack.
 			return
 		}
-		if later := (laterError{}); errors.As(err, &later) {
-			each(group, func(msg jetstream.Msg) error { return msg.NakWithDelay(later.delay) })
+		if delay, ok := Delay(err); ok {
+			each(group, func(msg jetstream.Msg) error { return msg.NakWithDelay(delay) })
 			return
 		}
 		if permanent := (permanentError{}); errors.As(err, &permanent) {

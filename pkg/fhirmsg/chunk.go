@@ -22,9 +22,23 @@ type ChunkHeader struct {
 	Outcome   bool   `json:"outcome,omitempty"`  // the lines are what the supplier reports of its own work, and no resources to store
 	AsOf      *int64 `json:"as_of,omitempty"`    // of the file, microseconds since 1970; see [ChunkHeader.StampOf]
 
+	// Types of which only some elements were asked for, so that their resources are incomplete whether or not they say so;
+	// "*" is all. See [ChunkHeader.IsSubset].
+	Subsetted []string `json:"subsetted,omitempty"`
+
 	// Of a retry, where Offset counts the bytes that are put through again.
 	Start int64 `json:"start,omitempty"` // of the first line's first byte in the file; see [ChunkHeader.LineOffset]
 	Entry int32 `json:"entry,omitempty"` // not 0: the body is one entry of the Bundle at FirstLine, in a batch Bundle of its own, and this is the entry's ordinal
+}
+
+// IsSubset reports whether resources of a type are incomplete whatever they say of themselves.
+func (h ChunkHeader) IsSubset(resourceType string) bool {
+	for _, t := range h.Subsetted {
+		if t == "*" || t == resourceType {
+			return true
+		}
+	}
+	return false
 }
 
 // LineOffset is where the chunk's first line begins in its file, in decompressed bytes.

@@ -26,6 +26,9 @@ type ImportStatement struct {
 	Ended     *time.Time      `json:"ended,omitempty"`
 	Discarded []int32         `json:"discarded,omitempty"` // files; -1 is all of them
 	Snapshot  json.RawMessage `json:"snapshot,omitempty"`  // how the step of a snapshot stands, as the ledger has it
+	Notes     []string        `json:"notes,omitempty"`     // what was noticed that is no failure
+
+	TransactionTime *time.Time `json:"transaction_time,omitempty"` // that what was delivered is of
 }
 
 // FileList is a part of the list of an import's files.
@@ -47,6 +50,8 @@ type ListedFile struct {
 	Kind    string          `json:"kind,omitempty"`  // of a manifest: deleted, outcome; "" is resources
 	Count   *int64          `json:"count,omitempty"` // as a manifest says; nil is unknown
 	AsOf    *time.Time      `json:"as_of,omitempty"` // the manifest's transaction time
+
+	Subsetted []string `json:"subsetted,omitempty"` // types of which its resources are incomplete; "*" is all
 }
 
 // Skipped is something in a folder that was not taken.

@@ -62,7 +62,7 @@ func (j Journal) Files(ctx context.Context, imp fhirmsg.Import, files []ledger.F
 	for part := range slices.Chunk(files, listed) {
 		list := fhirmsg.FileList{Import: imp.ID}
 		for _, f := range part {
-			entry := fhirmsg.ListedFile{File: f.Index, Name: f.Name, Type: f.Type, Locator: f.Locator, Size: f.Size, State: "waiting", Kind: f.Kind, Count: f.Count}
+			entry := fhirmsg.ListedFile{File: f.Index, Name: f.Name, Type: f.Type, Locator: f.Locator, Size: f.Size, State: "waiting", Kind: f.Kind, Count: f.Count, Subsetted: f.Subsetted}
 			if f.AsOf != nil {
 				asOf := time.UnixMicro(*f.AsOf)
 				entry.AsOf = &asOf

@@ -29,6 +29,8 @@ type File struct {
 	Kind  string // [KindDeleted], [KindOutcome]; "" is resources
 	Count *int64 // of resources; nil is unknown
 	AsOf  *int64 // its transaction time, microseconds since 1970; nil is unknown
+
+	Subsetted []string // types of which its resources are incomplete; see [fhirmsg.ChunkHeader]
 }
 
 // Kinds of files that are not plain resources.
@@ -44,13 +46,14 @@ type SkippedFile struct {
 }
 
 const (
-	insertFile = `INSERT INTO stoker.file (import, file, name, type, locator, size, state, reason, kind, count, as_of)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (import, file) DO NOTHING`
+	insertFile = `INSERT INTO stoker.file (import, file, name, type, locator, size, state, reason, kind, count, as_of, subsetted)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, coalesce($12, '{}'::text[])) ON CONFLICT (import, file) DO NOTHING`
 	insertSkipped = `INSERT INTO stoker.skipped (import, name, reason) VALUES ($1, $2, $3) ON CONFLICT (import, name) DO NOTHING`
 )
 
 // PinFiles stores the list of files before the first chunk, once: if a list is pinned
-// already, that one is returned.
+// already, that one is returned. The import's transaction time is then known: the earliest of its
+// exports and manifests.
 func (l *Ledger) PinFiles(ctx context.Context, id fhirmsg.ImportID, files []File, skipped []SkippedFile) error {
 	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
 		var pinned bool
@@ -61,12 +64,15 @@ func (l *Ledger) PinFiles(ctx context.Context, id fhirmsg.ImportID, files []File
 		batch := &pgx.Batch{}
 		for _, f := range files {
 			batch.Queue(insertFile, // what a restore has brought back stays
-				[16]byte(id), f.Index, f.Name, f.Type, f.Locator, f.Size, f.State, f.Reason, f.Kind, f.Count, timeOf(f.AsOf))
+				[16]byte(id), f.Index, f.Name, f.Type, f.Locator, f.Size, f.State, f.Reason, f.Kind, f.Count, timeOf(f.AsOf), f.Subsetted)
 		}
 		for _, s := range skipped {
 			batch.Queue(insertSkipped, [16]byte(id), s.Name, s.Reason)
 		}
-		batch.Queue(`UPDATE stoker.import SET listed = clock_timestamp() WHERE id = $1`, [16]byte(id))
+		batch.Queue(`UPDATE stoker.import SET listed = clock_timestamp(), transaction_time = (
+				SELECT min(at) FROM (SELECT at FROM stoker.export WHERE import = $1
+					UNION ALL SELECT as_of FROM stoker.file WHERE import = $1) t)
+			WHERE id = $1`, [16]byte(id))
 		return tx.SendBatch(ctx, batch).Close()
 	})
 	if err != nil {
@@ -81,7 +87,7 @@ func (l *Ledger) Files(ctx context.Context, id fhirmsg.ImportID) (files []File, 
 	if err != nil || !pinned {
 		return nil, pinned, notFound(err)
 	}
-	rows, err := l.pool.Query(ctx, `SELECT file, name, type, locator, reading, state, reason, size, kind, count, as_of
+	rows, err := l.pool.Query(ctx, `SELECT file, name, type, locator, reading, state, reason, size, kind, count, as_of, subsetted
 		FROM stoker.file WHERE import = $1 ORDER BY file`, [16]byte(id))
 	if err != nil {
 		return nil, true, fmt.Errorf("files of import %s: %w", id, err)
@@ -89,7 +95,7 @@ func (l *Ledger) Files(ctx context.Context, id fhirmsg.ImportID) (files []File, 
 	files, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (File, error) {
 		var f File
 		var asOf *time.Time
-		err := row.Scan(&f.Index, &f.Name, &f.Type, &f.Locator, &f.Reading, &f.State, &f.Reason, &f.Size, &f.Kind, &f.Count, &asOf)
+		err := row.Scan(&f.Index, &f.Name, &f.Type, &f.Locator, &f.Reading, &f.State, &f.Reason, &f.Size, &f.Kind, &f.Count, &asOf, &f.Subsetted)
 		f.AsOf = microsOf(asOf)
 		return f, err
 	})

@@ -12,9 +12,10 @@ import (
 // unpublished is how many imports are read at once.
 const unpublished = 100
 
-const selectStatement = `SELECT i.pins, i.change, i.request, i.policy, i.attempt, i.state, i.reason, i.listed, i.closed, i.limited, i.ended,
+const selectStatement = `SELECT i.pins, i.change, i.request, i.policy, i.attempt, i.state, i.reason, i.listed, i.closed, i.limited, i.ended, i.transaction_time,
 		CASE WHEN i.listed IS NOT NULL THEN (SELECT count(*)::int FROM stoker.file f WHERE f.import = i.id) END,
-		ARRAY(SELECT d.file FROM stoker.discard d WHERE d.import = i.id ORDER BY d.file), i.snapshot
+		ARRAY(SELECT d.file FROM stoker.discard d WHERE d.import = i.id ORDER BY d.file),
+		ARRAY(SELECT n.note FROM stoker.note n WHERE n.import = i.id ORDER BY n.note), i.snapshot
 	FROM stoker.import i `
 
 // Unpublished returns the state of imports that changed since it was published last, some at a time.
@@ -33,8 +34,8 @@ func (l *Ledger) statements(ctx context.Context, sql string, arg any) ([]fhirmsg
 		return nil, fmt.Errorf("changed imports: %w", err)
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (s fhirmsg.ImportStatement, err error) {
-		err = row.Scan(&s.Import, &s.Change, &s.Request, &s.Policy, &s.Attempt, &s.State, &s.Reason, &s.Listed, &s.Closed, &s.Limited, &s.Ended,
-			&s.Files, &s.Discarded, &s.Snapshot)
+		err = row.Scan(&s.Import, &s.Change, &s.Request, &s.Policy, &s.Attempt, &s.State, &s.Reason, &s.Listed, &s.Closed, &s.Limited, &s.Ended, &s.TransactionTime,
+			&s.Files, &s.Discarded, &s.Notes, &s.Snapshot)
 		return s, err
 	})
 	if err != nil {

@@ -16,7 +16,7 @@ func (l *Ledger) RestoreFileList(ctx context.Context, list fhirmsg.FileList) err
 	batch := &pgx.Batch{}
 	for _, f := range list.Files {
 		batch.Queue(insertFile,
-			[16]byte(list.Import), f.File, f.Name, f.Type, f.Locator, f.Size, f.State, f.Reason, f.Kind, f.Count, f.AsOf)
+			[16]byte(list.Import), f.File, f.Name, f.Type, f.Locator, f.Size, f.State, f.Reason, f.Kind, f.Count, f.AsOf, f.Subsetted)
 	}
 	for _, s := range list.Skipped {
 		batch.Queue(insertSkipped, [16]byte(list.Import), s.Name, s.Reason)
@@ -92,16 +92,21 @@ func restoreImport(ctx context.Context, tx pgx.Tx, s fhirmsg.ImportStatement) (r
 		return false, err
 	}
 	tag, err := tx.Exec(ctx, `INSERT INTO stoker.import AS i (id, issued, supplier, dataset, pins, retry, change, published,
-			request, attempt, state, reason, listed, closed, limited, ended, policy, snapshot, mends)
+			request, attempt, state, reason, listed, closed, limited, ended, policy, snapshot, mends, transaction_time)
 		SELECT $1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10, $11,
-			CASE WHEN (SELECT count(*) FROM stoker.file WHERE import = $1) >= $12::int THEN $13::timestamptz END, $14, $15, $16, $17, $18, $19
+			CASE WHEN (SELECT count(*) FROM stoker.file WHERE import = $1) >= $12::int THEN $13::timestamptz END, $14, $15, $16, $17, $18, $19, $20
 		ON CONFLICT (id) DO UPDATE SET issued = excluded.issued, pins = excluded.pins, change = excluded.change, published = excluded.published,
 			request = excluded.request, attempt = excluded.attempt, state = excluded.state, reason = excluded.reason,
 			listed = coalesce(i.listed, excluded.listed), closed = excluded.closed, limited = excluded.limited, ended = excluded.ended,
-			policy = coalesce(i.policy, excluded.policy), snapshot = coalesce(excluded.snapshot, i.snapshot), mends = excluded.mends
+			policy = coalesce(i.policy, excluded.policy), snapshot = coalesce(excluded.snapshot, i.snapshot), mends = excluded.mends,
+			transaction_time = coalesce(i.transaction_time, excluded.transaction_time)
 		WHERE i.change < excluded.change AND NOT (i.closed IS NOT NULL AND excluded.closed IS NULL AND excluded.state <> 'cancelled')`,
 		[16]byte(imp.ID), time.UnixMicro(imp.AcceptedAt()), imp.Supplier, imp.Dataset, pins, idColumn(imp.Retry), s.Change,
-		s.Request, s.Attempt, s.State, s.Reason, s.Files, s.Listed, s.Closed, s.Limited, s.Ended, s.Policy, snapshot, idColumn(imp.Mends))
+		s.Request, s.Attempt, s.State, s.Reason, s.Files, s.Listed, s.Closed, s.Limited, s.Ended, s.Policy, snapshot, idColumn(imp.Mends), s.TransactionTime)
+	if err != nil {
+		return false, err
+	}
+	_, err = tx.Exec(ctx, insertNotes, [16]byte(imp.ID), s.Notes)
 	return tag.RowsAffected() == 1, err
 }
 

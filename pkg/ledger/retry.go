@@ -104,7 +104,7 @@ func pinRetry(ctx context.Context, tx pgx.Tx, imp *fhirmsg.Import, id fhirmsg.Im
 // RejectedFiles lists the files of an import that have rejects which can be put through again,
 // without those that were discarded, and the rejects that cannot, since only their beginning was kept.
 func (l *Ledger) RejectedFiles(ctx context.Context, id fhirmsg.ImportID) ([]File, []SkippedFile, error) {
-	rows, err := l.pool.Query(ctx, `SELECT r.file, coalesce(f.name, ''), coalesce(f.type, ''), coalesce(f.kind, ''), f.as_of
+	rows, err := l.pool.Query(ctx, `SELECT r.file, coalesce(f.name, ''), coalesce(f.type, ''), coalesce(f.kind, ''), f.as_of, f.subsetted
 		FROM (SELECT DISTINCT file FROM stoker.reject r WHERE import = $1 AND NOT stored AND NOT cut
 			AND NOT EXISTS (SELECT FROM stoker.discard d WHERE d.import = $1 AND d.file = r.file)) r
 		LEFT JOIN stoker.file f ON f.import = $1 AND f.file = r.file ORDER BY r.file`, [16]byte(id))
@@ -114,7 +114,7 @@ func (l *Ledger) RejectedFiles(ctx context.Context, id fhirmsg.ImportID) ([]File
 	files, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (File, error) {
 		f := File{State: "waiting", Size: -1, Locator: json.RawMessage("null")}
 		var asOf *time.Time
-		err := row.Scan(&f.Index, &f.Name, &f.Type, &f.Kind, &asOf)
+		err := row.Scan(&f.Index, &f.Name, &f.Type, &f.Kind, &asOf, &f.Subsetted)
 		f.AsOf = microsOf(asOf)
 		return f, err
 	})

@@ -29,6 +29,11 @@ type Status struct {
 	ByType     map[string]Counts  `json:"by_type"`
 	Files      []FileStatus       `json:"files"`
 	Skipped    []SkippedFile      `json:"skipped,omitempty"`
+	Notes      []string           `json:"notes,omitempty"` // what was noticed that is no failure
+
+	// TransactionTime is the time that what was delivered is of, as the supplier's server says. Of an import that
+	// is complete it is what to ask for changes since the next time (Bulk Data Access IG). nil is unknown.
+	TransactionTime *time.Time `json:"transaction_time,omitempty"`
 
 	// Issues of rejects and of what was stored all the same, the most frequent first, and how
 	// many kinds there are besides.
@@ -101,6 +106,9 @@ func (l *Ledger) status(ctx context.Context, id fhirmsg.ImportID, issues bool) (
 		if s.Skipped, err = skipped(ctx, tx, id); err != nil {
 			return err
 		}
+		if s.Notes, err = notes(ctx, tx, id); err != nil {
+			return err
+		}
 		if issues {
 			s.IssueKinds, s.MoreIssueKinds, err = issueKinds(ctx, tx, id)
 		}
@@ -126,12 +134,12 @@ func head(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) (Status, error) {
 	var retries [][16]byte
 	err := tx.QueryRow(ctx, `SELECT i.snapshot, i.mends, i.swept, i.supplier, i.dataset, i.pins->>'mode', coalesce(i.pins->>'validation', 'off'), i.retry,
 			ARRAY(SELECT r.id FROM stoker.import r WHERE r.retry = i.id ORDER BY r.issued), i.state, i.reason, i.issued,
-			extract(epoch FROM coalesce(i.ended, clock_timestamp()) - i.issued)::float8,
+			i.transaction_time, extract(epoch FROM coalesce(i.ended, clock_timestamp()) - i.issued)::float8,
 			t.lines_read, t.lines_parsed, t.blank, t.control, t.lines_rejected, t.plain, t.bundles, t.seen, t.rejected, t.ignored,
 			t.inserted, t.updated, t.unchanged, t.stale, t.deleted, t.skipped, t.discarded, t.cancelled, t.conflicts,
 			(SELECT coalesce(sum(w.foreign_rows), 0)::bigint FROM stoker.written w WHERE w.import = i.id), t.clamped, t.issues, t.divergent, t.missing
 		FROM stoker.import i, stoker.totals(i.id) t WHERE i.id = $1`, [16]byte(id)).Scan(
-		&s.Snapshot, &mends, &s.Swept, &s.Supplier, &s.Dataset, &s.Mode, &s.Validation, &retry, &retries, &s.State, &s.Reason, &s.Issued, &s.Seconds,
+		&s.Snapshot, &mends, &s.Swept, &s.Supplier, &s.Dataset, &s.Mode, &s.Validation, &retry, &retries, &s.State, &s.Reason, &s.Issued, &s.TransactionTime, &s.Seconds,
 		&s.Lines.Read, &s.Lines.Parsed, &s.Lines.Blank, &s.Lines.Control, &s.Lines.Rejected, &s.Lines.Plain, &s.Lines.Bundles,
 		&s.Resources.Seen, &s.Resources.Rejected, &s.Resources.Ignored,
 		&s.Resources.Inserted, &s.Resources.Updated, &s.Resources.Unchanged, &s.Resources.Stale, &s.Resources.Deleted,

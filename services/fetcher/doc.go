@@ -7,6 +7,10 @@
 // has it. So a fetcher that follows a crashed one goes on where that one was, and what it
 // publishes twice has the same ids (invariants 1 and 2).
 //
+// An export that an import asks for at a supplier's server is in the ledger, with its status URL, before it is
+// polled; between two polls the request is back in the queue. It is removed from its server by whoever reads the last
+// file, or else by any fetcher, which look for what is left over.
+//
 // What suppliers publish over NATS becomes imports here too; see internal/delivery. Requests that
 // they publish are held to their policies.
 //

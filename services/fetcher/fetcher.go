@@ -31,8 +31,9 @@ import (
 // grace is how long the chunks in hand may go on after the first signal.
 const grace = 20 * time.Second
 
-// rules is the version of the parser's rules that imports are pinned to; 2 validates, 3 scopes keys.
-const rules = 3
+// rules is the version of the parser's rules that imports are pinned to; 2 validates, 3 scopes keys,
+// 4 takes resources as incomplete where a chunk says so.
+const rules = 4
 
 // Deps is what the service works with. They stay the caller's to close.
 type Deps struct {
@@ -79,6 +80,10 @@ func Run(ctx context.Context, cfg Config, d Deps) error {
 	requests := requests{f.ledger, d.Bus}
 	gatherer := delivery.Gatherer{Config: cfg.Deliver, Bus: d.Bus, Ledger: f.ledger, Log: d.Log, Request: requests.Request}
 	group.Go(func() error { return gatherer.Run(ctx) })
+	group.Go(func() error {
+		f.sweepExports(ctx)
+		return nil
+	})
 	group.Go(func() error {
 		b := bucketed{f}
 		return bucket.Run(ctx, bucket.Config{Sweep: cfg.BucketSweep, Log: d.Log}, b, b, b.notices)
@@ -179,6 +184,7 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 		whole.source.Whole, whole.source.Types = true, req.SnapshotTypes
 		f = &whole
 	}
+	f.source.Renewals = new(source.Renewals)
 	files, pinned, err := f.ledger.Files(ctx, imp.ID)
 	if err != nil {
 		return err
@@ -188,7 +194,11 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 		if err != nil {
 			return err
 		}
-		if err := f.pin(ctx, imp, asked.Sources); err != nil {
+		exports, err := f.awaitExports(ctx, imp, asked.Sources)
+		if err != nil {
+			return err
+		}
+		if err := f.pin(ctx, imp, asked.Sources, exports); err != nil {
 			return err
 		}
 		if files, _, err = f.ledger.Files(ctx, imp.ID); err != nil {
@@ -218,10 +228,13 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 	if err := f.ledger.CloseList(ctx, imp.ID); err != nil {
 		return err
 	}
+	if err := f.removeExports(ctx, imp.ID); err != nil {
+		return err
+	}
 	return f.journal.Import(ctx, imp.ID) // before the request is acknowledged
 }
 
-// under is the fetcher that asks for nothing but what a supplier's policy allows. One that was not
+// under is a fetcher for one import that asks for nothing but what a supplier's policy allows. One that was not
 // declared has none: it is the operator, who may ask for anything.
 func (f *fetcher) under(name string, policy *supplier.Policy) *fetcher {
 	g := *f

@@ -17,7 +17,7 @@ import (
 
 // pin stores the list of files that the sources name. What cannot be listed is a file that
 // failed, so that the rest goes on. A retry has the files of its original, under their numbers.
-func (f *fetcher) pin(ctx context.Context, imp fhirmsg.Import, sources []fhirmsg.Source) error {
+func (f *fetcher) pin(ctx context.Context, imp fhirmsg.Import, sources []fhirmsg.Source, exports map[int]ledger.Export) error {
 	if imp.IsRetry() {
 		files, skipped, err := f.ledger.RejectedFiles(ctx, imp.Retry)
 		if err != nil {
@@ -27,10 +27,20 @@ func (f *fetcher) pin(ctx context.Context, imp fhirmsg.Import, sources []fhirmsg
 	}
 	var files []ledger.File
 	var skipped []ledger.SkippedFile
-	for _, s := range sources {
-		found, passed, err := source.List(ctx, s, f.source)
+	for i, s := range sources {
+		var found []source.File
+		var passed []source.Skipped
+		var err error
+		if s.Export != nil {
+			found, passed, err = f.listExport(ctx, imp, s, exports[i])
+		} else {
+			found, passed, err = source.List(ctx, s, f.source)
+		}
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if own := (ledgerError{}); errors.As(err, &own) {
+			return own.error
 		}
 		if err != nil {
 			files = append(files, ledger.File{
@@ -58,6 +68,7 @@ func (f *fetcher) pin(ctx context.Context, imp fhirmsg.Import, sources []fhirmsg
 func listEntry(f source.File) (ledger.File, error) {
 	entry := ledger.File{
 		Name: f.Name, Type: f.Type, State: "waiting", Size: f.Size, Kind: string(f.Kind), Count: f.Count, AsOf: f.AsOf,
+		Subsetted: f.Subsetted,
 	}
 	if f.Problem != "" {
 		entry.State, entry.Reason = "failed", f.Problem
@@ -96,7 +107,7 @@ func (f *fetcher) fetchFile(ctx context.Context, imp fhirmsg.Import, file ledger
 	r, err := reading.Open(ctx, source.File{Name: file.Name, Type: file.Type, Locator: locator, Size: file.Size}, f.source, opts)
 	if err == nil {
 		file.Size = r.State.Validator.Size
-		err = f.readFile(ctx, imp, file, r, c)
+		err = f.readFile(ctx, imp, file, r, c, newHeed(file, locator.Asked))
 		_ = r.Close() // only read from
 	}
 	failed := fileError{}
@@ -133,7 +144,7 @@ type fileError struct{ error }
 func (e fileError) Unwrap() error { return e.error }
 
 // readFile publishes a file's chunks from where it is open.
-func (f *fetcher) readFile(ctx context.Context, imp fhirmsg.Import, file ledger.File, r *reading.Reading, c *credit) error {
+func (f *fetcher) readFile(ctx context.Context, imp fhirmsg.Import, file ledger.File, r *reading.Reading, c *credit, h *heed) error {
 	state, err := json.Marshal(r.State)
 	if err != nil {
 		return fmt.Errorf("encode a file's state: %w", err)
@@ -144,7 +155,10 @@ func (f *fetcher) readFile(ctx context.Context, imp fhirmsg.Import, file ledger.
 	}
 	file.Reading = state
 	p := newPublisher(ctx, f, imp, file, c)
-	readErr := f.readPieces(ctx, imp, file, r, p)
+	readErr := f.readPieces(ctx, imp, file, r, p, h)
+	if err := f.ledger.Note(ctx, imp.ID, h.notes...); err != nil {
+		return errors.Join(err, p.group.Wait())
+	}
 	now, err := p.finish(ctx, r.Read())
 	switch {
 	case err != nil:
@@ -165,7 +179,7 @@ func asOf(imp fhirmsg.Import, file ledger.File) *int64 {
 	return file.AsOf
 }
 
-func (f *fetcher) readPieces(ctx context.Context, imp fhirmsg.Import, file ledger.File, r *reading.Reading, p *publisher) error {
+func (f *fetcher) readPieces(ctx context.Context, imp fhirmsg.Import, file ledger.File, r *reading.Reading, p *publisher, h *heed) error {
 	for {
 		piece, err := r.Next()
 		if errors.Is(err, io.EOF) {
@@ -177,11 +191,12 @@ func (f *fetcher) readPieces(ctx context.Context, imp fhirmsg.Import, file ledge
 		if err := p.credit.allowance.reach(piece.Offset+piece.Length, piece.FirstLine-1+piece.Lines); err != nil {
 			return fileError{err}
 		}
+		h.look(piece)
 		chunk := fhirmsg.Chunk{
 			ChunkHeader: fhirmsg.ChunkHeader{
 				Import: imp, Place: fhirmsg.Place{File: file.Index, Offset: piece.Offset, Length: piece.Length},
 				FirstLine: piece.FirstLine, Lines: piece.Lines, Type: file.Type, Document: piece.Document, TooLong: piece.TooLong,
-				Outcome: file.Kind == ledger.KindOutcome, AsOf: asOf(imp, file),
+				Outcome: file.Kind == ledger.KindOutcome, AsOf: asOf(imp, file), Subsetted: file.Subsetted,
 			},
 			Body: piece.Body,
 		}

@@ -116,6 +116,9 @@ func (f *fetcher) published(t *testing.T, files int) (content []string, headers 
 		if c.AsOf != nil {
 			headers[c.File] += " as of " + time.UnixMicro(*c.AsOf).UTC().Format(time.DateOnly)
 		}
+		if c.Subsetted != nil {
+			headers[c.File] += fmt.Sprintf(" incomplete %v", c.Subsetted)
+		}
 	}
 	return content, headers, len(all)
 }

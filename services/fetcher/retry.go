@@ -94,7 +94,7 @@ func retryChunks(imp fhirmsg.Import, file ledger.File, rows []ledger.RejectRow, 
 		chunks = append(chunks, fhirmsg.Chunk{
 			ChunkHeader: fhirmsg.ChunkHeader{
 				Import: imp, Place: fhirmsg.Place{File: file.Index}, FirstLine: r.Line, Lines: 1, Type: file.Type, Start: r.Offset, Entry: r.Entry,
-				AsOf: asOf(imp, file),
+				AsOf: asOf(imp, file), Subsetted: file.Subsetted,
 			},
 			Body: body,
 		})

@@ -3,15 +3,22 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/stoker-fhir/stoker/pkg/exporttest"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/pgtest"
 )
 
@@ -127,10 +134,64 @@ func TestFHIRImport(t *testing.T) {
 			t.Errorf("after DELETE: %d %s", resp.StatusCode, body)
 		}
 	}
-	url := databaseURL(t, env)
-	if got, want := digest(t, url, "pulled"), digest(t, url, "folder"); got != want {
-		t.Errorf("digest of $import %s, of the folder %s", got, want)
+	exported := importExported(t, env, dir, "exported")
+	wantBalanced(t, "dynamic $import", exported)
+	if at := exported.TransactionTime; exported.State != ledger.StateComplete || at == nil || at.Year() != 2026 {
+		t.Errorf("dynamic: %s %s, transaction time %v", exported.State, exported.Reason, at)
 	}
+	url := databaseURL(t, env)
+	for _, dataset := range []string{"pulled", "exported"} {
+		if got, want := digest(t, url, dataset), digest(t, url, "folder"); got != want {
+			t.Errorf("digest of $import, dataset %s, %s, of the folder %s", dataset, got, want)
+		}
+	}
+}
+
+// importExported asks by $import for an export of what a folder has, which is made by a server that takes POST only, and
+// waits for its end.
+func importExported(t *testing.T, env []string, dir, dataset string) ledger.Status {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*.ndjson.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var resources []exporttest.Resource
+	for _, name := range names {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		z, err := gzip.NewReader(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := exporttest.Read(z)
+		if err := errors.Join(err, f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		resources = append(resources, list...)
+	}
+	s := exporttest.New(t, exporttest.Options{
+		Dialect: exporttest.V4, Resources: resources, PageFiles: 4, PerFile: 1000, Gzip: true, Time: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
+	})
+	resp, body := asked(t, http.MethodPost, strings.TrimPrefix(env[0], "STOKER_URL=")+"/fhir/"+dataset+"/$import",
+		`{"resourceType":"Parameters","parameter":[{"name":"exportUrl","valueUrl":"`+s.URL+`/Group/7/$export"},{"name":"_since","valueInstant":"1900-01-01T00:00:00Z"}]}`)
+	status := resp.Header.Get("Content-Location")
+	if resp.StatusCode != http.StatusAccepted {
+		t.Fatalf("%d: %s", resp.StatusCode, body)
+	}
+	waitFor(t, "the import's end", func() bool {
+		resp, _ = asked(t, http.MethodGet, status, "")
+		return resp.StatusCode != http.StatusAccepted
+	})
+	if begun, there := s.Jobs(); begun != 1 || there != 0 {
+		t.Errorf("%d exports were begun, %d are left", begun, there)
+	}
+	id, err := fhirmsg.ParseImportID(status[strings.LastIndex(status, "/")+1:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return statusJSON(t, env, id)
 }
 
 // TestFHIRImportOfListedFiles: the manifest form tells of each file what was stored, and its reports where what

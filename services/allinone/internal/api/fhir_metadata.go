@@ -30,7 +30,7 @@ func capabilities(url, tokenURL string) map[string]any {
 		"format":      []string{"json"},
 		"rest": []map[string]any{{
 			"mode": "server",
-			"documentation": "$import takes the ping and pull form (exportUrl with exportType static; dynamic is not offered) and the manifest form, and answers by the asynchronous pattern. " +
+			"documentation": "$import takes the ping and pull form (exportUrl with exportType dynamic, by which the export is asked for, or static) and the manifest form, and answers by the asynchronous pattern. " +
 				"$bulk-submit and $bulk-submit-status take the words of the ballot (4.0.0-ballot) and of the draft before it; encrypted files are not taken.",
 			"security": security(tokenURL),
 			"operation": []map[string]any{

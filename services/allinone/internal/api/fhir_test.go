@@ -63,6 +63,7 @@ func TestFHIRErrors(t *testing.T) {
 		{"not JSON", http.MethodPost, "/fhir/$import", a, typeFHIR, "{", 400, "invalid"},
 		{"another dataset", http.MethodPost, "/fhir/other/$import", a, typeFHIR, pull, 422, "business-rule"},
 		{"a URL that is not allowed", http.MethodPost, "/fhir/$import", a, typeFHIR, strings.Replace(pull, "a.example", "b.example", 1), 422, "business-rule"},
+		{"an export that is not allowed", http.MethodPost, "/fhir/$import", a, typeFHIR, strings.NewReplacer("a.example/m", "b.example/$export", "static", "dynamic").Replace(pull), 422, "business-rule"},
 		{"too large", http.MethodPost, "/fhir/$import", a, typeFHIR, strings.Repeat(" ", maxRequest+1), 413, "too-long"},
 		{"no such import", http.MethodGet, statusPath + unknown, a, "", "", 404, "not-found"},
 		{"no id", http.MethodGet, statusPath + "x", a, "", "", 400, "invalid"},

@@ -26,6 +26,7 @@ type importFlags struct {
 	snapshot, snapshotSet                 bool
 	manifests, headers                    []string
 	chunkSize                             int
+	export                                exportFlags
 	endFlags
 }
 
@@ -64,6 +65,7 @@ snapshot lacks was not deleted.`,
   stoker import s3://deliveries/2026-05/
   zcat dump.gz | stoker import - --dataset research
   stoker import --manifest https://example.org/bulk/manifest.json --mode sync --header @token
+  stoker import --export https://example.org/fhir --group 7 --type Patient --since 2026-05-01T00:00:00Z --mode sync --header @token
   stoker import data/ --validation strict --max-rejects 2.5%`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.snapshotSet = cmd.Flags().Changed("snapshot")
@@ -86,7 +88,8 @@ snapshot lacks was not deleted.`,
 	flags.StringVar(&f.maxDeletes, "max-deletes", "", "delete nothing when it lacks more of the supplier's rows: a number, a share, or off (default: the supplier's, or "+fhirmsg.DefaultMaxDeletes+")")
 	flags.StringVar(&f.mends, "mends", "", "id of an import of the supplier whose rejects this delivers anew")
 	flags.StringArrayVar(&f.manifests, "manifest", nil, "URL of a manifest, as a bulk export ends with; its files are imported. May be repeated")
-	flags.StringArrayVar(&f.headers, "header", nil, `header of requests for URLs and manifests, as in "X-Key: value"; @FILE has one on each line. May be repeated`)
+	f.export.add(cmd)
+	flags.StringArrayVar(&f.headers, "header", nil, `header of requests for URLs, exports and manifests, as in "X-Key: value"; @FILE has one on each line. May be repeated`)
 	flags.StringVar(&f.resume, "resume", "", "go on with a paused or interrupted import, by its id")
 	return cmd
 }
@@ -141,12 +144,12 @@ func (a *app) follow(ctx context.Context, f endFlags, begin func(context.Context
 
 func (f importFlags) check(args []string) error {
 	switch {
-	case f.resume == "" && len(args)+len(f.manifests) == 0:
+	case f.resume == "" && len(args)+len(f.manifests)+len(f.export.server) == 0:
 		return usage("name at least one file, folder, URL or - for standard input\nsee: stoker import --help")
-	case f.resume != "" && len(args)+len(f.manifests) > 0:
+	case f.resume != "" && len(args)+len(f.manifests)+len(f.export.server) > 0:
 		return usage("--resume goes on with what the import named; name no sources")
 	}
-	return nil
+	return f.export.check()
 }
 
 // request is the import that the flags ask for, without its sources.

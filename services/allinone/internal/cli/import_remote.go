@@ -5,10 +5,9 @@ import (
 	"strings"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
-	"github.com/stoker-fhir/stoker/pkg/s3"
 )
 
-// remote adds the manifests to the sources, and the headers to all that is asked for over HTTP.
+// remote adds the manifests and the export to the sources, and the headers to all that is asked for over HTTP.
 func (f importFlags) remote(sources []fhirmsg.Source) ([]fhirmsg.Source, error) {
 	headers, err := readHeaders(f.headers)
 	if err != nil {
@@ -20,14 +19,21 @@ func (f importFlags) remote(sources []fhirmsg.Source) ([]fhirmsg.Source, error) 
 		}
 		sources = append(sources, fhirmsg.Source{Manifest: m})
 	}
+	if f.export.server != "" {
+		e, err := f.export.request()
+		if err != nil {
+			return nil, usage("--export: %w", err)
+		}
+		sources = append(sources, fhirmsg.Source{Export: e})
+	}
 	used := false
 	for i := range sources {
-		if sources[i].URL != "" && !s3.IsURL(sources[i].URL) || sources[i].Manifest != "" {
+		if sources[i].IsRemote() {
 			sources[i].Headers, used = headers, true
 		}
 	}
 	if len(headers) > 0 && !used {
-		return nil, usage("--header: is for URLs and manifests, and none is named")
+		return nil, usage("--header: is for URLs, exports and manifests, and none is named")
 	}
 	return sources, nil
 }

@@ -32,6 +32,14 @@ func TestRemote(t *testing.T) {
 			[]fhirmsg.Source{path, {URL: "http://a/x", Headers: []fhirmsg.Header{key}}}, ""},
 		{"a file of headers", importFlags{manifests: []string{"https://a/m"}, headers: []string{"@" + file}}, nil,
 			[]fhirmsg.Source{{Manifest: "https://a/m", Headers: []fhirmsg.Header{token, key}}}, ""},
+		{"an export", importFlags{
+			export: exportFlags{server: "https://a/fhir/", group: "7 8", types: []string{"Patient"}, since: "2026-01-01T00:00:00Z", patients: []string{"1"}, params: []string{"x=y=z"}}, headers: []string{"X-Key: k"},
+		}, nil, []fhirmsg.Source{{Headers: []fhirmsg.Header{key}, Export: &fhirmsg.Export{URL: "https://a/fhir/Group/7%208/$export", Parameters: []fhirmsg.ExportParameter{
+			{Name: "_type", Value: "Patient"}, {Name: "_since", Value: "2026-01-01T00:00:00Z"}, {Name: "patient", Value: "Patient/1"}, {Name: "x", Value: "y=z"}}}}}, ""},
+		{"an export of patients", importFlags{export: exportFlags{server: "https://a", patientLevel: true}}, nil, []fhirmsg.Source{{Export: &fhirmsg.Export{URL: "https://a/Patient/$export"}}}, ""},
+		{"an export of nothing", importFlags{export: exportFlags{server: "secret"}}, nil, nil, "want the base URL"},
+		{"an export of a time that is none", importFlags{export: exportFlags{server: "https://a", since: "secret"}}, nil, nil, "_since: must be a time"},
+		{"an export with half a parameter", importFlags{export: exportFlags{server: "https://a", params: []string{"secret"}}}, nil, nil, "want NAME=VALUE"},
 		{"no URL", importFlags{manifests: []string{"secret"}}, nil, nil, "want a URL"},
 		{"for nothing", importFlags{headers: []string{"X-Key: secret"}}, []fhirmsg.Source{path}, nil, "none is named"},
 		{"no name", importFlags{headers: []string{"secret"}}, []fhirmsg.Source{url}, nil, `want "Name: value"`},

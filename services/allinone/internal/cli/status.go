@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -153,6 +154,12 @@ func (a *app) printRemarks(s ledger.Status) {
 	}
 	a.printManifestRemarks(s)
 	a.printSnapshot(s)
+	for _, n := range s.Notes {
+		a.printf("\n%s\n", n)
+	}
+	if t := s.TransactionTime; t != nil && s.State == ledger.StateComplete {
+		a.printf("\nit is of %s, as the supplier's server says; what changed since is for the next import\n", t.UTC().Format(time.RFC3339Nano))
+	}
 	if n := s.Lines.Rejected + s.Resources.Rejected; n > 0 && s.Swept == nil {
 		a.printf("\n%s rejected; see why with: stoker rejects %s\n", thousands(n), s.Import)
 		if s.Validation == fhirmsg.ValidationStrict && s.State.Ended() {

@@ -2,8 +2,8 @@
 //
 // There are two proposals of $import, and both are taken:
 //
-//   - ping and pull (smart-on-fhir/bulk-import, import-pnp.md): Parameters with exportUrl, the URL of a
-//     manifest. Only exportType static is taken, not dynamic, by which the receiver starts the export;
+//   - ping and pull (smart-on-fhir/bulk-import, import-pnp.md): Parameters with exportUrl, where a bulk export is to be
+//     asked for with all other parameters (exportType dynamic, or none), or the URL of a manifest (static);
 //   - the manifest form (import-manifest.md, and the servers that took it up): the list of files itself, as JSON
 //     or as Parameters.
 //

@@ -11,7 +11,7 @@ import (
 type parameter struct {
 	Name  string
 	Type  string          // of the value, as its member is called: valueUrl
-	Value string          // of any type that is a string in JSON, or true or false
+	Value string          // see valueText
 	Raw   json.RawMessage // the value, of whatever type
 	Part  parameters
 }
@@ -34,12 +34,29 @@ func (p *parameter) UnmarshalJSON(raw []byte) error {
 			}
 		case strings.HasPrefix(member, "value"):
 			p.Type, p.Raw = member, value
-			if json.Unmarshal(value, &p.Value) != nil && member == "valueBoolean" {
-				p.Value = string(value)
-			} // what else is no string is read from Raw, if at all
+			p.Value = valueText(value)
 		}
 	}
 	return nil
+}
+
+// valueText is a value that has a simple type, or the reference of one; "" for others, which are nothing that is read
+// here.
+func valueText(value json.RawMessage) string {
+	var text string
+	var reference struct {
+		Reference string `json:"reference"`
+	}
+	switch {
+	case json.Unmarshal(value, &text) == nil:
+		return text
+	case json.Unmarshal(value, &reference) == nil:
+		return reference.Reference
+	case len(value) > 0 && value[0] != '[':
+		return string(value) // a number, or true or false
+	default:
+		return ""
+	}
 }
 
 type parameters []parameter

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"mime"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -116,9 +118,9 @@ func (l parameters) pull() (Request, error) {
 	case err != nil:
 		return Request{}, err
 	case exportType == "", exportType == "dynamic":
-		return Request{}, errors.New("exportType: dynamic, which it is if nothing is said, is not offered; start the export yourself and send static with the URL of its manifest")
+		return l.dynamic(exportURL)
 	case exportType != "static":
-		return Request{}, errors.New("exportType: must be static")
+		return Request{}, errors.New("exportType: must be dynamic or static")
 	}
 	for _, p := range l {
 		if p.Name != "exportUrl" && p.Name != "exportType" && !slices.Contains(declarations, p.Name) {
@@ -150,6 +152,34 @@ func (l parameters) declared() (d Declared, err error) {
 		}
 	}
 	return d, nil
+}
+
+// dynamic is an export that is to be asked for. Parameters may be in its URL as well; all are passed on but those that say
+// what the delivery is.
+func (l parameters) dynamic(exportURL string) (Request, error) {
+	u, err := outbound.ParseURL(exportURL)
+	if err != nil {
+		return Request{}, fmt.Errorf("exportUrl: %w", err)
+	}
+	asked, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return Request{}, errors.New("exportUrl: its query cannot be read")
+	}
+	u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = "", false, "", ""
+	e := &fhirmsg.Export{URL: u.String()}
+	for _, name := range slices.Sorted(maps.Keys(asked)) {
+		e.Add(name, asked[name]...)
+	}
+	for _, p := range l {
+		if p.Name != "exportUrl" && p.Name != "exportType" && !slices.Contains(declarations, p.Name) {
+			e.Add(p.Name, p.Value)
+		}
+	}
+	if err := e.Check(); err != nil {
+		return Request{}, fmt.Errorf("export: %w", err)
+	}
+	declared, err := l.declared()
+	return Request{Sources: []fhirmsg.Source{{Export: e}}, Base: e.Base(), Declared: declared}, err
 }
 
 func checkURL(name, raw string) error {

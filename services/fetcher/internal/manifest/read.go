@@ -194,7 +194,7 @@ func (r *reader) file(kind Kind, place string, e entry) error {
 		return fmt.Errorf("%s: more than %d files", place, MaxFiles)
 	}
 	f := File{
-		Kind: kind, Place: place, Type: typeName(cmp.Or(text(e.Type), text(e.ResourceType))), Count: number(e.Count), Size: number(e.FileSize),
+		Kind: kind, Place: place, Type: TypeName(cmp.Or(text(e.Type), text(e.ResourceType))), Count: number(e.Count), Size: number(e.FileSize),
 	}
 	var err error
 	if f.URL, err = r.resolve(text(e.URL)); err != nil {
@@ -204,8 +204,8 @@ func (r *reader) file(kind Kind, place string, e entry) error {
 	return nil
 }
 
-// typeName is what may be the name of a resource type, or "".
-func typeName(s string) string {
+// TypeName is what may be the name of a resource type, or "".
+func TypeName(s string) string {
 	other := func(c rune) bool { return (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') }
 	if len(s) > 64 || strings.ContainsFunc(s, other) {
 		return ""

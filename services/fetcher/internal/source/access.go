@@ -100,7 +100,7 @@ func (s *httpStream) refused(resp *http.Response) error {
 		}
 		s.renewed = true
 		s.hangUp()
-		now, renewErr := s.at.renewed(s.ctx, s.cfg)
+		now, renewErr := s.at.renewed(s.ctx, s.url, s.cfg)
 		if renewErr != nil {
 			return fmt.Errorf("%w; its manifest, read again: %w", err, renewErr)
 		}

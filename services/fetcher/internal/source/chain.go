@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/outbound"
@@ -43,14 +44,17 @@ type chain struct {
 	root    string   // its URL
 	first   *url.URL // where to begin
 	headers []fhirmsg.Header
+	asked   *Asked // of an export
 	pages   map[string]bool
 	urls    map[string]bool // of files, with their kinds
+	time    time.Time       // the earliest transaction time of the pages; zero is unknown
 	files   []File
 	skipped []Skipped
 }
 
+// newChain is that of a source, whose headers are for its origin. Of an export it begins elsewhere.
 func newChain(s fhirmsg.Source) (*chain, error) {
-	first, err := outbound.ParseURL(s.Manifest)
+	first, err := outbound.ParseURL(s.String())
 	if err != nil {
 		return nil, err
 	}
@@ -93,23 +97,37 @@ func listManifest(ctx context.Context, s fhirmsg.Source, cfg Config) ([]File, []
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg = cfg.withDefaults()
+	if err := c.list(ctx, cfg.withDefaults(), goOn); err != nil {
+		return nil, nil, err
+	}
+	return c.files, c.skipped, nil
+}
+
+// goOn takes what cannot be read of a chain as a file with a problem.
+func goOn(error) error { return nil }
+
+// list lists the files of all pages from the first on. judge turns what is wrong with a page into an error, or
+// into nil where it is to be a file with a problem.
+func (c *chain) list(ctx context.Context, cfg Config, judge func(error) error) error {
 	inTime, cancel := context.WithTimeout(ctx, cfg.ListTime)
 	defer cancel()
 	for at := c.first; at != nil; {
 		next, err := c.follow(inTime, at, cfg)
 		switch {
 		case ctx.Err() != nil:
-			return nil, nil, ctx.Err()
+			return ctx.Err()
 		case inTime.Err() != nil && err != nil:
 			err = fmt.Errorf("the manifests were not read within %s", cfg.ListTime)
 		}
 		if err != nil {
+			if err := judge(err); err != nil {
+				return err
+			}
 			c.files = append(c.files, File{Name: urlName(at), Size: -1, Problem: err.Error()})
 		}
 		at = next
 	}
-	return c.files, c.skipped, nil
+	return nil
 }
 
 // follow takes the files of one page and returns the next.
@@ -120,6 +138,9 @@ func (c *chain) follow(ctx context.Context, at *url.URL, cfg Config) (next *url.
 	}
 	if len(c.files)+len(m.Files) > manifest.MaxFiles {
 		return nil, fmt.Errorf("more than %d files in the manifests that follow each other", manifest.MaxFiles)
+	}
+	if t := m.TransactionTime; !t.IsZero() && (c.time.IsZero() || t.Before(c.time)) {
+		c.time = t
 	}
 	files := m.Files
 	if after := c.source.After; after != nil && at == c.first {
@@ -169,24 +190,19 @@ func (c *chain) take(page *url.URL, m manifest.Manifest, f manifest.File) {
 		return
 	}
 	c.urls[key] = true
-	file.Locator = Locator{URL: f.URL.String(), Headers: c.headers, Home: c.home, Anonymous: m.Anonymous, Listed: &place}
+	file.Locator = Locator{URL: f.URL.String(), Headers: c.headers, Home: c.home, Anonymous: m.Anonymous, Listed: &place, Asked: c.asked}
 	c.files = append(c.files, file)
 }
 
-// renewed is where a manifest says that a file is now. It must be the same manifest otherwise.
-func (l Locator) renewed(ctx context.Context, cfg Config) (*url.URL, error) {
+// renewed is where a manifest says that a file is now, instead of at the old URL. It must be the same manifest
+// otherwise.
+func (l Locator) renewed(ctx context.Context, old *url.URL, cfg Config) (*url.URL, error) {
 	page, err := outbound.ParseURL(l.Listed.Manifest)
 	if err != nil {
 		return nil, err
 	}
-	m, err := readPage(ctx, Locator{URL: page.String(), Home: l.Home, Headers: l.Headers}, cfg, Validator{})
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range m.Files {
-		if listed(page, m.Manifest, f) == *l.Listed && f.URL != nil {
-			return f.URL, nil
-		}
-	}
-	return nil, errors.New("it does not list the file any more as it did")
+	return cfg.Renewals.find(page, *l.Listed, old, func() (manifest.Manifest, error) {
+		p, err := readPage(ctx, Locator{URL: page.String(), Home: l.Home, Headers: l.Headers}, cfg, Validator{})
+		return p.Manifest, err
+	})
 }

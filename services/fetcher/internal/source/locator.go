@@ -10,7 +10,6 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/outbound"
-	"github.com/stoker-fhir/stoker/pkg/s3"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/manifest"
 )
 
@@ -27,6 +26,8 @@ type File struct {
 	Kind  manifest.Kind
 	Count *int64 // of resources; nil is unknown
 	AsOf  *int64 // its transaction time, microseconds since 1970; nil is unknown
+
+	Subsetted []string // types of which its resources are incomplete; "*" is all
 }
 
 // Skipped is something in a folder that was passed over.
@@ -50,6 +51,13 @@ type Locator struct {
 	Home      string           `json:"home,omitempty"`      // the origin that the headers were given for; "": the URL's
 	Anonymous bool             `json:"anonymous,omitempty"` // the manifest says that no token is to be sent
 	Listed    *Listed          `json:"listed,omitempty"`    // where; nil: in no manifest
+	Asked     *Asked           `json:"asked,omitempty"`     // of the export that it is of; nil: of none
+}
+
+// Asked is what an export was asked for, by which is noticed whether its server heeds it.
+type Asked struct {
+	Types []string `json:"types,omitempty"` // none: all
+	Since int64    `json:"since,omitempty"` // microseconds since 1970; 0: all
 }
 
 // RawPath is a path of the operating system, where names are bytes. JSON has only text, so
@@ -87,7 +95,7 @@ func Name(s fhirmsg.Source) string {
 	if s.Spool != "" {
 		return printable(path.Base(s.Spool))
 	}
-	if s.URL == "" && s.Manifest == "" || s3.IsURL(s.URL) {
+	if !s.IsRemote() {
 		return printable(s.String())
 	}
 	u, err := outbound.ParseURL(s.String())

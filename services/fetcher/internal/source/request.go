@@ -68,24 +68,20 @@ func readable(encoding string) bool {
 // refusal is the error for an answer without content.
 func refusal(resp *http.Response, now time.Time) error {
 	err := StatusError{Code: resp.StatusCode}
-	switch {
-	case resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode == http.StatusRequestTimeout,
-		resp.StatusCode == http.StatusTooEarly, resp.StatusCode >= 500:
-		return &failure{err: err, after: retryAfter(resp.Header.Get("Retry-After"), now)}
-	default:
-		return err
+	if passes(resp.StatusCode) {
+		return &failure{err: err, after: outbound.RetryAfter(resp.Header, now)}
 	}
+	return err
 }
 
-// retryAfter reads the header in both its forms (RFC 9110, section 10.2.3); 0 if it has none.
-func retryAfter(value string, now time.Time) time.Duration {
-	if seconds, err := strconv.ParseInt(value, 10, 32); err == nil {
-		return max(0, time.Duration(seconds)*time.Second)
+// passes reports whether what a status says may be over when the request is made again.
+func passes(status int) bool {
+	switch status {
+	case http.StatusTooManyRequests, http.StatusRequestTimeout, http.StatusTooEarly:
+		return true
+	default:
+		return status >= 500
 	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(0, at.Sub(now))
-	}
-	return 0
 }
 
 // contentRange reads "bytes 5-9/10"; size is -1 where it is "*". Of "bytes */10" first is -1.

@@ -87,6 +87,7 @@ func TestRetries(t *testing.T) {
 				if n >= tt.refusals {
 					return false
 				}
+				w.Header().Set("Date", now.Format(http.TimeFormat))
 				if tt.retryAfter != "" {
 					w.Header().Set("Retry-After", tt.retryAfter)
 				}

@@ -29,6 +29,7 @@ type Config struct {
 	HTTP        outbound.Config
 	Policy      *outbound.Policy      // which URLs may be asked for; nil: all
 	Credentials []outbound.Credential // for them
+	Renewals    *Renewals             // of files' URLs, for one import; nil: each file reads its manifest by itself
 
 	Account func() (s3.Account, error) // by which buckets are read; nil: none are
 	Bucket  string                     // s3://bucket/prefix/ that objects must lie under, where there is a Policy

@@ -93,7 +93,8 @@ func (p *Parser) line(l line) {
 	p.statement.Plain++
 	p.store(l, d.ResourceType.Text, found{
 		record: fhirmsg.Record{
-			ID: d.ID.Text, Line: l.number, Entry: p.chunk.Entry, Hash: p.reader.Hash(), Subsetted: d.Subsetted, Body: l.text[d.Start:d.End],
+			ID: d.ID.Text, Line: l.number, Entry: p.chunk.Entry, Hash: p.reader.Hash(),
+			Subsetted: d.Subsetted || p.chunk.IsSubset(string(d.ResourceType.Text)), Body: l.text[d.Start:d.End],
 		},
 		lastUpdated: d.LastUpdated, issues: p.problems.list,
 	})
@@ -165,7 +166,7 @@ func (p *Parser) entry(l line, e *bundle.Entry) {
 		p.store(l, e.Type, found{
 			record: fhirmsg.Record{
 				ID: e.ID, Line: l.number, Entry: ordinal, Hash: e.Hash, Deleted: e.Outcome == bundle.Deleted,
-				Subsetted: e.Subsetted, Body: e.Body,
+				Subsetted: e.Subsetted || e.Outcome != bundle.Deleted && p.chunk.IsSubset(string(e.Type)), Body: e.Body,
 			},
 			lastUpdated: e.LastUpdated, lastModified: e.LastModified, issues: issues,
 		})

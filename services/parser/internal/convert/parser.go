@@ -16,8 +16,9 @@ import (
 // Rules is the version of what this package does. A change that makes another output of the
 // same chunk raises it.
 //
-// 2 validates, where an import asks for it. 3 scopes keys, where one asks for it.
-const Rules = 3
+// 2 validates, where an import asks for it. 3 scopes keys, where one asks for it. 4 takes resources as
+// incomplete where a chunk says so.
+const Rules = 4
 
 // DefaultMaxBatchBytes is the size of a batch's body, before compression, that is not
 // exceeded but by a single resource. A message of that size fits NATS's default of 1 MiB.

@@ -1,0 +1,201 @@
+package exporttest
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// What is asked of a server.
+const (
+	KickOff = "kick-off"
+	Status  = "status"
+	Page    = "page" // of the manifest, behind the first
+	File    = "file"
+	Remove  = "remove"
+	Other   = "other"
+)
+
+// Asked is a request that was made.
+type Asked struct {
+	Kind, Method, Path string
+	Parameters         url.Values // of a kick-off, however it was made
+	Header             http.Header
+	Body               string
+}
+
+// Answer is one that is given instead of the usual one.
+type Answer struct {
+	Status int
+	Header map[string]string
+	Body   string
+}
+
+// Outcome is an OperationOutcome with one issue.
+func Outcome(code, diagnostics string) string {
+	return `{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"` + code + `","diagnostics":"` + diagnostics + `"}]}`
+}
+
+// Server is a FHIR server that exports.
+type Server struct {
+	URL string // its base, such as http://127.0.0.1:1234/fhir
+
+	mu         sync.Mutex
+	opts       Options
+	asked      []Asked
+	next       map[string][]Answer
+	jobs       []*job
+	generation int           // of URLs of files
+	stall      chan struct{} // files stop in their middle until it is closed; nil: they do not
+	cut        int           // how many answers with files are cut in their middle
+}
+
+// New starts a server, which ends with the test.
+func New(t testing.TB, opts Options) *Server {
+	t.Helper()
+	s := &Server{opts: opts, next: map[string][]Answer{}}
+	server := httptest.NewServer(s)
+	t.Cleanup(func() { s.Release(); server.CloseClientConnections(); server.Close() })
+	s.URL = server.URL + "/fhir"
+	return s
+}
+
+// Set changes how the server behaves from now on.
+func (s *Server) Set(change func(*Options)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.opts)
+}
+
+// Next has the next requests of a kind answered so, one after the other.
+func (s *Server) Next(kind string, answers ...Answer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next[kind] = append(s.next[kind], answers...)
+}
+
+// Expire ends the URLs of files that were told so far.
+func (s *Server) Expire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.generation++
+}
+
+// Cut has the next n answers with files broken off in their middle.
+func (s *Server) Cut(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cut = n
+}
+
+// Stall has files stop in their middle until Release.
+func (s *Server) Stall() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stall == nil {
+		s.stall = make(chan struct{})
+	}
+}
+
+// Release lets files go on, and those that come.
+func (s *Server) Release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stall != nil {
+		close(s.stall)
+		s.stall = nil
+	}
+}
+
+// Asked returns the requests of some kinds, or all, in their order.
+func (s *Server) Asked(kinds ...string) (list []Asked) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.asked {
+		if len(kinds) == 0 || slices.Contains(kinds, a.Kind) {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+// Jobs is how many exports were begun, and how many of them are still there.
+func (s *Server) Jobs() (begun, there int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, j := range s.jobs {
+		if !j.removed {
+			there++
+		}
+	}
+	return len(s.jobs), there
+}
+
+// kindOf tells requests apart by their paths.
+func kindOf(r *http.Request) string {
+	path := strings.TrimPrefix(r.URL.Path, "/")
+	switch first, _, _ := strings.Cut(path, "/"); {
+	case strings.HasSuffix(path, "/$export"):
+		return KickOff
+	case first == "jobs" && r.Method == http.MethodDelete:
+		return Remove
+	case first == "jobs" && strings.Contains(path, "/page/"):
+		return Page
+	case first == "jobs":
+		return Status
+	case first == "files":
+		return File
+	default:
+		return Other
+	}
+}
+
+// ServeHTTP implements [http.Handler].
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the client went away
+	}
+	a := Asked{Kind: kindOf(r), Method: r.Method, Path: r.URL.Path, Header: r.Header, Body: string(body)}
+	if a.Kind == KickOff {
+		a.Parameters = parameters(r, body)
+	}
+	s.mu.Lock()
+	s.asked = append(s.asked, a)
+	opts, generation := s.opts, s.generation
+	var instead *Answer
+	if waiting := s.next[a.Kind]; len(waiting) > 0 {
+		instead, s.next[a.Kind] = &waiting[0], waiting[1:]
+	}
+	s.mu.Unlock()
+	switch {
+	case instead != nil:
+		for name, value := range instead.Header {
+			w.Header().Set(name, value)
+		}
+		reply(w, instead.Status, instead.Body)
+	case opts.Token != "" && a.Kind != File && r.Header.Get("Authorization") != "Bearer "+opts.Token:
+		reply(w, http.StatusUnauthorized, Outcome("login", "a token is needed"))
+	case a.Kind == KickOff:
+		s.kickOff(w, opts, a)
+	case a.Kind == Status, a.Kind == Page, a.Kind == Remove:
+		s.job(w, r, opts, generation)
+	case a.Kind == File:
+		s.file(w, r, opts, generation)
+	default:
+		reply(w, http.StatusNotFound, Outcome("not-found", "there is nothing"))
+	}
+}
+
+func reply(w http.ResponseWriter, status int, body string) {
+	if strings.HasPrefix(body, "{") && w.Header().Get("Content-Type") == "" {
+		w.Header().Set("Content-Type", "application/fhir+json")
+	}
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, body) // the client went away; there is nobody to tell
+}

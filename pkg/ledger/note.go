@@ -1,0 +1,32 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+)
+
+const insertNotes = `INSERT INTO stoker.note (import, note) SELECT $1, unnest($2::text[]) ON CONFLICT (import, note) DO NOTHING`
+
+// Note keeps what was noticed of an import and is no failure. The same text again changes nothing. It must
+// hold nothing of the content.
+func (l *Ledger) Note(ctx context.Context, id fhirmsg.ImportID, texts ...string) error {
+	if len(texts) == 0 {
+		return nil
+	}
+	if _, err := l.pool.Exec(ctx, insertNotes, [16]byte(id), texts); err != nil {
+		return fmt.Errorf("note on import %s: %w", id, err)
+	}
+	return nil
+}
+
+func notes(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) ([]string, error) {
+	rows, err := tx.Query(ctx, `SELECT note FROM stoker.note WHERE import = $1 ORDER BY note COLLATE "C"`, [16]byte(id))
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}

@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+)
+
+// exportFlags are the flags of an import that is of a bulk export.
+type exportFlags struct {
+	server, group, since, until string
+	patientLevel                bool
+	types, typeFilters          []string
+	elements, patients, params  []string
+}
+
+func (f *exportFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.server, "export", "", "base URL of a FHIR server; what it exports in bulk ($export) is imported. See docs/export.md")
+	flags.StringVar(&f.group, "group", "", "of an export: the patients of the Group with this id (default: all that the server has)")
+	flags.BoolVar(&f.patientLevel, "patient-level", false, "of an export: all patients")
+	flags.StringArrayVar(&f.types, "type", nil, "of an export: a resource type, or several separated by commas. May be repeated (default: all)")
+	flags.StringVar(&f.since, "since", "", "of an export: what changed since a time (RFC 3339), such as the transaction time of the last import")
+	flags.StringVar(&f.until, "until", "", "of an export: what changed until a time (RFC 3339)")
+	flags.StringArrayVar(&f.typeFilters, "type-filter", nil, "of an export: a search such as Observation?category=laboratory. May be repeated")
+	flags.StringArrayVar(&f.elements, "elements", nil, "of an export: elements such as Patient.name; such resources never replace whole ones. May be repeated")
+	flags.StringArrayVar(&f.patients, "patient", nil, "of an export: a patient's id. May be repeated")
+	flags.StringArrayVar(&f.params, "export-param", nil, "of an export: another parameter, as in organizeOutputBy=Patient. May be repeated")
+}
+
+func (f exportFlags) check() error {
+	switch {
+	case f.server == "" && (f.group != "" || f.patientLevel || f.since != "" || f.until != "" ||
+		len(f.types)+len(f.typeFilters)+len(f.elements)+len(f.patients)+len(f.params) > 0):
+		return usage("--group, --patient-level, --type, --since and the like are of an export; name its server with --export")
+	case f.group != "" && f.patientLevel:
+		return usage("--group and --patient-level are two different exports; name one")
+	}
+	return nil
+}
+
+// request is the export that the flags ask for.
+func (f exportFlags) request() (*fhirmsg.Export, error) {
+	u, err := url.Parse(f.server)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, errors.New("want the base URL of a FHIR server, such as https://example.org/fhir")
+	}
+	switch {
+	case f.group != "":
+		u = u.JoinPath("Group", url.PathEscape(f.group), "$export")
+	case f.patientLevel:
+		u = u.JoinPath("Patient", "$export")
+	default:
+		u = u.JoinPath("$export")
+	}
+	e := &fhirmsg.Export{URL: u.String()}
+	e.Add(fhirmsg.ExportType, f.types...)
+	if f.since != "" {
+		e.Add(fhirmsg.ExportSince, f.since)
+	}
+	if f.until != "" {
+		e.Add(fhirmsg.ExportUntil, f.until)
+	}
+	e.Add(fhirmsg.ExportTypeFilter, f.typeFilters...)
+	e.Add(fhirmsg.ExportElements, f.elements...)
+	for _, id := range f.patients {
+		e.Add(fhirmsg.ExportPatient, "Patient/"+strings.TrimPrefix(id, "Patient/"))
+	}
+	for _, p := range f.params {
+		name, value, ok := strings.Cut(p, "=")
+		if !ok {
+			return nil, errors.New("--export-param: want NAME=VALUE")
+		}
+		e.Add(name, value)
+	}
+	return e, e.Check()
+}

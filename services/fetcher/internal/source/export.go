@@ -1,0 +1,113 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/outbound"
+	"github.com/stoker-fhir/stoker/services/fetcher/internal/manifest"
+)
+
+// ErrNotYet is that the manifest of an export, or one that follows it, is not to be had now, and may well be later.
+var ErrNotYet = errors.New("the manifest cannot be read now")
+
+// Exported is what an export has made.
+type Exported struct {
+	Files   []File
+	Skipped []Skipped
+	Time    time.Time // its transaction time, the earliest of all pages; zero is unknown
+	Notes   []string  // what is not as it was asked for
+}
+
+// ListExport lists the files of the manifest at a URL, which an export has ended with, like [List]. Credentials are those
+// of the source, whose export is asked for elsewhere. Errors: [ErrNotYet]; the context's; a URL that cannot be.
+func ListExport(ctx context.Context, s fhirmsg.Source, at string, cfg Config) (Exported, error) {
+	c, err := newChain(s)
+	if err != nil {
+		return Exported{}, err
+	}
+	if c.first, err = outbound.ParseURL(at); err != nil {
+		return Exported{}, err
+	}
+	types := s.Export.List(fhirmsg.ExportType)
+	c.asked = &Asked{Types: types}
+	if since := s.Export.Since(); !since.IsZero() {
+		c.asked.Since = since.UnixMicro()
+	}
+	if err := c.list(ctx, cfg.withDefaults(), notYet); err != nil {
+		return Exported{}, err
+	}
+	e := Exported{Files: c.files, Skipped: c.skipped, Time: c.time}
+	incomplete := s.Export.Incomplete()
+	for i, f := range e.Files {
+		if f.Kind != manifest.Resources {
+			continue
+		}
+		e.Files[i].Subsetted = incomplete
+		if note := NotAsked(types, f.Type); note != "" && !slices.Contains(e.Notes, note) {
+			e.Notes = append(e.Notes, note)
+		}
+	}
+	return e, nil
+}
+
+// notYet tells what may pass from what stays.
+func notYet(err error) error {
+	status := StatusError{}
+	var unanswered *outbound.Unanswered
+	if errors.As(err, &status) && (status.Code == http.StatusAccepted || passes(status.Code)) || errors.As(err, &unanswered) ||
+		errors.Is(err, ErrCut) || errors.Is(err, ErrChanged) {
+		return fmt.Errorf("%w: %w", ErrNotYet, err)
+	}
+	return nil
+}
+
+// NotAsked says that a type is none of those that were asked for; "" where it is, or where what is not asked for
+// cannot be told.
+func NotAsked(asked []string, resourceType string) string {
+	switch resourceType {
+	case "", "Bundle", "Parameters", "OperationOutcome":
+		return ""
+	}
+	if len(asked) == 0 || slices.Contains(asked, resourceType) {
+		return ""
+	}
+	return fmt.Sprintf("the server sent resources of type %s, which _type does not ask for", resourceType)
+}
+
+// Site is the server of a source, for what is asked of it besides files. It is for one goroutine.
+type Site struct {
+	access
+	url *url.URL
+}
+
+// NewSite is the server that an export is asked of. Its credentials and headers are those of the source.
+func NewSite(s fhirmsg.Source, cfg Config) (*Site, error) {
+	c, err := newChain(s)
+	if err != nil {
+		return nil, err
+	}
+	how, err := Locator{URL: c.root, Home: c.home, Headers: c.headers}.access(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Site{access: how, url: c.first}, nil
+}
+
+// URL is where the export is asked for, without a user.
+func (s *Site) URL() *url.URL { u := *s.url; return &u }
+
+// Do makes a request, under the supplier's policy. Its errors are those of [outbound.Client.Do].
+func (s *Site) Do(ctx context.Context, r outbound.Request) (*http.Response, error) {
+	r.Secret = s.headers(r.URL)
+	return s.web.Do(ctx, r)
+}
+
+// Close ends connections.
+func (s *Site) Close() { s.web.Close() }
