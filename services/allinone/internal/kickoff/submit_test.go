@@ -104,7 +104,7 @@ func TestReadSubmitRefuses(t *testing.T) {
 		{"a manifest that replaces itself", named(manifestOnly + `,{"name":"replacesManifestUrl","valueUrl":"https://a/m"}`), "a URL of its own"},
 		{"another status", named(status(statusSystem, "suspended")), "submissionStatus: must be"},
 		{"another system", named(status(`"https://a/secret"`, "completed")), "the system must be"},
-		{"a status that is none", named(`,{"name":"submissionStatus","valueInteger":1}`), "valueCoding"},
+		{"a status that is none", named(`,{"name":"submissionStatus","valueCoding":[]}`), "valueCoding"},
 		{"another format", named(manifestOnly + `,{"name":"outputFormat","valueString":"text/csv"}`), "outputFormat: must be"},
 		{"another version of FHIR", named(manifestOnly + `,{"name":"outputFormat","valueString":"application/fhir+ndjson;fhirVersion=5.0"}`), "fhirVersion=4.0"},
 		{"a header that is none", named(manifestOnly + `,{"name":"fileRequestHeader","part":[{"name":"headerName","valueString":"a b"},{"name":"headerValue","valueString":"secret"}]}`), "fileRequestHeader"},
