@@ -75,6 +75,7 @@ func TestCollect(t *testing.T) {
 		}
 		return nil
 	})
+	b.untilNoneWaits(t, fhirmsg.StreamChunks)
 	wantCollected(t, c, "acknowledged, and named by a dead letter", 1)
 	if err := b.Purge(t.Context(), fhirmsg.StreamDead); err != nil {
 		t.Fatal(err)

@@ -34,9 +34,7 @@ func TestLaterLetsOthersPass(t *testing.T) {
 	if want := "[first1 second1 first2]"; fmt.Sprint(got) != want {
 		t.Errorf("delivered %v, want %s", got, want)
 	}
-	if n := b.waiting(t, fhirmsg.StreamChunks); n != 0 {
-		t.Errorf("%d messages left", n)
-	}
+	b.untilNoneWaits(t, fhirmsg.StreamChunks)
 }
 
 // TestPauseType: a paused type is not delivered and the others are, until it is resumed.
@@ -127,6 +125,12 @@ func until(t *testing.T, what string, ok func() bool) {
 		}
 		<-ticker.C
 	}
+}
+
+// untilNoneWaits waits until the server has removed all that was acknowledged, and there is nothing else.
+func (b *Bus) untilNoneWaits(t *testing.T, stream string) {
+	t.Helper()
+	until(t, "an empty stream "+stream, func() bool { return b.waiting(t, stream) == 0 })
 }
 
 // untilAcked waits until the server has counted the acknowledgements of all there is of a type, which

@@ -179,31 +179,10 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 	if f, err = f.under(imp.Supplier, policy).withTokens(ctx, imp.Supplier); err != nil {
 		return err
 	}
-	if imp.Snapshot {
-		whole := *f
-		whole.source.Whole, whole.source.Types = true, req.SnapshotTypes
-		f = &whole
-	}
 	f.source.Renewals = new(source.Renewals)
-	files, pinned, err := f.ledger.Files(ctx, imp.ID)
+	files, err := f.files(ctx, imp)
 	if err != nil {
 		return err
-	}
-	if !pinned {
-		asked, err := f.ledger.Asked(ctx, imp.ID) // as it was accepted, whatever is asked for under its id later
-		if err != nil {
-			return err
-		}
-		exports, err := f.awaitExports(ctx, imp, asked.Sources)
-		if err != nil {
-			return err
-		}
-		if err := f.pin(ctx, imp, asked.Sources, exports); err != nil {
-			return err
-		}
-		if files, _, err = f.ledger.Files(ctx, imp.ID); err != nil {
-			return err
-		}
 	}
 	if err := f.publishList(ctx, imp, files); err != nil {
 		return err
@@ -232,6 +211,29 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 		return err
 	}
 	return f.journal.Import(ctx, imp.ID) // before the request is acknowledged
+}
+
+// files are those of an import, which are found and pinned by whoever asks first.
+func (f *fetcher) files(ctx context.Context, imp fhirmsg.Import) ([]ledger.File, error) {
+	files, pinned, err := f.ledger.Files(ctx, imp.ID)
+	if err != nil || pinned {
+		return files, err
+	}
+	asked, err := f.ledger.Asked(ctx, imp.ID) // as it was accepted, whatever is asked for under its id later
+	if err != nil {
+		return nil, err
+	}
+	exports, err := f.awaitExports(ctx, imp, asked.Sources)
+	if err != nil {
+		return nil, err
+	}
+	lister := *f
+	lister.source.Whole, lister.source.Types = imp.Snapshot, asked.SnapshotTypes
+	if err := lister.pin(ctx, imp, asked.Sources, exports); err != nil {
+		return nil, err
+	}
+	files, _, err = f.ledger.Files(ctx, imp.ID)
+	return files, err
 }
 
 // under is a fetcher for one import that asks for nothing but what a supplier's policy allows. One that was not
