@@ -14,6 +14,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/pgtest"
+	"github.com/stoker-fhir/stoker/pkg/supplier"
 )
 
 // ways are all ways in which a supplier delivers, each supplier by one of them, whose name and dataset is that of the way.
@@ -67,18 +68,14 @@ func TestEveryWay(t *testing.T) {
 // declare writes the file of suppliers.
 func (w *ways) declare() (path string) {
 	w.t.Helper()
-	fetched := fmt.Sprintf("{url_prefixes: [%s/], internal_hosts: [127.0.0.1]", w.files.url)
-	content := fmt.Sprintf(`suppliers:
-  drop: {}
-  bucket: {bucket: s3://deliveries/bucket/}
-  upload: {}
-  import: %[1]s}
-  submit: %[1]s, submitters: ["https://a.example/submitters|clinic"]}
-  publish: %[1]s}
-  nats: {}
-syncs:
-  publish: {from: %[2]s/$bulk-publish, every: "0 2 29 2 *", supplier: publish}
-`, fetched, w.files.url)
+	own := func(name, more string) string {
+		return fmt.Sprintf("{token_hashes: [%q]%s}", supplier.HashOf(tokenOf(name)), more)
+	}
+	fetched := fmt.Sprintf(", url_prefixes: [%s/], internal_hosts: [127.0.0.1]", w.files.url)
+	content := "suppliers:\n  drop:\n  nats:\n  bucket: {bucket: s3://deliveries/bucket/}\n" +
+		"  publish: " + own("publish", fetched) + "\n  upload: " + own("upload", "") + "\n  import: " + own("import", fetched) + "\n" +
+		"  submit: " + own("submit", fetched+`, submitters: ["https://a.example/submitters|clinic"]`) + "\n" +
+		"syncs:\n  publish: {from: " + w.files.url + "/$bulk-publish, every: 0 2 29 2 *, supplier: publish}\n"
 	return write(w.t, "suppliers.yaml", content)
 }
 
@@ -100,14 +97,8 @@ func (w *ways) stored(supplier string, resources int64) (c ledger.Counts) {
 	return c
 }
 
-func (w *ways) token(supplier string) string {
-	w.t.Helper()
-	r := stoker(w.t, w.env, "", "supplier", "token", supplier)
-	if r.code != 0 {
-		w.t.Fatal(r.stderr)
-	}
-	return strings.TrimSpace(r.stdout)
-}
+// tokenOf is the bearer token of a supplier.
+func tokenOf(name string) string { return "stk." + name + ".secret" }
 
 func (w *ways) byFolder(again bool) {
 	deliver(w.t, w.dir, filepath.Join(w.drop, "drop", fmt.Sprint("delivery-", again)))
@@ -135,7 +126,7 @@ func (w *ways) byUpload(bool) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	bearer := []string{"Authorization", "Bearer " + w.token("upload")}
+	bearer := []string{"Authorization", "Bearer " + tokenOf("upload")}
 	for _, name := range names {
 		content, err := os.ReadFile(name)
 		if err != nil {
@@ -149,11 +140,11 @@ func (w *ways) byUpload(bool) {
 func (w *ways) byImport(bool) {
 	send(w.t, 202, "POST", w.url+"/fhir/import/$import", strings.NewReader(`{"resourceType":"Parameters","parameter":[
 		{"name":"exportUrl","valueUrl":"`+w.files.url+`/$bulk-publish"},{"name":"exportType","valueCode":"static"}]}`),
-		"Authorization", "Bearer "+w.token("import"), "Content-Type", "application/fhir+json", "Prefer", "respond-async")
+		"Authorization", "Bearer "+tokenOf("import"), "Content-Type", "application/fhir+json", "Prefer", "respond-async")
 }
 
 func (w *ways) bySubmission(again bool) {
-	s := &submitterOf{t: w.t, url: w.url, token: w.token("submit"), id: fmt.Sprint("submission-", again), baseURL: w.files.url}
+	s := &submitterOf{t: w.t, url: w.url, token: tokenOf("submit"), id: fmt.Sprint("submission-", again), baseURL: w.files.url}
 	s.submit(s.ballot("/$bulk-publish") + says("http://hl7.org/fhir/event-status", "completed"))
 }
 
