@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
@@ -162,7 +164,7 @@ func TestPermanentGoesToTheDeadLetters(t *testing.T) {
 	}
 	consume(t, b, chunks(), func(_ context.Context, messages []Message, stop func()) error {
 		if string(messages[0].Data) == "x" {
-			return Permanent(errors.New("cannot be read"))
+			return Permanent(errors.New("cannot be read" + strings.Repeat("ä", 1<<20)))
 		}
 		stop()
 		return nil
@@ -176,8 +178,8 @@ func TestPermanentGoesToTheDeadLetters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := msg.Header.Get(fhirmsg.HeaderReason); got != "cannot be read" || string(msg.Data) != "x" {
-		t.Errorf("dead letter %q with reason %q", msg.Data, got)
+	if got := msg.Header.Get(fhirmsg.HeaderReason); !strings.HasPrefix(got, "cannot be read") || len(got) > maxReason+3 || !utf8.ValidString(got) || string(msg.Data) != "x" {
+		t.Errorf("dead letter %q with reason %.100q of %d bytes", msg.Data, got, len(got))
 	}
 }
 

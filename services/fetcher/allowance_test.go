@@ -173,6 +173,9 @@ func TestRequestsOfSuppliers(t *testing.T) {
 		{"an id that is made of a key", own, func(r *fhirmsg.ImportRequest) {
 			r.ID, r.Sources = fhirmsg.ImportIDFromKey("b", "x"), []fhirmsg.Source{{URL: "https://example.org/x"}}
 		}, "version 7"},
+		{"an attempt", own, func(r *fhirmsg.ImportRequest) {
+			r.Attempt, r.Sources = 1, []fhirmsg.Source{{URL: "https://example.org/x"}}
+		}, "attempt"},
 		{"another dataset", own, func(r *fhirmsg.ImportRequest) {
 			r.Dataset, r.Sources = "others", []fhirmsg.Source{{URL: "https://example.org/x"}}
 		}, "delivers with dataset a"},
@@ -219,6 +222,23 @@ func TestRequestsOfSuppliers(t *testing.T) {
 	}
 	if list, _, err := f.ledger.Files(t.Context(), accepted.ID); err != nil || len(list) != 1 || strings.Contains(list[0].Name, "passwd") {
 		t.Errorf("files %+v, %v", list, err)
+	}
+	// What cannot be stored is given up, and not tried for ever.
+	for _, change := range []func(*fhirmsg.ImportRequest){
+		func(r *fhirmsg.ImportRequest) { r.Sources[0].Type = "x\x00" },
+		func(r *fhirmsg.ImportRequest) { r.Attempt = 3_000_000_000 },
+	} {
+		for _, subject := range []string{own, others} {
+			req := request(t, "a", "/x")
+			change(&req)
+			msg, err := req.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := f.handle(t.Context(), []bus.Message{{Subject: subject, Data: msg}}); !bus.IsPermanent(err) {
+				t.Errorf("%s: %v", subject, err)
+			}
+		}
 	}
 	for _, subject := range []string{"stoker.fetch.", "stoker.fetch.A", "stoker.fetch.a.b"} {
 		msg, _ := request(t, "a", "/x").Encode()

@@ -55,6 +55,9 @@ func (f *fetcher) refusal(ctx context.Context, req *fhirmsg.ImportRequest, suppl
 	} else if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 		return "", err
 	}
+	if req.Attempt != 0 {
+		return "attempt: is not a supplier's to choose", nil
+	}
 	for _, s := range req.Sources {
 		if s.URL == "" && s.Manifest == "" {
 			return "a supplier's request names URLs or manifests; files of the server, and what was handed in there, are for its operator", nil

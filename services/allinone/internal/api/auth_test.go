@@ -188,6 +188,8 @@ func TestWhatSuppliersMayAsk(t *testing.T) {
 		{"a file of the server", `{"sources":[{"url":"https://a.example/x"},{"path":"/etc/passwd"}]}`, 403, "sources[1].path"},
 		{"handed in by another", `{"sources":[{"spool":"` + spooled("") + `"}]}`, 403, "sources[0].spool"},
 		{"an id", `{"id":"01977a3e-5a5c-7b3a-9c1d-2f1e0d9c8b7a","sources":[{"url":"https://a.example/x"}]}`, 403, "Idempotency-Key"},
+		{"NUL", `{"sources":[{"url":"x\u0000"}]}`, 400, "url"},
+		{"an attempt", `{"attempt":1,"sources":[{"url":"https://a.example/x"}]}`, 403, "attempt"},
 		{"nothing", `{}`, 400, "sources"},
 		{"no JSON", `x`, 400, "import request"},
 	} {
