@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -210,6 +212,53 @@ func TestExportAsked(t *testing.T) {
 		if asked := other.Asked(); len(asked) != 0 {
 			t.Errorf("%s: the other server was asked for %s", tt.name, asked[0].Path)
 		}
+	}
+}
+
+// TestExportNamesAnother: without a policy a server cannot have another one asked, or told to remove anything, not even by a
+// status URL that an older version has stored.
+func TestExportNamesAnother(t *testing.T) {
+	t.Parallel()
+	f, c, _ := exporting(t)
+	var asked atomic.Int32
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	t.Cleanup(other.Close)
+	s := exporttest.New(t, exporttest.Options{Resources: exporttest.Patients(1, march), Time: april, Hold: true})
+	target := other.URL + "/datasets/fhir"
+	s.Next(exporttest.KickOff, exporttest.Answer{Status: 202, Header: map[string]string{"Content-Location": target}})
+	req := exportRequest(t, s.URL+"/$export")
+	f.bring(t, c, req)
+	if _, account := f.account(t, req.ID, s); !strings.Contains(account, "a status URL at another origin") {
+		t.Errorf("it is %s", account)
+	}
+
+	req = exportRequest(t, s.URL+"/$export")
+	f.step(t, c, req)
+	e, _, err := f.ledger.ClaimExport(t.Context(), req.ID, 0, c.Now(), c.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	job, err := jobOf(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	job.Status, job.Server = target, ""
+	if _, _, err := f.keepExport(t.Context(), e, job, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.ledger.Cancel(t.Context(), req.ID); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // it is given up at once
+		if err := f.removeExports(t.Context(), req.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if list, err := f.ledger.ClaimOverExports(t.Context(), req.ID, c.Now(), c.Now(), 1); err != nil || len(list) != 0 {
+		t.Errorf("%d exports are to be removed, %v", len(list), err)
+	}
+	if n := asked.Load(); n != 0 {
+		t.Errorf("the other server was asked %d times", n)
 	}
 }
 

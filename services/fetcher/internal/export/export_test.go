@@ -125,3 +125,26 @@ func FuzzPlace(f *testing.F) {
 		}
 	})
 }
+
+// TestPlace: what https was asked for does not go on in the clear.
+func TestPlace(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		at, named string
+		ok        bool
+	}{
+		{"https://a/fhir/$export", "/jobs/1", true},
+		{"https://a/fhir/$export", "https://b/jobs/1", true},
+		{"https://a/fhir/$export", "http://a/jobs/1", false},
+		{"http://a/fhir/$export", "https://a/jobs/1", true},
+	} {
+		at, err := url.Parse(tt.at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := answer{status: 202, at: at, header: http.Header{"Content-Location": {tt.named}}}
+		if _, err := a.place(); (err == nil) != tt.ok {
+			t.Errorf("%s names %s: %v", tt.at, tt.named, err)
+		}
+	}
+}
