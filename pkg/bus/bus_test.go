@@ -90,6 +90,38 @@ func TestApplyTwiceChangesNothing(t *testing.T) {
 	}
 }
 
+// TestApplyLetsRequestsWait: any number of requests may be handed back, also at consumers that an older version made.
+func TestApplyLetsRequestsWait(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, nil)
+	for _, name := range []string{fhirmsg.ConsumerFetcher, fhirmsg.ConsumerOperator} {
+		c, err := b.js.Consumer(t.Context(), fhirmsg.StreamFetch, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		older := c.CachedInfo().Config
+		if older.MaxAckPending != -1 {
+			t.Errorf("%s: at most %d are handed back", name, older.MaxAckPending)
+		}
+		older.MaxAckPending = 4096
+		if _, err := b.js.UpdateConsumer(t.Context(), fhirmsg.StreamFetch, older); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Apply(t.Context(), []string{"Patient", "Observation"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{fhirmsg.ConsumerFetcher, fhirmsg.ConsumerOperator} {
+		c, err := b.js.Consumer(t.Context(), fhirmsg.StreamFetch, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := c.CachedInfo().Config.MaxAckPending; n != -1 {
+			t.Errorf("%s of an older version: at most %d are handed back", name, n)
+		}
+	}
+}
+
 // TestApplyTogether: services that start together end with the size that one of them is set to.
 func TestApplyTogether(t *testing.T) {
 	t.Parallel()

@@ -150,7 +150,7 @@ func TestWaitsForEarlierImports(t *testing.T) {
 // says, and what is refused is shown.
 func TestRequestsOfSuppliers(t *testing.T) {
 	t.Parallel()
-	f, _ := newFetcher(t)
+	f, pool := newFetcher(t)
 	if err := f.ledger.AddSupplier(t.Context(), supplier.Supplier{Name: "a", Policy: supplier.Policy{Validation: fhirmsg.ValidationStrict}}, false); err != nil {
 		t.Fatal(err)
 	}
@@ -222,6 +222,22 @@ func TestRequestsOfSuppliers(t *testing.T) {
 	}
 	if list, _, err := f.ledger.Files(t.Context(), accepted.ID); err != nil || len(list) != 1 || strings.Contains(list[0].Name, "passwd") {
 		t.Errorf("files %+v, %v", list, err)
+	}
+	// So many wait that no more may, but for what waits already.
+	if _, err := pool.Exec(t.Context(), `INSERT INTO stoker.import (id, issued, supplier, dataset, pins, request, state)
+		SELECT gen_random_uuid(), issued - n * interval '1 second', supplier, dataset, pins, request, 'accepted' FROM stoker.import, generate_series(1, $2) n WHERE id = $1`,
+		[16]byte(accepted.ID), ledger.MaxOpenImports); err != nil {
+		t.Fatal(err)
+	}
+	one := request(t, "a", "/x")
+	one.Dataset, one.Mode, one.Sources = "", "", []fhirmsg.Source{{URL: "https://example.org/x"}}
+	for subject, want := range map[string]bool{own: true, others: false} {
+		if reason, err := f.refusal(t.Context(), &one, "a", subject == others); err != nil || strings.Contains(reason, "as many as may wait") != want {
+			t.Errorf("one more on %s: %q, %v", subject, reason, err)
+		}
+	}
+	if reason, err := f.refusal(t.Context(), &accepted, "a", false); err != nil || reason != "" {
+		t.Errorf("one that was accepted: %q, %v", reason, err)
 	}
 	// What cannot be stored is given up, and not tried for ever.
 	for _, change := range []func(*fhirmsg.ImportRequest){

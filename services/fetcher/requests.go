@@ -69,6 +69,13 @@ func (f *fetcher) refusal(ctx context.Context, req *fhirmsg.ImportRequest, suppl
 	if req.ID[6]>>4 != 7 {
 		return "the id of a supplier's request must be a UUID of version 7", nil
 	}
+	open, err := f.ledger.OpenImports(ctx, supplier)
+	if err != nil {
+		return "", err
+	}
+	if open >= ledger.MaxOpenImports {
+		return fmt.Sprintf("%d imports of supplier %s have not ended, which is as many as may wait; ask again under another id when some have", open, supplier), nil
+	}
 	return "", nil
 }
 

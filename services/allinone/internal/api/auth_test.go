@@ -222,6 +222,23 @@ func TestLimitsOfRequests(t *testing.T) {
 		t.Errorf("after its end, with the same key: %d: %s", got.status, got.body)
 	}
 
+	token = f.supplier("clinic-c", supplier.Policy{})
+	f.accepted("clinic-c")
+	if _, err := f.Store.Pool.Exec(t.Context(), `INSERT INTO stoker.import (id, issued, supplier, dataset, pins, request, state)
+		SELECT gen_random_uuid(), issued - n * interval '1 second', supplier, dataset, pins, request, state FROM stoker.import, generate_series(1, $1) n WHERE supplier = 'clinic-c'`, ledger.MaxOpenImports); err != nil {
+		t.Fatal(err)
+	}
+	for _, request := range []struct{ method, path, body string }{
+		{http.MethodPost, "/imports", body}, {http.MethodPut, "/suppliers/clinic-c/files/a.ndjson", "{}"},
+	} {
+		if got := f.do(request.method, request.path, token, request.body); got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") == "" {
+			t.Errorf("%s while as many wait as may: %d, Retry-After %q: %s", request.path, got.status, got.header.Get("Retry-After"), got.body)
+		}
+	}
+	if got := f.do(http.MethodPost, "/imports", "", `{"supplier":"clinic-c",`+body[1:]); got.status != http.StatusAccepted {
+		t.Errorf("an operator's, while as many wait as may: %d: %s", got.status, got.body)
+	}
+
 	token = f.supplier("clinic-b", supplier.Policy{RequestsPerMinute: 2})
 	for i, want := range []int{200, 200, 429} {
 		if got := f.do(http.MethodGet, "/imports", token, ""); got.status != want || (want == 429) != (got.header.Get("Retry-After") != "") {
