@@ -180,6 +180,9 @@ func TestRequestsOfSuppliers(t *testing.T) {
 			r.Dataset, r.Sources = "others", []fhirmsg.Source{{URL: "https://example.org/x"}}
 		}, "delivers with dataset a"},
 		{"a URL that is not allowed", own, func(r *fhirmsg.ImportRequest) { r.Sources = []fhirmsg.Source{{URL: "https://example.org/x"}} }, ""},
+		{"an export", own, func(r *fhirmsg.ImportRequest) {
+			r.Sources = []fhirmsg.Source{{Export: &fhirmsg.Export{URL: "https://example.org/$export"}}}
+		}, ""},
 		{"a file, of the operator", others, func(*fhirmsg.ImportRequest) {}, ""},
 	}
 	for _, tt := range tests {
