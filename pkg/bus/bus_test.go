@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
@@ -88,6 +90,38 @@ func TestApplyTwiceChangesNothing(t *testing.T) {
 	}
 }
 
+// TestApplyLetsRequestsWait: any number of requests may be handed back, also at consumers that an older version made.
+func TestApplyLetsRequestsWait(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, nil)
+	for _, name := range []string{fhirmsg.ConsumerFetcher, fhirmsg.ConsumerOperator} {
+		c, err := b.js.Consumer(t.Context(), fhirmsg.StreamFetch, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		older := c.CachedInfo().Config
+		if older.MaxAckPending != -1 {
+			t.Errorf("%s: at most %d are handed back", name, older.MaxAckPending)
+		}
+		older.MaxAckPending = 4096
+		if _, err := b.js.UpdateConsumer(t.Context(), fhirmsg.StreamFetch, older); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Apply(t.Context(), []string{"Patient", "Observation"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{fhirmsg.ConsumerFetcher, fhirmsg.ConsumerOperator} {
+		c, err := b.js.Consumer(t.Context(), fhirmsg.StreamFetch, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := c.CachedInfo().Config.MaxAckPending; n != -1 {
+			t.Errorf("%s of an older version: at most %d are handed back", name, n)
+		}
+	}
+}
+
 // TestApplyTogether: services that start together end with the size that one of them is set to.
 func TestApplyTogether(t *testing.T) {
 	t.Parallel()
@@ -162,7 +196,7 @@ func TestPermanentGoesToTheDeadLetters(t *testing.T) {
 	}
 	consume(t, b, chunks(), func(_ context.Context, messages []Message, stop func()) error {
 		if string(messages[0].Data) == "x" {
-			return Permanent(errors.New("cannot be read"))
+			return Permanent(errors.New("cannot be read" + strings.Repeat("ä", 1<<20)))
 		}
 		stop()
 		return nil
@@ -176,8 +210,8 @@ func TestPermanentGoesToTheDeadLetters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := msg.Header.Get(fhirmsg.HeaderReason); got != "cannot be read" || string(msg.Data) != "x" {
-		t.Errorf("dead letter %q with reason %q", msg.Data, got)
+	if got := msg.Header.Get(fhirmsg.HeaderReason); !strings.HasPrefix(got, "cannot be read") || len(got) > maxReason+3 || !utf8.ValidString(got) || string(msg.Data) != "x" {
+		t.Errorf("dead letter %q with reason %.100q of %d bytes", msg.Data, got, len(got))
 	}
 }
 

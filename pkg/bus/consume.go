@@ -34,6 +34,12 @@ func (e permanentError) Unwrap() error { return e.err }
 // Permanent marks err as one that no retry mends. It must hold nothing of the content.
 func Permanent(err error) error { return permanentError{err} }
 
+// IsPermanent reports whether no retry mends an error.
+func IsPermanent(err error) bool {
+	permanent := permanentError{}
+	return errors.As(err, &permanent)
+}
+
 // laterError is not an error but a wish.
 type laterError struct {
 	why   string

@@ -26,15 +26,16 @@ func (b *Bus) Apply(ctx context.Context, resourceTypes []string, limits Limits) 
 	if err := b.applyLarge(ctx); err != nil {
 		return fmt.Errorf("object store %s: %w", largeBucket, err)
 	}
-	existing, err := b.consumerFilters(ctx)
+	existing, err := b.consumerConfigs(ctx)
 	if err != nil {
 		return err
 	}
 	for _, c := range fhirmsg.Consumers(resourceTypes) {
-		if filter, ok := existing[c.Name]; ok && filter == c.Filter {
+		want := consumerConfig(c)
+		if has, ok := existing[c.Name]; ok && has.FilterSubject == want.FilterSubject && has.MaxAckPending == want.MaxAckPending {
 			continue
 		}
-		if _, err := b.js.CreateOrUpdateConsumer(ctx, c.Stream, consumerConfig(c)); err != nil {
+		if _, err := b.js.CreateOrUpdateConsumer(ctx, c.Stream, want); err != nil {
 			return fmt.Errorf("consumer %s: %w", c.Name, err)
 		}
 	}
@@ -105,22 +106,26 @@ func streamConfig(s fhirmsg.Stream, maxBytes int64) jetstream.StreamConfig {
 }
 
 func consumerConfig(c fhirmsg.Consumer) jetstream.ConsumerConfig {
+	pending := 4096
+	if c.Stream == fhirmsg.StreamFetch {
+		pending = -1 // requests are handed back until their time comes, and are to be in nobody's way
+	}
 	return jetstream.ConsumerConfig{
 		Durable:       c.Name,
 		FilterSubject: c.Filter,
 		AckPolicy:     jetstream.AckExplicitPolicy,
 		AckWait:       c.AckWait,
 		MaxDeliver:    -1, // Invariant 5: only data errors give a message up.
-		MaxAckPending: 4096,
+		MaxAckPending: pending,
 
 		InactiveThreshold: c.Inactive,
 	}
 }
 
-// consumerFilters lists what exists with one call per stream, since creating well over a
+// consumerConfigs lists what exists with one call per stream, since creating well over a
 // hundred consumers that exist already would make every start slow.
-func (b *Bus) consumerFilters(ctx context.Context) (map[string]string, error) {
-	filters := map[string]string{}
+func (b *Bus) consumerConfigs(ctx context.Context) (map[string]jetstream.ConsumerConfig, error) {
+	configs := map[string]jetstream.ConsumerConfig{}
 	for _, s := range fhirmsg.Streams() {
 		stream, err := b.js.Stream(ctx, s.Name)
 		if err != nil {
@@ -128,11 +133,11 @@ func (b *Bus) consumerFilters(ctx context.Context) (map[string]string, error) {
 		}
 		list := stream.ListConsumers(ctx)
 		for info := range list.Info() {
-			filters[info.Name] = info.Config.FilterSubject
+			configs[info.Name] = info.Config
 		}
 		if err := list.Err(); err != nil && !errors.Is(err, jetstream.ErrEndOfData) {
 			return nil, fmt.Errorf("consumers of %s: %w", s.Name, err)
 		}
 	}
-	return filters, nil
+	return configs, nil
 }

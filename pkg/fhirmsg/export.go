@@ -124,8 +124,8 @@ func (e *Export) Check() error {
 		return errors.New("url: must be where an export is asked for, such as https://example.org/fhir/$export")
 	case u.RawQuery != "" || u.Fragment != "":
 		return errors.New("url: must have no query; name the parameters by themselves")
-	case len(e.URL) > MaxExportValue:
-		return fmt.Errorf("url: more than %d bytes", MaxExportValue)
+	case len(e.URL) > MaxURL:
+		return fmt.Errorf("url: more than %d bytes", MaxURL)
 	case len(e.Parameters) > MaxExportParameters:
 		return fmt.Errorf("parameters: more than %d", MaxExportParameters)
 	}
@@ -153,7 +153,7 @@ func (p ExportParameter) check() error {
 		return fmt.Errorf("%s: must have a value", p.Name)
 	case len(p.Value) > MaxExportValue:
 		return fmt.Errorf("%s: more than %d bytes", p.Name, MaxExportValue)
-	case !utf8.ValidString(p.Value) || strings.ContainsFunc(p.Value, func(c rune) bool { return c < ' ' || c == 0x7f }):
+	case !utf8.ValidString(p.Value) || strings.ContainsFunc(p.Value, isControl):
 		return fmt.Errorf("%s: must be text without control characters", p.Name)
 	case p.Name == ExportSince || p.Name == ExportUntil:
 		if _, err := time.Parse(time.RFC3339, p.Value); err != nil {

@@ -142,12 +142,12 @@ func TestNames(t *testing.T) {
 
 func TestRequestCheck(t *testing.T) {
 	t.Parallel()
-	bad := ImportRequest{Supplier: "A", Dataset: "public", Mode: "x", FHIRVersion: "9", Validation: "lax", MaxRejects: "many", ChunkSize: 1, MaxLine: 1, Sources: []Source{{}}}
+	bad := ImportRequest{Attempt: 3_000_000_000, Base: "https://a.example/" + strings.Repeat("x", MaxURL), Supplier: "A", Dataset: "public", Mode: "x", FHIRVersion: "9", Validation: "lax", MaxRejects: "many", ChunkSize: 1, MaxLine: 1, Sources: []Source{{}}}
 	err := bad.Check()
 	if err == nil {
 		t.Fatal("a request full of mistakes passed")
 	}
-	for _, want := range []string{"id:", "supplier:", "dataset:", "mode", "fhir_version", "validation", "max_rejects", "chunk_size", "max_line", "sources[0]"} {
+	for _, want := range []string{"id:", "attempt:", "base:", "supplier:", "dataset:", "mode", "fhir_version", "validation", "max_rejects", "chunk_size", "max_line", "sources[0]"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not mention %s:\n%v", want, err)
 		}

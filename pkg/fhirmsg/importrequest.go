@@ -18,6 +18,7 @@ const (
 	DefaultDataset   = "fhir"
 	DefaultSupplier  = "local"
 	FHIRVersionR4    = "4.0.1"
+	MaxAttempt       = 1_000_000 // how often an import is resumed
 )
 
 // ImportRequest asks for an import: one delivery for one dataset. It is published as JSON
@@ -93,6 +94,9 @@ func (r ImportRequest) Check() error {
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if r.ID == (ImportID{}) {
 		bad("id: missing")
+	}
+	if r.Attempt < 0 || r.Attempt > MaxAttempt {
+		bad("attempt: must be 0 to %d", MaxAttempt)
 	}
 	if err := CheckName(r.Supplier); err != nil {
 		bad("supplier: %w", err)
@@ -221,6 +225,9 @@ func DecodeImportRequestOf(supplier string, b []byte) (ImportRequest, error) {
 func CheckBase(s string) error {
 	if s == "" {
 		return nil
+	}
+	if len(s) > MaxURL {
+		return fmt.Errorf("more than %d bytes", MaxURL)
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {

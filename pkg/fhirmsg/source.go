@@ -78,6 +78,14 @@ func DeliveryName(header string) string {
 	return header
 }
 
+// Limits of a [Source].
+const (
+	MaxURL     = 16 << 10 // bytes
+	MaxHeaders = 100
+	maxHeader  = 16 << 10 // bytes of a name and a value
+	maxETag    = 1 << 10
+)
+
 // Header is a header of HTTP that a server wants. Its value may be a secret.
 type Header struct {
 	Name  string `json:"name"`
@@ -131,6 +139,9 @@ func (s Source) check() error {
 	if set != 1 {
 		return errors.New("set exactly one of path, url, manifest, export, spool, delivered")
 	}
+	if err := s.checkText(); err != nil {
+		return err
+	}
 	isObject := s.isObject()
 	if isObject && len(s.Headers) > 0 {
 		return errors.New("headers: not with an s3 URL; its requests are signed")
@@ -149,6 +160,9 @@ func (s Source) check() error {
 			return fmt.Errorf("after.%w", err)
 		}
 	}
+	if len(s.Headers) > MaxHeaders {
+		return fmt.Errorf("headers: more than %d", MaxHeaders)
+	}
 	for i, h := range s.Headers {
 		if err := h.Check(); err != nil {
 			return fmt.Errorf("headers[%d]: %w", i, err)
@@ -157,7 +171,35 @@ func (s Source) check() error {
 	return nil
 }
 
+// checkText holds what others wrote to what can be stored and shown. Names of files, which are the operator's, and
+// of objects may have any character that PostgreSQL holds.
+func (s Source) checkText() error {
+	for _, t := range []struct {
+		name, text string
+		limit      int
+	}{{"url", s.URL, MaxURL}, {"manifest", s.Manifest, MaxURL}, {"spool", s.Spool, MaxURL}, {"etag", s.ETag, maxETag}} {
+		if len(t.text) > t.limit {
+			return fmt.Errorf("%s: more than %d bytes", t.name, t.limit)
+		}
+		if strings.ContainsRune(t.text, 0) || !s.isObject() && strings.ContainsFunc(t.text, isControl) {
+			return fmt.Errorf("%s: must be text without control characters", t.name)
+		}
+	}
+	switch {
+	case strings.ContainsRune(s.Path, 0):
+		return errors.New("path: must be the name of a file")
+	case s.Type != "" && !isTypeName(s.Type):
+		return errors.New("type: must be a resource type such as Patient")
+	}
+	return nil
+}
+
+func isControl(c rune) bool { return c < ' ' || c == 0x7f }
+
 func (p ManifestPlace) check() error {
+	if len(p.Page) > MaxURL {
+		return fmt.Errorf("page: more than %d bytes", MaxURL)
+	}
 	if u, err := url.Parse(p.Page); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return errors.New("page: not an http or https URL")
 	}
@@ -192,6 +234,9 @@ func ParseHeaders(text string) ([]Header, error) {
 
 // Check reports why a header cannot be sent. The error does not repeat its value.
 func (h Header) Check() error {
+	if len(h.Name)+len(h.Value) > maxHeader {
+		return fmt.Errorf("more than %d bytes", maxHeader)
+	}
 	const separators = `()<>@,;:\"/[]?={} `
 	for _, c := range h.Name { // RFC 9110, section 5.6.2
 		if c <= ' ' || c > '~' || strings.ContainsRune(separators, c) {

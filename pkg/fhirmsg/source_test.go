@@ -38,3 +38,42 @@ func TestParseHeaders(t *testing.T) {
 		}
 	}
 }
+
+// TestSourceText: what cannot be stored, and what has no end, is refused.
+func TestSourceText(t *testing.T) {
+	t.Parallel()
+	const url = "https://a.example/f"
+	long := strings.Repeat("x", MaxURL)
+	for _, tt := range []struct {
+		name   string
+		source Source
+		want   string // "" is taken
+	}{
+		{"a type", Source{URL: url, Type: "Patient"}, ""},
+		{"no type name", Source{URL: url, Type: "x\x00"}, "type: "},
+		{"a reference as a type", Source{URL: url, Type: "Patient/1"}, "type: "},
+		{"NUL in a URL", Source{URL: "x\x00"}, "url: "},
+		{"a line break in a URL", Source{URL: url + "\n"}, "url: "},
+		{"a long URL", Source{URL: url + long}, "url: "},
+		{"a line break in the key of an object", Source{URL: "s3://bucket/a\nb"}, ""},
+		{"NUL in the key of an object", Source{URL: "s3://bucket/a\x00b"}, "url: "},
+		{"NUL in an entity tag", Source{URL: "s3://bucket/a", ETag: "\x00"}, "etag: "},
+		{"a long entity tag", Source{URL: "s3://bucket/a", ETag: long}, "etag: "},
+		{"NUL in a manifest", Source{Manifest: url + "\x00"}, "manifest: "},
+		{"a long manifest", Source{Manifest: url + long}, "manifest: "},
+		{"NUL in what was handed in", Source{Spool: "a\x00"}, "spool: "},
+		{"NUL in the name of a file", Source{Path: "/a\x00"}, "path: "},
+		{"a line break in the name of a file", Source{Path: "/a\nb"}, ""},
+		{"NUL in an export", Source{Export: &Export{URL: url + "\x00/$export"}}, "export: url: "},
+		{"NUL in a page", Source{Manifest: url, After: &ManifestPlace{Page: url + "\x00"}}, "after.page"},
+		{"a long page", Source{Manifest: url, After: &ManifestPlace{Page: url + long}}, "after.page"},
+		{"a long header", Source{URL: url, Headers: []Header{{"X-Key", long}}}, "headers[0]: "},
+		{"NUL in a header", Source{URL: url, Headers: []Header{{"X-Key", "\x00"}}}, "headers[0]: "},
+		{"many headers", Source{URL: url, Headers: make([]Header, MaxHeaders+1)}, "headers: more"},
+	} {
+		err := tt.source.check()
+		if (err == nil) != (tt.want == "") || err != nil && !strings.HasPrefix(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
@@ -34,19 +36,22 @@ func (s State) Ended() bool { return s == StateComplete || s == StateFailed || s
 // ErrOthers is returned for the id of an import of another supplier.
 var ErrOthers = errors.New("the id is of an import of another supplier")
 
+// ErrUnstorable is returned for a request that PostgreSQL cannot hold, now or later.
+var ErrUnstorable = errors.New("the request has what PostgreSQL cannot hold")
+
 // Accept makes the import's row, once: a request that was seen before finds what the first
 // one made. What the request leaves open is filled in by the policy of its supplier, which is pinned
 // with the import; a supplier that was never declared has none, and may deliver anything. An
 // import that the policy or its dataset refuses is accepted as failed, with the reason,
 // so that whoever asked can see why; so is a retry that cannot be. Rules and definitions are
 // what the import is pinned to, the latter where it validates. Errors: [ErrOthers] for an id
-// that is of another supplier's import.
+// that is of another supplier's import; [ErrUnstorable].
 func (l *Ledger) Accept(ctx context.Context, req fhirmsg.ImportRequest, rules int, definitions string) (fhirmsg.Import, State, error) {
 	return l.accept(ctx, req, rules, definitions, "")
 }
 
 // Refuse makes the row of an import that is refused for a reason, as failed, so that its supplier can see why. One
-// that was accepted before stays as it is. Errors: [ErrOthers].
+// that was accepted before stays as it is. Errors: [ErrOthers], [ErrUnstorable].
 func (l *Ledger) Refuse(ctx context.Context, req fhirmsg.ImportRequest, rules int, reason string) (fhirmsg.Import, error) {
 	imp, _, err := l.accept(ctx, req, rules, "", reason)
 	return imp, err
@@ -66,6 +71,10 @@ func (l *Ledger) accept(ctx context.Context, req fhirmsg.ImportRequest, rules in
 		}
 		return err
 	})
+	// Class 22 is a data exception. Its message may repeat the value.
+	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && strings.HasPrefix(pg.Code, "22") {
+		err = fmt.Errorf("%w: SQLSTATE %s", ErrUnstorable, pg.Code)
+	}
 	if err != nil {
 		return imp, state, fmt.Errorf("accept import %s: %w", req.ID, err)
 	}

@@ -375,3 +375,17 @@ func TestRowIsMadeAgain(t *testing.T) {
 		t.Errorf("the next import is issued at %d, before %d", next.Issued, imp.Issued)
 	}
 }
+
+// TestUnstorable: a request that PostgreSQL cannot hold is told from one that may be accepted later.
+func TestUnstorable(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	req := newRequest(t)
+	req.Sources[0].Type = "hunter2\x00"
+	if _, _, err := l.Accept(t.Context(), req, 2, "d"); !errors.Is(err, ErrUnstorable) || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("accepted, %v", err)
+	}
+	if _, err := l.Refuse(t.Context(), req, 2, "no"); !errors.Is(err, ErrUnstorable) {
+		t.Errorf("refused, %v", err)
+	}
+}

@@ -91,6 +91,10 @@ func (l *Ledger) Policy(ctx context.Context, id fhirmsg.ImportID) (policy *suppl
 	return policy, nil
 }
 
+// MaxOpenImports is how many imports a supplier that asks for them itself may have that have not ended. Those that its
+// policy does not allow at once wait for their turn, but not any number.
+const MaxOpenImports = 1_000
+
 // OpenImports is how many imports of a supplier have not ended, without those that are paused.
 func (l *Ledger) OpenImports(ctx context.Context, name string) (n int, err error) {
 	err = l.pool.QueryRow(ctx, `SELECT count(*) FROM stoker.import WHERE supplier = $1 AND ended IS NULL AND state <> 'paused'`, name).Scan(&n)

@@ -71,14 +71,6 @@ func (e *Endpoint) token(w http.ResponseWriter, r *http.Request, audience string
 	if err != nil {
 		return Token{}, err
 	}
-	if e.Admit != nil {
-		if wait, ok := e.Admit(client); !ok {
-			return Token{}, &oauthError{
-				Code: "temporarily_unavailable", Description: "more requests a minute than the supplier's policy allows",
-				status: http.StatusTooManyRequests, retryAfter: wait,
-			}
-		}
-	}
 	scope, err := grant(form["scope"])
 	if err != nil {
 		return Token{}, refuse("invalid_scope", err.Error())
@@ -125,7 +117,15 @@ func (e *Endpoint) authenticate(ctx context.Context, form map[string]string, aud
 	if err := a.verify(keys); err != nil {
 		return client, e.refused(client, err)
 	}
-	// Last, so that nobody can use up what others have signed.
+	if e.Admit != nil {
+		if wait, ok := e.Admit(client); !ok {
+			return client, &oauthError{
+				Code: "temporarily_unavailable", Description: "more requests a minute than the supplier's policy allows",
+				status: http.StatusTooManyRequests, retryAfter: wait,
+			}
+		}
+	}
+	// Last, so that who is refused for its rate can come again with it, and nobody can use up what others have signed.
 	first, err := e.Ledger.SpendAssertion(ctx, client.ClientID, a.claims.ID, a.expires())
 	switch {
 	case err != nil:

@@ -308,8 +308,13 @@ func TestRequests(t *testing.T) {
 		}
 	}
 	allowed = false
-	if got := a.ask(key.sign(t, nil, claims("client-a"))); got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") != "8" {
+	assertion := key.sign(t, nil, claims("client-a"))
+	if got := a.ask(assertion); got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") != "8" {
 		t.Errorf("over its rate: %d, Retry-After %q", got.status, got.header.Get("Retry-After"))
+	}
+	allowed = true
+	if got := a.ask(assertion); got.status != http.StatusOK {
+		t.Errorf("later, with the assertion that was not used: %d %s", got.status, got.Description)
 	}
 }
 

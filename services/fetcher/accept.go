@@ -10,7 +10,7 @@ import (
 )
 
 // Accept makes a request an import, once, as a fetcher does with what it takes from the queue. Who accepts requests
-// before they are queued decides on the order of their imports. Errors: ledger.ErrOthers, and those of the database and the queue.
+// before they are queued decides on the order of their imports. Errors: ledger.ErrOthers, ledger.ErrUnstorable, and those of the database and the queue.
 func Accept(ctx context.Context, j journal.Journal, req fhirmsg.ImportRequest) (imp fhirmsg.Import, state ledger.State, err error) {
 	definitions, err := fhirdef.Load(fhirmsg.FHIRVersionR4)
 	if err != nil {

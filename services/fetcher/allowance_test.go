@@ -150,7 +150,7 @@ func TestWaitsForEarlierImports(t *testing.T) {
 // says, and what is refused is shown.
 func TestRequestsOfSuppliers(t *testing.T) {
 	t.Parallel()
-	f, _ := newFetcher(t)
+	f, pool := newFetcher(t)
 	if err := f.ledger.AddSupplier(t.Context(), supplier.Supplier{Name: "a", Policy: supplier.Policy{Validation: fhirmsg.ValidationStrict}}, false); err != nil {
 		t.Fatal(err)
 	}
@@ -173,10 +173,16 @@ func TestRequestsOfSuppliers(t *testing.T) {
 		{"an id that is made of a key", own, func(r *fhirmsg.ImportRequest) {
 			r.ID, r.Sources = fhirmsg.ImportIDFromKey("b", "x"), []fhirmsg.Source{{URL: "https://example.org/x"}}
 		}, "version 7"},
+		{"an attempt", own, func(r *fhirmsg.ImportRequest) {
+			r.Attempt, r.Sources = 1, []fhirmsg.Source{{URL: "https://example.org/x"}}
+		}, "attempt"},
 		{"another dataset", own, func(r *fhirmsg.ImportRequest) {
 			r.Dataset, r.Sources = "others", []fhirmsg.Source{{URL: "https://example.org/x"}}
 		}, "delivers with dataset a"},
 		{"a URL that is not allowed", own, func(r *fhirmsg.ImportRequest) { r.Sources = []fhirmsg.Source{{URL: "https://example.org/x"}} }, ""},
+		{"an export", own, func(r *fhirmsg.ImportRequest) {
+			r.Sources = []fhirmsg.Source{{Export: &fhirmsg.Export{URL: "https://example.org/$export"}}}
+		}, ""},
 		{"a file, of the operator", others, func(*fhirmsg.ImportRequest) {}, ""},
 	}
 	for _, tt := range tests {
@@ -219,6 +225,39 @@ func TestRequestsOfSuppliers(t *testing.T) {
 	}
 	if list, _, err := f.ledger.Files(t.Context(), accepted.ID); err != nil || len(list) != 1 || strings.Contains(list[0].Name, "passwd") {
 		t.Errorf("files %+v, %v", list, err)
+	}
+	// So many wait that no more may, but for what waits already.
+	if _, err := pool.Exec(t.Context(), `INSERT INTO stoker.import (id, issued, supplier, dataset, pins, request, state)
+		SELECT gen_random_uuid(), issued - n * interval '1 second', supplier, dataset, pins, request, 'accepted' FROM stoker.import, generate_series(1, $2) n WHERE id = $1`,
+		[16]byte(accepted.ID), ledger.MaxOpenImports); err != nil {
+		t.Fatal(err)
+	}
+	one := request(t, "a", "/x")
+	one.Dataset, one.Mode, one.Sources = "", "", []fhirmsg.Source{{URL: "https://example.org/x"}}
+	for subject, want := range map[string]bool{own: true, others: false} {
+		if reason, err := f.refusal(t.Context(), &one, "a", subject == others); err != nil || strings.Contains(reason, "as many as may wait") != want {
+			t.Errorf("one more on %s: %q, %v", subject, reason, err)
+		}
+	}
+	if reason, err := f.refusal(t.Context(), &accepted, "a", false); err != nil || reason != "" {
+		t.Errorf("one that was accepted: %q, %v", reason, err)
+	}
+	// What cannot be stored is given up, and not tried for ever.
+	for _, change := range []func(*fhirmsg.ImportRequest){
+		func(r *fhirmsg.ImportRequest) { r.Sources[0].Type = "x\x00" },
+		func(r *fhirmsg.ImportRequest) { r.Attempt = 3_000_000_000 },
+	} {
+		for _, subject := range []string{own, others} {
+			req := request(t, "a", "/x")
+			change(&req)
+			msg, err := req.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := f.handle(t.Context(), []bus.Message{{Subject: subject, Data: msg}}); !bus.IsPermanent(err) {
+				t.Errorf("%s: %v", subject, err)
+			}
+		}
 	}
 	for _, subject := range []string{"stoker.fetch.", "stoker.fetch.A", "stoker.fetch.a.b"} {
 		msg, _ := request(t, "a", "/x").Encode()

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -86,7 +88,7 @@ func TestExportFails(t *testing.T) {
 		want            string
 	}{
 		{"the kick-off is refused", []exporttest.Answer{answer(403, "", exporttest.Outcome("forbidden", "no access"))}, nil,
-			"asked for the export, the server answered 403 Forbidden: forbidden: no access"},
+			"asked for the export, the server answered 403 Forbidden: error forbidden"},
 		{"no such place, as another server says it", []exporttest.Answer{answer(404, "", "<html>"), answer(404, "", "<html>")}, nil, "asked for the export, the server answered 404"},
 		{"no status URL", []exporttest.Answer{answer(202, "", "")}, nil, "asked for the export, the server answered 202 without Content-Location"},
 		{"a status URL of another kind", []exporttest.Answer{{Status: 202, Header: map[string]string{"Content-Location": "file:///secret"}}}, nil, "no http or https URL"},
@@ -95,7 +97,7 @@ func TestExportFails(t *testing.T) {
 		{"not begun for ever", many, nil, "asked for the export, the server answered 503"},
 		{"no token for ever", nil, []exporttest.Answer{answer(401, "", ""), answer(401, "", ""), answer(401, "", "")}, "asked how far the export is, the server answered 401"},
 		{"the job is gone", nil, []exporttest.Answer{answer(410, "", "")}, "does not know the export any more"},
-		{"the job failed", nil, []exporttest.Answer{answer(500, "", fatal)}, "asked how far the export is, the server answered 500 Internal Server Error: processing: … of …, born … is not in …"},
+		{"the job failed", nil, []exporttest.Answer{answer(500, "", fatal)}, "asked how far the export is, the server answered 500 Internal Server Error: error processing)"},
 	} {
 		s := exporttest.New(t, exporttest.Options{Resources: exporttest.Patients(1, march), Time: april})
 		s.Next(exporttest.KickOff, tt.kickOff...)
@@ -210,6 +212,53 @@ func TestExportAsked(t *testing.T) {
 		if asked := other.Asked(); len(asked) != 0 {
 			t.Errorf("%s: the other server was asked for %s", tt.name, asked[0].Path)
 		}
+	}
+}
+
+// TestExportNamesAnother: without a policy a server cannot have another one asked, or told to remove anything, not even by a
+// status URL that an older version has stored.
+func TestExportNamesAnother(t *testing.T) {
+	t.Parallel()
+	f, c, _ := exporting(t)
+	var asked atomic.Int32
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	t.Cleanup(other.Close)
+	s := exporttest.New(t, exporttest.Options{Resources: exporttest.Patients(1, march), Time: april, Hold: true})
+	target := other.URL + "/datasets/fhir"
+	s.Next(exporttest.KickOff, exporttest.Answer{Status: 202, Header: map[string]string{"Content-Location": target}})
+	req := exportRequest(t, s.URL+"/$export")
+	f.bring(t, c, req)
+	if _, account := f.account(t, req.ID, s); !strings.Contains(account, "a status URL at another origin") {
+		t.Errorf("it is %s", account)
+	}
+
+	req = exportRequest(t, s.URL+"/$export")
+	f.step(t, c, req)
+	e, _, err := f.ledger.ClaimExport(t.Context(), req.ID, 0, c.Now(), c.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	job, err := jobOf(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	job.Status, job.Server = target, ""
+	if _, _, err := f.keepExport(t.Context(), e, job, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.ledger.Cancel(t.Context(), req.ID); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // it is given up at once
+		if err := f.removeExports(t.Context(), req.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if list, err := f.ledger.ClaimOverExports(t.Context(), req.ID, c.Now(), c.Now(), 1); err != nil || len(list) != 0 {
+		t.Errorf("%d exports are to be removed, %v", len(list), err)
+	}
+	if n := asked.Load(); n != 0 {
+		t.Errorf("the other server was asked %d times", n)
 	}
 }
 

@@ -139,7 +139,7 @@ func (f *fetcher) handle(ctx context.Context, messages []bus.Message) error {
 		} else {
 			err = f.fetch(ctx, req)
 		}
-		if errors.Is(err, ledger.ErrOthers) {
+		if errors.Is(err, ledger.ErrOthers) || errors.Is(err, ledger.ErrUnstorable) {
 			return bus.Permanent(err)
 		}
 		if err != nil && !errors.Is(err, errHalted) {

@@ -55,9 +55,12 @@ func (f *fetcher) refusal(ctx context.Context, req *fhirmsg.ImportRequest, suppl
 	} else if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 		return "", err
 	}
+	if req.Attempt != 0 {
+		return "attempt: is not a supplier's to choose", nil
+	}
 	for _, s := range req.Sources {
-		if s.URL == "" && s.Manifest == "" {
-			return "a supplier's request names URLs or manifests; files of the server, and what was handed in there, are for its operator", nil
+		if s.URL == "" && s.Manifest == "" && s.Export == nil {
+			return "a supplier's request names URLs, manifests or exports; files of the server, and what was handed in there, are for its operator", nil
 		}
 	}
 	if req.Retry != (fhirmsg.ImportID{}) && declared.IsLaxer(req.Validation) {
@@ -65,6 +68,13 @@ func (f *fetcher) refusal(ctx context.Context, req *fhirmsg.ImportRequest, suppl
 	}
 	if req.ID[6]>>4 != 7 {
 		return "the id of a supplier's request must be a UUID of version 7", nil
+	}
+	open, err := f.ledger.OpenImports(ctx, supplier)
+	if err != nil {
+		return "", err
+	}
+	if open >= ledger.MaxOpenImports {
+		return fmt.Sprintf("%d imports of supplier %s have not ended, which is as many as may wait; ask again under another id when some have", open, supplier), nil
 	}
 	return "", nil
 }

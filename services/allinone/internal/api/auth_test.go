@@ -188,6 +188,8 @@ func TestWhatSuppliersMayAsk(t *testing.T) {
 		{"a file of the server", `{"sources":[{"url":"https://a.example/x"},{"path":"/etc/passwd"}]}`, 403, "sources[1].path"},
 		{"handed in by another", `{"sources":[{"spool":"` + spooled("") + `"}]}`, 403, "sources[0].spool"},
 		{"an id", `{"id":"01977a3e-5a5c-7b3a-9c1d-2f1e0d9c8b7a","sources":[{"url":"https://a.example/x"}]}`, 403, "Idempotency-Key"},
+		{"NUL", `{"sources":[{"url":"x\u0000"}]}`, 400, "url"},
+		{"an attempt", `{"attempt":1,"sources":[{"url":"https://a.example/x"}]}`, 403, "attempt"},
 		{"nothing", `{}`, 400, "sources"},
 		{"no JSON", `x`, 400, "import request"},
 	} {
@@ -218,6 +220,23 @@ func TestLimitsOfRequests(t *testing.T) {
 	check(t, f.Ledger.Cancel(t.Context(), id))
 	if got := f.do(http.MethodPost, "/imports", token, body, headerKey, "1"); got.status != http.StatusAccepted {
 		t.Errorf("after its end, with the same key: %d: %s", got.status, got.body)
+	}
+
+	token = f.supplier("clinic-c", supplier.Policy{})
+	f.accepted("clinic-c")
+	if _, err := f.Store.Pool.Exec(t.Context(), `INSERT INTO stoker.import (id, issued, supplier, dataset, pins, request, state)
+		SELECT gen_random_uuid(), issued - n * interval '1 second', supplier, dataset, pins, request, state FROM stoker.import, generate_series(1, $1) n WHERE supplier = 'clinic-c'`, ledger.MaxOpenImports); err != nil {
+		t.Fatal(err)
+	}
+	for _, request := range []struct{ method, path, body string }{
+		{http.MethodPost, "/imports", body}, {http.MethodPut, "/suppliers/clinic-c/files/a.ndjson", "{}"},
+	} {
+		if got := f.do(request.method, request.path, token, request.body); got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") == "" {
+			t.Errorf("%s while as many wait as may: %d, Retry-After %q: %s", request.path, got.status, got.header.Get("Retry-After"), got.body)
+		}
+	}
+	if got := f.do(http.MethodPost, "/imports", "", `{"supplier":"clinic-c",`+body[1:]); got.status != http.StatusAccepted {
+		t.Errorf("an operator's, while as many wait as may: %d: %s", got.status, got.body)
 	}
 
 	token = f.supplier("clinic-b", supplier.Policy{RequestsPerMinute: 2})

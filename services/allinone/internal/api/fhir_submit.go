@@ -16,7 +16,7 @@ import (
 // Limits of $bulk-submit.
 const (
 	maxSubmissions  = 16    // of a supplier that are neither completed nor stopped
-	maxManifests    = 1_000 // of a submission, and imports of a supplier that have not ended when one more is submitted
+	maxManifests    = 1_000 // of a submission
 	retrySubmission = 60    // after how many seconds another submission may be begun
 )
 
@@ -150,8 +150,7 @@ func (s *Server) mayKeepHistory(w http.ResponseWriter, r *http.Request, supplier
 	return true
 }
 
-// hasRoom reports whether the caller may have one more import. Those that its policy does not allow at once wait for their
-// turn, but not any number. Ok is false when an answer was given.
+// hasRoom reports whether the caller may have one more import; see [ledger.MaxOpenImports]. Ok is false when an answer was given.
 func (s *Server) hasRoom(w http.ResponseWriter, r *http.Request) (ok bool) {
 	c := callerOf(r)
 	if c.isOperator() {
@@ -162,7 +161,7 @@ func (s *Server) hasRoom(w http.ResponseWriter, r *http.Request) (ok bool) {
 		s.failLedger(w, err)
 		return false
 	}
-	if open >= maxManifests {
+	if open >= ledger.MaxOpenImports {
 		tooMany(w, retrySubmission, fmt.Sprintf("%d imports of supplier %s have not ended, which is as many as may wait", open, c.name()))
 		return false
 	}

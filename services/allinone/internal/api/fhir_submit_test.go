@@ -160,7 +160,7 @@ func TestBulkSubmitErrors(t *testing.T) {
 	}
 	f.accepted("clinic-a")
 	_, err := f.Store.Pool.Exec(t.Context(), `INSERT INTO stoker.import (id, issued, supplier, dataset, pins, request, state)
-		SELECT gen_random_uuid(), issued - n * interval '1 second', supplier, dataset, pins, request, state FROM stoker.import, generate_series(1, $1) n WHERE supplier = 'clinic-a'`, maxManifests)
+		SELECT gen_random_uuid(), issued - n * interval '1 second', supplier, dataset, pins, request, state FROM stoker.import, generate_series(1, $1) n WHERE supplier = 'clinic-a'`, ledger.MaxOpenImports)
 	check(t, err)
 	got = f.do(http.MethodPost, submitPath, a, submissionOf("s", manifestAt(m+"3")), "Content-Type", typeFHIR)
 	if got.status != http.StatusTooManyRequests || !strings.Contains(got.body, "may wait") {

@@ -107,16 +107,19 @@ func (c caller) check(req fhirmsg.ImportRequest) error {
 // admit answers what a declared supplier's policy refuses, so that it is known at once; ok is that it does not.
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, c caller, req fhirmsg.ImportRequest) (ok bool) {
 	declared, ok := s.fit(w, r, req)
-	if !ok || declared == nil || c.isOperator() || declared.MaxImports == 0 {
+	if !ok || declared == nil || c.isOperator() {
 		return ok // an operator's imports wait for their turn
+	}
+	if declared.MaxImports == 0 {
+		return s.hasRoom(w, r)
 	}
 	open, err := s.Ledger.OpenImports(r.Context(), declared.Name)
 	if err != nil {
 		s.failLedger(w, err)
 		return false
 	}
-	if open >= declared.MaxImports {
-		tooMany(w, retryImports, fmt.Sprintf("%d imports of supplier %s are under way, which is all that its policy allows at once", open, declared.Name))
+	if open >= min(declared.MaxImports, ledger.MaxOpenImports) {
+		tooMany(w, retryImports, fmt.Sprintf("%d imports of supplier %s are under way, which is as many as may be at once", open, declared.Name))
 		return false
 	}
 	return true

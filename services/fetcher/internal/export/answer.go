@@ -14,7 +14,8 @@ import (
 
 // Site is the server that is asked.
 type Site interface {
-	URL() *url.URL // where an export is asked for
+	URL() *url.URL   // where an export is asked for
+	HasPolicy() bool // which says what URLs may be asked for
 	Do(ctx context.Context, r outbound.Request) (*http.Response, error)
 }
 

@@ -71,11 +71,14 @@ func (c Client) begin(ctx context.Context, e fhirmsg.Export, j Job) (Job, time.D
 		return j.again(c.Now(), a.fate(), a.after, "asked for the export, "+a.says())
 	}
 	status, err := a.place()
+	if err == nil && !c.mayLead(a.at, status) {
+		err = errors.New("the server named a status URL at another origin than its own, which only the policy of a supplier can allow")
+	}
 	if err != nil {
 		return j.fail("asked for the export, " + err.Error())
 	}
 	j = j.goesOn()
-	j.State, j.Status, j.Begun = UnderWay, status.String(), c.Now()
+	j.State, j.Status, j.Server, j.Begun = UnderWay, status.String(), outbound.Origin(a.at), c.Now()
 	return j, wait(a.after, 0)
 }
 
@@ -129,9 +132,23 @@ func (a answer) place() (*url.URL, error) {
 		if _, err := outbound.ParseURL(u.String()); err != nil {
 			return nil, errors.New("the server named what is no http or https URL as that of the status")
 		}
+		if a.at.Scheme == "https" && u.Scheme != "https" {
+			return nil, errors.New("the server, asked by https, named an http URL as that of the status")
+		}
 		return u, nil
 	}
 	return nil, errors.New("the server answered " + strconv.Itoa(a.status) + " without Content-Location, so how far it is cannot be asked")
+}
+
+// mayLead reports whether a server may name a status URL, which is asked for and in the end sent a DELETE. Where no policy
+// says so, it is one of the server that answered or of the one that was asked: no other is told to remove anything.
+func (c Client) mayLead(answered, status *url.URL) bool {
+	asked := c.Site.URL()
+	if asked.Scheme == "https" && status.Scheme != "https" {
+		return false
+	}
+	to := outbound.Origin(status)
+	return c.Site.HasPolicy() || to == outbound.Origin(asked) || answered != nil && to == outbound.Origin(answered)
 }
 
 // poll asks how far a job is.
@@ -182,6 +199,13 @@ func (c Client) Remove(ctx context.Context, j Job) (done bool, err error) {
 	at, err := outbound.ParseURL(j.Status)
 	if j.Status == "" || err != nil {
 		return true, nil //nolint:nilerr // there is nothing to remove
+	}
+	answered, err := outbound.ParseURL(j.Server)
+	if err != nil {
+		answered = nil // stored by an older version
+	}
+	if !c.mayLead(answered, at) {
+		return true, errors.New("its status URL is at another origin than the export's")
 	}
 	a, err := c.ask(ctx, outbound.Request{Method: http.MethodDelete, URL: at, Header: http.Header{"Accept": {fhirJSON}}})
 	switch {

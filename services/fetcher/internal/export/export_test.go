@@ -1,7 +1,6 @@
 package export
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -67,23 +66,16 @@ func TestPercent(t *testing.T) {
 // TestOutcome: of what a server says, nothing that may identify somebody is repeated.
 func TestOutcome(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]string{
-		"":                        "processing",
-		"no access to this group": "processing: no access to this group",
-		"Group/g1 is not there":   "processing: … is not there",
-		`patient "Erika Mustermann" is not there`: "processing: patient … is not there",
-		"born 1970-01-01, id 4711a":               "processing: born … id …",
-		"erika@example.org asked":                 "processing: … asked",
-		"HTTP 404 and R4":                         "processing: HTTP 404 and R4",
-		"two\nlines\tand \u0000 more":             "processing: two lines and more",
-		"see https://example.org/fhir/x?token=y.": "processing: see …",
+	for content, want := range map[string]string{
+		`[{"code":"processing"}]`: "processing",
+		`[{"severity":"error","code":"processing","diagnostics":"Erika asked","details":{"text":"Erika asked"}}]`:   "error processing",
+		`[{"severity":"error","code":"x"},{"severity":"error","code":"x"},{"severity":"warning","code":"y"}]`:       "error x; warning y",
+		`[{"code":"a"},{"code":"b"},{"code":"c"},{"code":"d"}]`:                                                     "a; b; c",
+		`[{"severity":"Erika","code":"Patient/1"},{"code":"born 1970"},{"code":"` + strings.Repeat("x", 33) + `"}]`: "",
+		`[]`: "",
 	} {
-		content, err := json.Marshal(map[string]any{"resourceType": "OperationOutcome", "issue": []any{map[string]any{"code": "processing", "diagnostics": text}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := readOutcome(content).String(); got != want {
-			t.Errorf("%q: %q, want %q", text, got, want)
+		if got := readOutcome([]byte(`{"resourceType":"OperationOutcome","issue":` + content + `}`)).String(); got != want {
+			t.Errorf("%s: %q, want %q", content, got, want)
 		}
 	}
 	if readOutcome([]byte(`{"resourceType":"Bundle"}`)) != nil || readOutcome([]byte(`<html>`)) != nil {
@@ -103,7 +95,7 @@ func FuzzOutcome(f *testing.F) {
 			return
 		}
 		o.passes()
-		if s := o.String(); utf8.RuneCountInString(s) > maxIssues*(maxText+40) || !utf8.ValidString(s) || strings.ContainsAny(s, "\x00\n\r\x1b") {
+		if s := o.String(); utf8.RuneCountInString(s) > maxIssues*80 || !utf8.ValidString(s) || strings.ContainsAny(s, "\x00\n\r\x1b") {
 			t.Errorf("it says %q", s)
 		}
 		Codes(content)
@@ -124,4 +116,27 @@ func FuzzPlace(f *testing.F) {
 			t.Errorf("%q and %q: %s", contentLocation, location, u)
 		}
 	})
+}
+
+// TestPlace: what https was asked for does not go on in the clear.
+func TestPlace(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		at, named string
+		ok        bool
+	}{
+		{"https://a/fhir/$export", "/jobs/1", true},
+		{"https://a/fhir/$export", "https://b/jobs/1", true},
+		{"https://a/fhir/$export", "http://a/jobs/1", false},
+		{"http://a/fhir/$export", "https://a/jobs/1", true},
+	} {
+		at, err := url.Parse(tt.at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := answer{status: 202, at: at, header: http.Header{"Content-Location": {tt.named}}}
+		if _, err := a.place(); (err == nil) != tt.ok {
+			t.Errorf("%s names %s: %v", tt.at, tt.named, err)
+		}
+	}
 }

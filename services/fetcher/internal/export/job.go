@@ -24,6 +24,7 @@ const (
 type Job struct {
 	State    State     `json:"state"`
 	Status   string    `json:"status,omitempty"`   // URL; "" before the server has begun
+	Server   string    `json:"server,omitempty"`   // origin that answered that it has begun
 	Asked    time.Time `json:"asked,omitzero"`     // when the server was asked first
 	Begun    time.Time `json:"begun,omitzero"`     // when it said that it has begun
 	Failures int       `json:"failures,omitempty"` // in a row

@@ -2,17 +2,12 @@ package export
 
 import (
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 )
 
-// Limits of what is repeated of a server's OperationOutcome.
-const (
-	maxIssues = 3
-	maxText   = 160 // characters of one issue
-)
+// maxIssues is how many issues of a server's OperationOutcome are repeated.
+const maxIssues = 3
 
 // outcome is what is read of an OperationOutcome (https://hl7.org/fhir/R4/operationoutcome.html).
 type outcome struct {
@@ -23,10 +18,6 @@ type outcome struct {
 type issue struct {
 	Severity string `json:"severity"`
 	Code     string `json:"code"`
-	Details  struct {
-		Text string `json:"text"`
-	} `json:"details"`
-	Diagnostics string `json:"diagnostics"`
 }
 
 // readOutcome reads an OperationOutcome; nil where the content is none.
@@ -55,52 +46,27 @@ func code(s string) string {
 	return s
 }
 
-// String is the issues for people: codes, and of their texts a part without what may identify somebody.
+// String is the issues for people, by their codes. What a server says in words may name patients.
 func (o *outcome) String() string {
-	var texts []string
-	for _, i := range o.Issue[:min(len(o.Issue), maxIssues)] {
-		text := i.Details.Text
-		if text == "" {
-			text = i.Diagnostics
-		}
-		what := code(i.Code)
-		if text = harmless(text); text != "" {
-			what = strings.TrimPrefix(what+": "+text, ": ")
-		}
-		if what != "" {
-			texts = append(texts, what)
-		}
-	}
-	return strings.Join(texts, "; ")
+	codes := o.codes()
+	return strings.Join(codes[:min(len(codes), maxIssues)], "; ")
 }
 
-// personal is what may identify somebody: what is quoted, references, queries, and words with digits, as dates, numbers and
-// ids have them. Codes of HTTP and other small numbers stay.
-var personal = regexp.MustCompile(`"[^"]*"|'[^']*'|[A-Za-z]+/[^\s,;)]+|\S*[?=@]\S*|\S*\d\S{3,}|\S{3,}\d\S*`)
-
-// harmless is a server's text, shortened, without what may identify somebody.
-func harmless(s string) string {
-	if len(s) > 4*maxText {
-		s = s[:4*maxText]
-	}
-	s = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, ""), func(c rune) bool { return unicode.IsSpace(c) || unicode.IsControl(c) }), " ")
-	s = personal.ReplaceAllString(s, "…")
-	if runes := []rune(s); len(runes) > maxText {
-		s = string(runes[:maxText]) + "…"
-	}
-	return s
-}
-
-// Codes are the severity and code of each issue of a line of a file of OperationOutcomes: "error not-found".
-func Codes(line []byte) (codes []string) {
-	o := readOutcome(line)
-	if o == nil {
-		return nil
-	}
+// codes are the severity and code of each issue, each once: "error not-found".
+func (o *outcome) codes() (codes []string) {
 	for _, i := range o.Issue {
 		if c := strings.TrimSpace(code(i.Severity) + " " + code(i.Code)); c != "" && !slices.Contains(codes, c) {
 			codes = append(codes, c)
 		}
 	}
 	return codes
+}
+
+// Codes are the severity and code of each issue of a line of a file of OperationOutcomes: "error not-found".
+func Codes(line []byte) []string {
+	o := readOutcome(line)
+	if o == nil {
+		return nil
+	}
+	return o.codes()
 }

@@ -99,7 +99,8 @@ func NotAsked(asked []string, resourceType string) string {
 // Site is the server of a source, for what is asked of it besides files. It is for one goroutine.
 type Site struct {
 	access
-	url *url.URL
+	url       *url.URL
+	hasPolicy bool
 }
 
 // NewSite is the server that an export is asked of. Its credentials and headers are those of the source.
@@ -112,11 +113,14 @@ func NewSite(s fhirmsg.Source, cfg Config) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Site{access: how, url: c.first}, nil
+	return &Site{access: how, url: c.first, hasPolicy: cfg.Policy != nil}, nil
 }
 
 // URL is where the export is asked for, without a user.
 func (s *Site) URL() *url.URL { u := *s.url; return &u }
+
+// HasPolicy reports whether a supplier's policy says what may be asked for.
+func (s *Site) HasPolicy() bool { return s.hasPolicy }
 
 // Do makes a request, under the supplier's policy. Its errors are those of [outbound.Client.Do].
 func (s *Site) Do(ctx context.Context, r outbound.Request) (*http.Response, error) {
