@@ -14,7 +14,7 @@ func (f *fixture) asked(name string, id fhirmsg.ImportID) fhirmsg.ImportRequest 
 	f.t.Helper()
 	msg, ok, err := f.Bus.Last(f.t.Context(), fhirmsg.StreamFetch, fhirmsg.FetchSubject(name))
 	check(f.t, err)
-	req, err := fhirmsg.DecodeImportRequest(msg)
+	req, err := fhirmsg.DecodeImportRequest(msg.Data)
 	if err != nil || !ok || req.ID != id {
 		f.t.Fatalf("the request queued last is %+v, %v", req, err)
 	}

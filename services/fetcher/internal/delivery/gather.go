@@ -133,16 +133,37 @@ func (g *Gatherer) read(ctx context.Context, follower *bus.Follower, h *heap, po
 		if err != nil || msg == nil {
 			return position, ignoreEnd(ctx, err)
 		}
+		supplier, why, err := g.whose(ctx, follower, msg)
+		if err != nil {
+			return position, ignoreEnd(ctx, err)
+		}
 		position = msg.Sequence
-		supplier := strings.TrimPrefix(msg.Subject, fhirmsg.DeliverSubject(""))
-		if err := fhirmsg.CheckName(supplier); err != nil {
-			g.Log.Warn().Uint64("sequence", msg.Sequence).Msg("a message was delivered on a subject that is no supplier's, and is dropped")
+		if why != "" {
+			g.Log.Warn().Uint64("sequence", msg.Sequence).Msg(why + " was published on stoker.deliver, and is dropped")
 			continue
 		}
 		_, end := msg.Header[fhirmsg.HeaderEnd]
 		h.put(supplier, fhirmsg.DeliveryName(msg.Header.Get(fhirmsg.HeaderDelivery)), msg.Sequence, msg.Bytes, end)
 	}
 	return position, nil
+}
+
+// whose is the supplier of a message; why says what it is instead, if it is none's.
+func (g *Gatherer) whose(ctx context.Context, follower *bus.Follower, msg *bus.Delivered) (supplier, why string, err error) {
+	supplier = strings.TrimPrefix(msg.Subject, fhirmsg.DeliverSubject(""))
+	if fhirmsg.CheckName(supplier) != nil {
+		return "", "a message of no supplier", nil
+	}
+	if isBare(msg.Header) {
+		payload, err := follower.Payload(ctx, msg.Sequence)
+		if err != nil {
+			return "", "", err
+		}
+		if isAnswer(payload) {
+			return "", "an answer of JetStream", nil
+		}
+	}
+	return supplier, "", nil
 }
 
 // ignoreEnd is nil once the context has ended.
