@@ -31,7 +31,7 @@ func (b *Bus) Apply(ctx context.Context, resourceTypes []string, limits Limits) 
 		return err
 	}
 	for _, c := range fhirmsg.Consumers(resourceTypes) {
-		if filter, ok := existing[c.Name]; ok && filter == c.Filter {
+		if filter, ok := existing[c.Stream+" "+c.Name]; ok && filter == c.Filter {
 			continue
 		}
 		if _, err := b.js.CreateOrUpdateConsumer(ctx, c.Stream, consumerConfig(c)); err != nil {
@@ -59,15 +59,19 @@ func (b *Bus) applyStream(ctx context.Context, s fhirmsg.Stream, limits Limits) 
 		limit = existing.CachedInfo().Config.MaxBytes
 	}
 	if existing != nil {
-		if has := existing.CachedInfo().Config; has.MaxBytes == limit && slices.Equal(has.Subjects, s.Subjects) {
+		cfg := existing.CachedInfo().Config // retention never changes, and replicas are the operator's
+		cfg.MaxBytes, cfg.Subjects = limit, s.Subjects
+		// The server would remove what is beyond: a stream of an older version is limited once it has little.
+		if s.MaxPerSubject > 0 && existing.CachedInfo().State.Msgs < uint64(s.MaxPerSubject/2) {
+			cfg.MaxMsgsPerSubject, cfg.DiscardNewPerSubject = s.MaxPerSubject, true
+		}
+		if has := existing.CachedInfo().Config; has.MaxBytes == limit && has.MaxMsgsPerSubject == cfg.MaxMsgsPerSubject && slices.Equal(has.Subjects, s.Subjects) {
 			return nil
 		}
+		_, err = b.js.UpdateStream(ctx, cfg)
+		return err
 	}
 	cfg := streamConfig(s, limit)
-	if existing != nil {
-		cfg = existing.CachedInfo().Config // retention never changes, and replicas are the operator's
-		cfg.MaxBytes, cfg.Subjects = limit, s.Subjects
-	}
 	_, err = b.js.CreateOrUpdateStream(ctx, cfg)
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another one made it meanwhile
 		_, err = b.js.UpdateStream(ctx, cfg)
@@ -117,7 +121,7 @@ func consumerConfig(c fhirmsg.Consumer) jetstream.ConsumerConfig {
 	}
 }
 
-// consumerFilters lists what exists with one call per stream, since creating well over a
+// consumerFilters lists what exists, by stream and name, with one call per stream, since creating well over a
 // hundred consumers that exist already would make every start slow.
 func (b *Bus) consumerFilters(ctx context.Context) (map[string]string, error) {
 	filters := map[string]string{}
@@ -128,7 +132,7 @@ func (b *Bus) consumerFilters(ctx context.Context) (map[string]string, error) {
 		}
 		list := stream.ListConsumers(ctx)
 		for info := range list.Info() {
-			filters[info.Name] = info.Config.FilterSubject
+			filters[s.Name+" "+info.Name] = info.Config.FilterSubject
 		}
 		if err := list.Err(); err != nil && !errors.Is(err, jetstream.ErrEndOfData) {
 			return nil, fmt.Errorf("consumers of %s: %w", s.Name, err)

@@ -42,6 +42,10 @@ const (
 	// maxRequested is how many imports of a supplier are asked for and not fetched yet.
 	maxRequested = 8
 
+	// askAgain is how long an import that was asked for may take to be accepted. In that time JetStream has forgotten the
+	// request's id, so that another one is stored.
+	askAgain = 3 * time.Minute
+
 	// atOnce is how many messages are gathered in one transaction.
 	atOnce = 1000
 	// wait is how long the next message is waited for, before what else there is to do is done.
@@ -191,7 +195,7 @@ func (g *Gatherer) request(ctx context.Context, right *ledger.Gathering, h *heap
 		if err != nil {
 			return ignoreEnd(ctx, fmt.Errorf("ask for an import: %w", err))
 		}
-		d.Requested = true
+		d.Requested, d.asked = true, h.now()
 		if err := right.Store(ctx, position, []ledger.Delivery{d.Delivery}); err != nil {
 			return err
 		}
