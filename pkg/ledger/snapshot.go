@@ -96,14 +96,15 @@ func (l *Ledger) importIDs(ctx context.Context, sql string, args ...any) ([]fhir
 	return ids, nil
 }
 
-// TakeSnapshot reads a snapshot that is to be decided, and keeps others from deciding it until the end of the
+// TakeSnapshot reads a snapshot that is to be decided, and keeps others from deciding one of its supplier until the end of the
 // transaction. It is nil where there is nothing to decide now: others do, or the import waits for earlier ones of its
 // supplier, which is stated then. Where it cannot be known what the delivery lacks, its state is [SnapshotNotApplied].
 // The caller holds the dataset's lock, and ends with [SnapshotStep.Decide].
 func TakeSnapshot(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) (*SnapshotStep, error) {
 	var mine bool
-	if err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock(hashtextextended('stoker:snapshot:' || $1::uuid, 0))`, [16]byte(id)).Scan(&mine); err != nil || !mine {
-		return nil, err
+	if err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock(hashtextextended('stoker:snapshot:' || dataset || ':' || supplier, 0))
+			FROM stoker.import WHERE id = $1`, [16]byte(id)).Scan(&mine); err != nil || !mine {
+		return nil, notFound(err)
 	}
 	s := SnapshotStep{}
 	var settled bool
@@ -185,7 +186,7 @@ func (s *SnapshotStep) Decide(ctx context.Context, tx pgx.Tx) error {
 	s.Decided = &now
 	if s.State == SnapshotDeleting {
 		f := AbsentFile(*s.File)
-		if _, err := tx.Exec(ctx, insertFile, [16]byte(s.Import.ID), f.File, f.Name, f.Type, f.Locator, f.Size, f.State, f.Reason, f.Kind, f.Count, f.AsOf); err != nil {
+		if _, err := tx.Exec(ctx, insertFile, [16]byte(s.Import.ID), f.File, f.Name, f.Type, f.Locator, f.Size, f.State, f.Reason, f.Kind, f.Count, f.AsOf, f.Subsetted); err != nil {
 			return fmt.Errorf("state the file of a snapshot's deletions: %w", err)
 		}
 	} else if s.lines == 0 {
@@ -193,8 +194,8 @@ func (s *SnapshotStep) Decide(ctx context.Context, tx pgx.Tx) error {
 	}
 	if s.State != SnapshotRefused {
 		// What earlier snapshots would need to be confirmed is of no use after this one.
-		if _, err := tx.Exec(ctx, `DELETE FROM stoker.mentioned WHERE import = $1 OR $4 AND import IN (
-				SELECT id FROM stoker.import WHERE dataset = $2 AND supplier = $3 AND snapshot->>'state' = 'refused' AND issued < $5)`,
+		if _, err := tx.Exec(ctx, `DELETE FROM stoker.mentioned WHERE import = ANY(ARRAY(SELECT $1::uuid UNION ALL
+				SELECT id FROM stoker.import WHERE $4 AND dataset = $2 AND supplier = $3 AND snapshot->>'state' = 'refused' AND issued < $5))`,
 			[16]byte(s.Import.ID), s.Import.Dataset, s.Import.Supplier, s.State != SnapshotNotApplied, time.UnixMicro(s.Import.Issued)); err != nil {
 			return fmt.Errorf("forget what a snapshot has: %w", err)
 		}

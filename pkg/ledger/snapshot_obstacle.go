@@ -16,6 +16,9 @@ func snapshotObstacle(ctx context.Context, tx pgx.Tx, s SnapshotStep) (wait, ref
 	if wait, err = earlierImport(ctx, tx, s); err != nil || wait != "" {
 		return wait, "", err
 	}
+	if refusal, err = laterSnapshot(ctx, tx, s.Import); err != nil || refusal != "" {
+		return "", refusal, err
+	}
 	if refusal, err = unreadFiles(ctx, tx, s.Import.ID); err != nil || refusal != "" {
 		return "", refusal, err
 	}
@@ -33,6 +36,19 @@ func earlierImport(ctx context.Context, tx pgx.Tx, s SnapshotStep) (wait string,
 		return "", err
 	}
 	return fmt.Sprintf("import %s of the same supplier, which was accepted before, has to end first", fhirmsg.ImportID(ids[0])), nil
+}
+
+// laterSnapshot names a snapshot of the supplier that was accepted later and applied already, as happens where this one was
+// paused: what that one has may be unknown by now.
+func laterSnapshot(ctx context.Context, tx pgx.Tx, imp fhirmsg.Import) (refusal string, err error) {
+	var ids [][16]byte
+	err = tx.QueryRow(ctx, `SELECT ARRAY(SELECT id FROM stoker.import WHERE dataset = $1 AND supplier = $2 AND issued > $3
+			AND snapshot->>'state' IN ('deleting', 'applied') ORDER BY issued LIMIT 1)`,
+		imp.Dataset, imp.Supplier, time.UnixMicro(imp.Issued)).Scan(&ids)
+	if err != nil || len(ids) == 0 {
+		return "", err
+	}
+	return fmt.Sprintf("snapshot %s of the same supplier, which was accepted later, was applied already", fhirmsg.ImportID(ids[0])), nil
 }
 
 // unreadFiles says what of the delivery was not read, or is known not to be all.

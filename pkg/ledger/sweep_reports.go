@@ -17,13 +17,16 @@ const (
 	sweptRows    = 10_000
 )
 
+// readByRetry is of imports i that a retry under way reads the rejects of.
+const readByRetry = `EXISTS (SELECT FROM stoker.import r WHERE r.retry = i.id AND r.ended IS NULL)`
+
 // SweepReports removes the rejects, with what was reported of stored resources, of imports whose supplier's policy keeps
 // them no longer. Their account stays, and so do the counts by kind of issue, which hold no data. It returns how
 // many rows were removed, and may be called by several processes at once.
 func (l *Ledger) SweepReports(ctx context.Context) (removed int64, err error) {
-	ids, err := l.importIDs(ctx, `SELECT id FROM stoker.import WHERE policy->'keep_reports_days' IS NOT NULL AND swept IS NULL AND ended IS NOT NULL
+	ids, err := l.importIDs(ctx, `SELECT id FROM stoker.import i WHERE policy->'keep_reports_days' IS NOT NULL AND swept IS NULL AND ended IS NOT NULL
 		AND (policy->>'keep_reports_days')::bigint > 0
-		AND ended < clock_timestamp() - (policy->>'keep_reports_days')::bigint * interval '1 day' ORDER BY ended LIMIT $1`, sweptImports)
+		AND ended < clock_timestamp() - (policy->>'keep_reports_days')::bigint * interval '1 day' AND NOT `+readByRetry+` ORDER BY ended LIMIT $1`, sweptImports)
 	if err != nil {
 		return 0, err
 	}
@@ -39,7 +42,10 @@ func (l *Ledger) SweepReports(ctx context.Context) (removed int64, err error) {
 
 func (l *Ledger) sweepReport(ctx context.Context, id fhirmsg.ImportID) (removed int64, err error) {
 	for {
-		tag, err := l.pool.Exec(ctx, `DELETE FROM stoker.reject WHERE ctid = ANY(ARRAY(SELECT ctid FROM stoker.reject WHERE import = $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`,
+		// An import that goes on, as its snapshot was confirmed, or whose rejects a retry reads, is left alone.
+		tag, err := l.pool.Exec(ctx, `WITH over AS (SELECT FROM stoker.import i WHERE id = $1 AND ended IS NOT NULL AND NOT `+readByRetry+` FOR UPDATE)
+			DELETE FROM stoker.reject WHERE EXISTS (SELECT FROM over)
+				AND ctid = ANY(ARRAY(SELECT ctid FROM stoker.reject WHERE import = $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`,
 			[16]byte(id), sweptRows)
 		if err != nil {
 			return removed, err

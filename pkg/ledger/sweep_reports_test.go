@@ -15,10 +15,10 @@ func TestSweepReports(t *testing.T) {
 		check(t, l.AddSupplier(t.Context(), supplier.Supplier{Name: name, Policy: supplier.Policy{KeepReportsDays: days}}, false))
 	}
 	ids := map[string]fhirmsg.ImportID{}
-	for _, name := range []string{"short", "long", "ever", "nobody", "open"} {
+	for _, name := range []string{"short", "long", "ever", "nobody", "open", "retried"} {
 		req := newRequest(t)
 		req.Supplier, req.Dataset = name, name
-		if name == "open" {
+		if name == "open" || name == "retried" {
 			req.Supplier, req.Dataset = "short", "short"
 		}
 		imp := l.mustAccept(t, req)
@@ -31,6 +31,9 @@ func TestSweepReports(t *testing.T) {
 			check(t, err)
 		}
 	}
+	retry := newRequest(t)
+	retry.Supplier, retry.Dataset, retry.Sources, retry.Retry = "short", "short", nil, ids["retried"]
+	imp := l.mustAccept(t, retry)
 	if n, err := l.SweepReports(t.Context()); n != 2 || err != nil {
 		t.Errorf("removed %d, %v", n, err)
 	}
@@ -50,6 +53,10 @@ func TestSweepReports(t *testing.T) {
 		if err != nil || s.Lines.Rejected != 1 || s.Resources.Inserted != 1 || s.Missing != 0 || gone != (s.Swept != nil) {
 			t.Errorf("%s: account %+v, %+v, missing %d, removed %v, %v", name, s.Lines, s.Resources, s.Missing, s.Swept, err)
 		}
+	}
+	check(t, l.Cancel(t.Context(), imp.ID))
+	if n, err := l.SweepReports(t.Context()); n != 2 || err != nil {
+		t.Errorf("after the retry: removed %d, %v", n, err)
 	}
 	if _, err := l.Swept(t.Context(), fhirmsg.ImportID{1}); err == nil {
 		t.Error("an import that there is not has reports")

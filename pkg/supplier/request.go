@@ -2,6 +2,7 @@ package supplier
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 )
@@ -23,7 +24,7 @@ func (p Policy) Fill(req fhirmsg.ImportRequest) (filled fhirmsg.ImportRequest, r
 	fixed("mode", &mode, string(p.Mode))
 	fixed("fhir_version", &req.FHIRVersion, p.FHIRVersion)
 	fixed("max_deletes", &req.MaxDeletes, p.MaxDeletes)
-	if req.Snapshot == nil && p.Snapshot {
+	if req.Snapshot == nil && p.Snapshot && mayBeWhole(req) {
 		req.Snapshot = &p.Snapshot
 	}
 	req.Mode = fhirmsg.Mode(mode)
@@ -46,6 +47,13 @@ func (p Policy) Fill(req fhirmsg.ImportRequest) (filled fhirmsg.ImportRequest, r
 		req.Base = p.Base
 	}
 	return req, refusal
+}
+
+// mayBeWhole reports whether a request may be for all that its supplier has. Rejects that are put through again, what mends
+// others, what was cut from a stream of messages, one object of a bucket and the rest of a chain of manifests are not.
+func mayBeWhole(req fhirmsg.ImportRequest) bool {
+	part := func(s fhirmsg.Source) bool { return s.Delivered != nil || s.After != nil || s.ETag != "" }
+	return req.Retry == (fhirmsg.ImportID{}) && req.Mends == (fhirmsg.ImportID{}) && !slices.ContainsFunc(req.Sources, part)
 }
 
 // IsLaxer reports whether a validation mode is less than the policy asks for.

@@ -187,6 +187,7 @@ func TestFill(t *testing.T) {
 	t.Parallel()
 	policy := Policy{Dataset: "d", Mode: fhirmsg.ModeSync, Validation: fhirmsg.ValidationWarn, MaxLine: 2048, Base: "https://a.example"}
 	type req = fhirmsg.ImportRequest
+	messages, object, rest := []fhirmsg.Source{{Delivered: &fhirmsg.Delivered{}}}, []fhirmsg.Source{{URL: "s3://b/k", ETag: "e"}}, []fhirmsg.Source{{After: &fhirmsg.ManifestPlace{}}}
 	tests := []struct {
 		name    string
 		policy  Policy
@@ -211,6 +212,11 @@ func TestFill(t *testing.T) {
 		{"laxer", policy, req{Validation: "off"}, req{}, "validated as warn at least"},
 		{"a snapshot by the policy", Policy{Snapshot: true, MaxDeletes: "2%"}, req{}, req{Dataset: "a", Snapshot: new(true), MaxDeletes: "2%"}, ""},
 		{"not a snapshot all the same", Policy{Snapshot: true}, req{Snapshot: new(false)}, req{Dataset: "a", Snapshot: new(false)}, ""},
+		{"mends others", Policy{Snapshot: true}, req{Mends: fhirmsg.ImportID{1}}, req{Dataset: "a", Mends: fhirmsg.ImportID{1}}, ""},
+		{"a retry", Policy{Snapshot: true}, req{Retry: fhirmsg.ImportID{1}}, req{Dataset: "a", Retry: fhirmsg.ImportID{1}}, ""},
+		{"messages", Policy{Snapshot: true}, req{Sources: messages}, req{Dataset: "a", Sources: messages}, ""},
+		{"one object", Policy{Snapshot: true}, req{Sources: object}, req{Dataset: "a", Sources: object}, ""},
+		{"the rest of a chain", Policy{Snapshot: true}, req{Sources: rest}, req{Dataset: "a", Sources: rest}, ""},
 		{"a snapshot by itself", Policy{}, req{Snapshot: new(true), MaxDeletes: "9"}, req{Dataset: "a", Snapshot: new(true), MaxDeletes: "9"}, ""},
 		{"more deletions", Policy{MaxDeletes: "2%"}, req{MaxDeletes: "off"}, req{}, "max_deletes 2%; the request says off"},
 		{"long lines", policy, req{MaxLine: 4096}, req{}, "at most 2048 bytes"},

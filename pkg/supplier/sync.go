@@ -76,9 +76,10 @@ func (s Sync) WithoutSecrets() Sync {
 	return s
 }
 
-// Request is an import of what was found, but for its id.
+// Request is an import of what was found, but for its id. It is no snapshot, whatever its supplier's policy says: what was
+// found may be a part.
 func (s Sync) Request(sources []fhirmsg.Source) fhirmsg.ImportRequest {
-	return fhirmsg.ImportRequest{Supplier: s.Supplier, Dataset: s.Dataset, Mode: s.Mode, Validation: s.Validation, Sources: sources}
+	return fhirmsg.ImportRequest{Supplier: s.Supplier, Dataset: s.Dataset, Mode: s.Mode, Validation: s.Validation, Sources: sources, Snapshot: new(bool)}
 }
 
 // SameData reports whether two declarations are of the same data in the same place, so that what was imported by

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/telemetry"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/export"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/source"
 )
@@ -56,8 +57,9 @@ func (f *fetcher) removeExports(ctx context.Context, id fhirmsg.ImportID) error 
 
 func (f *fetcher) removeExport(ctx context.Context, e ledger.Export) error {
 	job, err := jobOf(e)
-	if err != nil {
-		return err
+	if err != nil { // nothing that can be removed, and others wait behind it
+		f.deps.Log.Warn().Err(err).Stringer(telemetry.FieldImport, e.Import).Msg("an export cannot be removed")
+		return f.ledger.RemovedExport(ctx, e, f.now())
 	}
 	req, err := f.ledger.Asked(ctx, e.Import)
 	if err != nil {

@@ -2,6 +2,7 @@ package writer
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
@@ -13,10 +14,11 @@ import (
 // in the ledger, so any process goes on where another one ended, and publishing twice changes nothing.
 func (w *writer) snapshots(ctx context.Context) {
 	for {
+		began := time.Now()
 		if err := w.takeSnapshots(ctx); err != nil && ctx.Err() == nil {
 			w.deps.Log.Warn().Err(err).Msg("cannot apply snapshots, trying again")
 		}
-		timer := time.NewTimer(sweepEvery)
+		timer := time.NewTimer(max(sweepEvery, 10*time.Since(began))) // as that of [writer.sweep]
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -26,26 +28,22 @@ func (w *writer) snapshots(ctx context.Context) {
 	}
 }
 
+// takeSnapshots goes on with all of them: one that fails keeps no other from its end.
 func (w *writer) takeSnapshots(ctx context.Context) error {
 	pending, err := w.ledger.SnapshotsPending(ctx)
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, id := range pending {
-		if err := store.DecideSnapshot(ctx, w.deps.Pool, id); err != nil {
-			return err
-		}
+		errs = append(errs, store.DecideSnapshot(ctx, w.deps.Pool, id))
 	}
 	deleting, err := w.ledger.SnapshotsDeleting(ctx)
-	if err != nil {
-		return err
-	}
+	errs = append(errs, err)
 	for _, id := range deleting {
-		if err := w.publishAbsent(ctx, id); err != nil {
-			return err
-		}
+		errs = append(errs, w.publishAbsent(ctx, id))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // publishAbsent publishes the deletions of a snapshot, what was decided first, and each batch with what a parser would state of

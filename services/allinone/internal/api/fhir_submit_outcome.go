@@ -41,6 +41,9 @@ func (s *Server) submissionOutcome(w http.ResponseWriter, r *http.Request) {
 		s.sendFileReports(w, r, m, part)
 		return
 	}
+	if !s.swept(w, r, m.Import) {
+		return
+	}
 	read := func(ctx context.Context, id fhirmsg.ImportID, each func(ledger.RejectRow) error) error {
 		return s.Ledger.EachOfPart(ctx, id, kind == storedKind, part, s.reportSize(), each)
 	}

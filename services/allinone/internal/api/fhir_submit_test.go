@@ -291,6 +291,12 @@ func TestSubmissionStatus(t *testing.T) {
 		}
 	}
 	f.removedStatus(a, b, path, outcome)
+	_, err = f.Store.Pool.Exec(t.Context(), `UPDATE stoker.import SET ended = coalesce(ended, clock_timestamp()), swept = clock_timestamp(), policy = '{"keep_reports_days":7}' WHERE id = $1`, [16]byte(good))
+	check(t, err)
+	rejected := strings.TrimPrefix(m.Outcome[1].URL, f.url)
+	if got := f.do(http.MethodGet, rejected, a, ""); got.status != http.StatusGone || !strings.Contains(got.body, "7 days") {
+		t.Errorf("rejects that were removed: %d %s", got.status, got.body)
+	}
 }
 
 // removedStatus removes a status URL, which another supplier cannot, and asks for it again.

@@ -21,7 +21,7 @@ const (
 )
 
 // Open reads the messages of a delivery as one file, a message after the other, each with the end of a
-// line at its end; see [appendLines] for what becomes of each. Every reading gives the same bytes. A queue that does not
+// line at its end; see [writeLines] for what becomes of each. Every reading gives the same bytes. A queue that does not
 // answer is waited for. Errors of reading: [ErrGone], the context's.
 func Open(ctx context.Context, b *bus.Bus, d fhirmsg.Delivered) io.ReadCloser {
 	ctx, cancel := context.WithCancel(ctx)
@@ -86,22 +86,28 @@ func (r *reader) attempt(ctx context.Context) error {
 		return ErrGone
 	}
 	subject := fhirmsg.DeliverSubject(r.delivery.Supplier)
-	there, err := r.bus.CountBetween(ctx, fhirmsg.StreamDeliver, subject, r.next, r.delivery.Last)
-	if err != nil {
-		return err
-	}
 	follower, err := r.bus.Follow(ctx, fhirmsg.StreamDeliver, subject, r.next, false)
 	if err != nil {
 		return err
 	}
 	defer follower.Close()
-	for ; there > 0; there-- {
+	for r.next <= r.delivery.Last {
 		msg, err := follower.Next(ctx, patience)
 		if err != nil {
 			return err
 		}
 		if msg == nil {
-			return fmt.Errorf("no message came in %s", patience)
+			there, err := r.bus.CountFrom(ctx, fhirmsg.StreamDeliver, subject, r.next)
+			if err == nil && there > 0 {
+				err = fmt.Errorf("no message came in %s", patience)
+			}
+			if err != nil {
+				return err
+			}
+			break
+		}
+		if msg.Sequence > r.delivery.Last {
+			break
 		}
 		if r.next = msg.Sequence + 1; fhirmsg.DeliveryName(msg.Header.Get(fhirmsg.HeaderDelivery)) != r.delivery.Name {
 			continue

@@ -37,19 +37,25 @@ type Manifest struct {
 }
 
 // Part says why the manifest does not list all that there is, of these types or, if none is named, of all; "" is that
-// nothing tells so. See https://hl7.org/fhir/uv/bulkdata/export.html#query-parameters.
+// nothing tells so: not every server repeats what it was asked.
 func (m Manifest) Part(types []string) string {
 	u, err := url.Parse(m.Request)
 	if err != nil || m.Request == "" {
 		return ""
 	}
-	for name := range u.Query() {
+	return Part(u.Query(), types)
+}
+
+// Part says why an export that was asked for with parameters is not of all that there is, of these types or, if none is
+// named, of all; "" is that it is. See https://hl7.org/fhir/uv/bulkdata/export.html#query-parameters.
+func Part(parameters url.Values, types []string) string {
+	for name := range parameters {
 		switch name {
 		case "_since", "_until", "_typeFilter", "_elements", "patient":
 			return "its export was asked for with " + name + ", and is a part of what there is"
 		}
 	}
-	asked := strings.FieldsFunc(strings.Join(u.Query()["_type"], ","), func(c rune) bool { return c == ',' })
+	asked := strings.FieldsFunc(strings.Join(parameters["_type"], ","), func(c rune) bool { return c == ',' })
 	switch {
 	case len(asked) == 0:
 		return ""

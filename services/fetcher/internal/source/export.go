@@ -44,6 +44,9 @@ func ListExport(ctx context.Context, s fhirmsg.Source, at string, cfg Config) (E
 		return Exported{}, err
 	}
 	e := Exported{Files: c.files, Skipped: c.skipped, Time: c.time}
+	if why := partOf(s.Export, cfg); why != "" {
+		e.Skipped = append(e.Skipped, Skipped{Name: "$export", Reason: why})
+	}
 	incomplete := s.Export.Incomplete()
 	for i, f := range e.Files {
 		if f.Kind != manifest.Resources {
@@ -55,6 +58,18 @@ func ListExport(ctx context.Context, s fhirmsg.Source, at string, cfg Config) (E
 		}
 	}
 	return e, nil
+}
+
+// partOf says why an export is not of all that it must be of; see [Config.Whole].
+func partOf(e *fhirmsg.Export, cfg Config) string {
+	if !cfg.Whole {
+		return ""
+	}
+	asked := url.Values{}
+	for _, p := range e.Parameters {
+		asked.Add(p.Name, p.Value)
+	}
+	return manifest.Part(asked, cfg.Types)
 }
 
 // notYet tells what may pass from what stays.

@@ -27,7 +27,7 @@ type httpStream struct {
 	unless    Validator // of content that is not wanted again: the answer is then a [StatusError] of 304
 	anonymous bool      // no credential is to be sent
 	reminted  bool      // a token was not taken, and another one asked for, since something was read last
-	renewed   bool      // the manifest was read again
+	renewed   bool      // the manifest was read again, since something was read last
 	answered  *url.URL  // where the last answer came from
 
 	v        Validator
@@ -106,7 +106,7 @@ func (s *httpStream) Read(p []byte) (int, error) {
 		n, err := s.body.Read(p)
 		if n > 0 { // an error comes again
 			s.offset += int64(n)
-			s.failures, s.reminted = 0, false
+			s.failures, s.reminted, s.renewed = 0, false, false
 			if s.size >= 0 && s.offset > s.size {
 				return 0, ErrChanged
 			}

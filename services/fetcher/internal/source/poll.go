@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 )
@@ -15,6 +16,7 @@ type Known struct {
 	ETag    string                `json:"etag,omitempty"`    // of the page, as below
 	Changed string                `json:"changed,omitempty"` // its Last-Modified
 	Content fhirmsg.Hash          `json:"content"`           // for servers that tell neither
+	Time    time.Time             `json:"time,omitzero"`     // its transaction time, for those that sign the URLs of files anew each time
 }
 
 func (k Known) validator() Validator { return Validator{ETag: k.ETag, LastModified: k.Changed} }
@@ -65,8 +67,10 @@ func poll(ctx context.Context, s fhirmsg.Source, cfg Config, known *Known) (Foun
 		return Found{}, err
 	}
 	more, same := behind(p.Files, known.Place)
+	isAll := len(more) == 0 && p.Next == nil
 	switch {
-	case !known.Grows && p.content == known.Content, known.Grows && same && len(more) == 0 && p.Next == nil && !p.Closed:
+	case !known.Grows && (p.content == known.Content || same && isAll && !known.Time.IsZero() && known.Time.Equal(p.TransactionTime)),
+		known.Grows && same && isAll && !p.Closed:
 		return Found{Known: knownOf(p, known.Grows)}, nil
 	case !known.Grows || !same:
 		return fromTheRoot(ctx, s, cfg)
@@ -120,5 +124,5 @@ func (c *chain) goesOn(last page) bool {
 }
 
 func knownOf(p page, grows bool) *Known {
-	return &Known{Place: placeAt(p.url, p.Files), Grows: grows, ETag: p.validator.ETag, Changed: p.validator.LastModified, Content: p.content}
+	return &Known{Place: placeAt(p.url, p.Files), Grows: grows, ETag: p.validator.ETag, Changed: p.validator.LastModified, Content: p.content, Time: p.TransactionTime}
 }

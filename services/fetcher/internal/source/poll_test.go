@@ -132,6 +132,21 @@ func TestPollWithoutETag(t *testing.T) {
 	p.want("changed", "/f/a at 1767225600")
 }
 
+// TestPollSigned: URLs that are signed anew for each answer are no news where the transaction time is the same.
+func TestPollSigned(t *testing.T) {
+	t.Parallel()
+	p := newPoller(t)
+	manifest := func(signature, time string) string {
+		return `{"output":[{"url":"f/a?signature=` + signature + `"}],"transactionTime":"` + time + `"}`
+	}
+	p.s.plain("/m", manifest("x", "2026-01-01T00:00:00Z"))
+	p.want("first", "/f/a at 1767225600")
+	p.s.plain("/m", manifest("y", "2026-01-01T00:00:00Z"))
+	p.want("signed anew", "unchanged")
+	p.s.plain("/m", manifest("z", "2026-01-02T00:00:00Z"))
+	p.want("made anew", "/f/a at 1767312000")
+}
+
 // TestPollLastModified: If-Modified-Since where there is no ETag.
 func TestPollLastModified(t *testing.T) {
 	t.Parallel()
