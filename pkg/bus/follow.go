@@ -36,6 +36,7 @@ func (b *Bus) Made(ctx context.Context, streamName string) (time.Time, error) {
 
 // Follower reads a stream in order without consuming it. It is for one goroutine.
 type Follower struct {
+	stream   jetstream.Stream
 	messages jetstream.MessagesContext
 	heads    bool
 }
@@ -49,7 +50,11 @@ func (b *Bus) Follow(ctx context.Context, streamName, subject string, from uint6
 	if subject != "" {
 		cfg.FilterSubjects = []string{subject}
 	}
-	consumer, err := b.js.OrderedConsumer(ctx, streamName, cfg)
+	stream, err := b.js.Stream(ctx, streamName)
+	if err != nil {
+		return nil, fmt.Errorf("follow %s: %w", streamName, err)
+	}
+	consumer, err := stream.OrderedConsumer(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("follow %s: %w", streamName, err)
 	}
@@ -61,7 +66,7 @@ func (b *Bus) Follow(ctx context.Context, streamName, subject string, from uint6
 	if err != nil {
 		return nil, fmt.Errorf("follow %s: %w", streamName, err)
 	}
-	return &Follower{messages: messages, heads: heads}, nil
+	return &Follower{stream: stream, messages: messages, heads: heads}, nil
 }
 
 // Next waits for the next message, for so long. nil and no error is that none came.
@@ -87,6 +92,18 @@ func (f *Follower) Next(ctx context.Context, wait time.Duration) (*Delivered, er
 		}
 	}
 	return d, nil
+}
+
+// Payload reads the payload of a message of which only the head came. One that is gone meanwhile has none.
+func (f *Follower) Payload(ctx context.Context, sequence uint64) ([]byte, error) {
+	msg, err := f.stream.GetMsg(ctx, sequence)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("follow: message %d: %w", sequence, err)
+	}
+	return msg.Data, nil
 }
 
 // Close ends the reading.

@@ -120,22 +120,21 @@ func (b *Bus) Read(ctx context.Context, streamName, subject string, first, last 
 }
 
 // Last returns the last message that a stream has on a subject; ok is false where there is none.
-func (b *Bus) Last(ctx context.Context, streamName, subject string) (data []byte, ok bool, err error) {
+func (b *Bus) Last(ctx context.Context, streamName, subject string) (last Message, ok bool, err error) {
 	stream, err := b.js.Stream(ctx, streamName)
 	if err != nil {
-		return nil, false, fmt.Errorf("stream %s: %w", streamName, err)
+		return last, false, fmt.Errorf("stream %s: %w", streamName, err)
 	}
 	msg, err := stream.GetLastMsgForSubject(ctx, subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, false, nil
+		return last, false, nil
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("look into %s: %w", streamName, err)
+		return last, false, fmt.Errorf("look into %s: %w", streamName, err)
 	}
-	name := msg.Header.Get(headerObject)
-	if name == "" {
-		return msg.Data, true, nil
+	last = Message{Subject: msg.Subject, Sequence: msg.Sequence, Data: msg.Data}
+	if name := msg.Header.Get(headerObject); name != "" {
+		last.Data, err = b.getObject(ctx, name)
 	}
-	data, err = b.getObject(ctx, name)
-	return data, err == nil, err
+	return last, err == nil, err
 }

@@ -32,7 +32,7 @@ func (b *Bus) Apply(ctx context.Context, resourceTypes []string, limits Limits) 
 	}
 	for _, c := range fhirmsg.Consumers(resourceTypes) {
 		want := consumerConfig(c)
-		if has, ok := existing[c.Name]; ok && has.FilterSubject == want.FilterSubject && has.MaxAckPending == want.MaxAckPending {
+		if has, ok := existing[c.Stream+" "+c.Name]; ok && has.FilterSubject == want.FilterSubject && has.MaxAckPending == want.MaxAckPending {
 			continue
 		}
 		if _, err := b.js.CreateOrUpdateConsumer(ctx, c.Stream, want); err != nil {
@@ -60,15 +60,19 @@ func (b *Bus) applyStream(ctx context.Context, s fhirmsg.Stream, limits Limits) 
 		limit = existing.CachedInfo().Config.MaxBytes
 	}
 	if existing != nil {
-		if has := existing.CachedInfo().Config; has.MaxBytes == limit && slices.Equal(has.Subjects, s.Subjects) {
+		cfg := existing.CachedInfo().Config // retention never changes, and replicas are the operator's
+		cfg.MaxBytes, cfg.Subjects = limit, s.Subjects
+		// The server would remove what is beyond: a stream of an older version is limited once it has little.
+		if s.MaxPerSubject > 0 && existing.CachedInfo().State.Msgs < uint64(s.MaxPerSubject/2) {
+			cfg.MaxMsgsPerSubject, cfg.DiscardNewPerSubject = s.MaxPerSubject, true
+		}
+		if has := existing.CachedInfo().Config; has.MaxBytes == limit && has.MaxMsgsPerSubject == cfg.MaxMsgsPerSubject && slices.Equal(has.Subjects, s.Subjects) {
 			return nil
 		}
+		_, err = b.js.UpdateStream(ctx, cfg)
+		return err
 	}
 	cfg := streamConfig(s, limit)
-	if existing != nil {
-		cfg = existing.CachedInfo().Config // retention never changes, and replicas are the operator's
-		cfg.MaxBytes, cfg.Subjects = limit, s.Subjects
-	}
 	_, err = b.js.CreateOrUpdateStream(ctx, cfg)
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another one made it meanwhile
 		_, err = b.js.UpdateStream(ctx, cfg)
@@ -107,7 +111,7 @@ func streamConfig(s fhirmsg.Stream, maxBytes int64) jetstream.StreamConfig {
 
 func consumerConfig(c fhirmsg.Consumer) jetstream.ConsumerConfig {
 	pending := 4096
-	if c.Stream == fhirmsg.StreamFetch {
+	if c.Stream == fhirmsg.StreamFetch || c.Stream == fhirmsg.StreamOperator {
 		pending = -1 // requests are handed back until their time comes, and are to be in nobody's way
 	}
 	return jetstream.ConsumerConfig{
@@ -122,7 +126,7 @@ func consumerConfig(c fhirmsg.Consumer) jetstream.ConsumerConfig {
 	}
 }
 
-// consumerConfigs lists what exists with one call per stream, since creating well over a
+// consumerConfigs lists what exists, by stream and name, with one call per stream, since creating well over a
 // hundred consumers that exist already would make every start slow.
 func (b *Bus) consumerConfigs(ctx context.Context) (map[string]jetstream.ConsumerConfig, error) {
 	configs := map[string]jetstream.ConsumerConfig{}
@@ -133,7 +137,7 @@ func (b *Bus) consumerConfigs(ctx context.Context) (map[string]jetstream.Consume
 		}
 		list := stream.ListConsumers(ctx)
 		for info := range list.Info() {
-			configs[info.Name] = info.Config
+			configs[s.Name+" "+info.Name] = info.Config
 		}
 		if err := list.Err(); err != nil && !errors.Is(err, jetstream.ErrEndOfData) {
 			return nil, fmt.Errorf("consumers of %s: %w", s.Name, err)

@@ -70,8 +70,8 @@ func TestLast(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, ok, err := b.Last(t.Context(), fhirmsg.StreamJournal, fhirmsg.JournalImportSubject("*", id))
-		if err != nil || !ok || len(got) != len(payload) {
-			t.Errorf("message %d: %d bytes, %v, %v", i, len(got), ok, err)
+		if err != nil || !ok || len(got.Data) != len(payload) {
+			t.Errorf("message %d: %d bytes, %v, %v", i, len(got.Data), ok, err)
 		}
 	}
 }

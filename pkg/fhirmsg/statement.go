@@ -2,6 +2,7 @@ package fhirmsg
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 )
 
@@ -54,6 +55,9 @@ func DecodeStatement(b []byte) (Statement, error) {
 	var s Statement
 	if err := json.Unmarshal(b, &s); err != nil {
 		return s, fmt.Errorf("statement: %w", err)
+	}
+	if s.Import.ID == (ImportID{}) {
+		return s, errors.New("statement: it is of no import")
 	}
 	return s, nil
 }

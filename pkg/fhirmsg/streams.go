@@ -4,7 +4,8 @@ import "time"
 
 // Names of the streams.
 const (
-	StreamFetch      = "FETCH"
+	StreamFetch      = "FETCH"    // requests that suppliers publish themselves
+	StreamOperator   = "OPERATOR" // requests of the operator and of Stoker's services
 	StreamDeliver    = "DELIVER"
 	StreamChunks     = "CHUNKS"
 	StreamResources  = "RESOURCES"
@@ -42,7 +43,9 @@ const AckWait = 15 * time.Second
 // [Retained] says how the others that are kept grow with it.
 func Streams() []Stream {
 	return []Stream{
-		{Name: StreamFetch, Subjects: []string{SubjectFetch + ".*", FetchSubject("*")}, Queue: true, MaxBytes: 64 << 20},
+		// Of streams that suppliers publish to, nothing else is a part: ids, by which repetitions are dropped, are a stream's.
+		{Name: StreamFetch, Subjects: []string{SupplierFetchSubject("*")}, Queue: true, MaxBytes: 64 << 20, MaxPerSubject: 1000},
+		{Name: StreamOperator, Subjects: []string{FetchSubject("*")}, Queue: true, MaxBytes: 64 << 20},
 		{Name: StreamDeliver, Subjects: []string{DeliverSubject("*")}, MaxBytes: 256 << 20, MaxPerSubject: 1 << 16},
 		{Name: StreamChunks, Subjects: []string{SubjectChunk + ".*"}, Queue: true, MaxBytes: 512 << 20},
 		{Name: StreamResources, Subjects: []string{SubjectResource + ".*.*"}, MaxBytes: 4 << 30},
@@ -105,7 +108,7 @@ func ReplayConsumer(replay ImportID, resourceType string) string {
 func Consumers(resourceTypes []string) []Consumer {
 	consumers := []Consumer{
 		{Stream: StreamFetch, Name: ConsumerFetcher, Filter: SupplierFetchSubject("*"), AckWait: AckWait},
-		{Stream: StreamFetch, Name: ConsumerOperator, Filter: FetchSubject("*"), AckWait: AckWait},
+		{Stream: StreamOperator, Name: ConsumerOperator, Filter: FetchSubject("*"), AckWait: AckWait},
 		{Stream: StreamChunks, Name: ConsumerParser, Filter: ChunkSubject(noSupplier), AckWait: AckWait},
 		{Stream: StreamRejects, Name: ConsumerRejects, Filter: SubjectReject + ".*", AckWait: AckWait},
 		{Stream: StreamStatements, Name: ConsumerStatements, Filter: SubjectStatement + ".*", AckWait: AckWait},

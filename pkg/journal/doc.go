@@ -17,5 +17,7 @@
 // So at any moment what the database has and the journal lacks is of messages that are not acknowledged,
 // or of commands that were not answered; they come again, or are given again.
 //
+// The stream may hold what is none of these: suppliers can have JetStream's answers sent there. Such messages are passed over.
+//
 // Not guaranteed: anything about what was trimmed. [Journal.Restore] refuses if something is missing.
 package journal

@@ -27,6 +27,7 @@ type Changes struct {
 	Imports   int                        // how many were brought up to date
 	Discarded []fhirmsg.ImportStatement  // imports, or files of them, that were discarded
 	Datasets  []fhirmsg.DatasetStatement // in their order
+	Foreign   int                        // messages that are no statements of Stoker; they were passed over
 }
 
 // Restore brings the ledger up to date with all that was stated since a time, but for what became of batches: that is
@@ -41,7 +42,7 @@ func (j Journal) Restore(ctx context.Context, since time.Time, available bool) (
 	}
 	// Imports come last: one that is found with its files and all that was parsed is
 	// not taken for complete before.
-	if err := j.read(ctx, fhirmsg.StreamJournal, from, j.restorePart); err != nil {
+	if err := j.read(ctx, fhirmsg.StreamJournal, from, func(ctx context.Context, msg bus.Message) error { return passOver(&c, j.restorePart(ctx, msg)) }); err != nil {
 		return c, err
 	}
 	if err := j.restoreParsed(ctx, from); err != nil {
@@ -50,7 +51,7 @@ func (j Journal) Restore(ctx context.Context, since time.Time, available bool) (
 	if err := j.read(ctx, fhirmsg.StreamRejects, from, j.restoreRejects); err != nil {
 		return c, err
 	}
-	err = j.read(ctx, fhirmsg.StreamJournal, from, func(ctx context.Context, msg bus.Message) error { return j.restoreWhole(ctx, &c, msg) })
+	err = j.read(ctx, fhirmsg.StreamJournal, from, func(ctx context.Context, msg bus.Message) error { return passOver(&c, j.restoreWhole(ctx, &c, msg)) })
 	return c, err
 }
 
@@ -90,37 +91,67 @@ func kind(subject string) (kind, name string) {
 	return tokens[0], tokens[1]
 }
 
+// errForeign is that a message is none that Stoker published. Whoever may publish anything in JetStream can have the answer sent
+// to a subject of the journal, so such messages are passed over.
+var errForeign = errors.New("no statement of Stoker")
+
+// decode reads a statement, of which is reports whether it can be one.
+func decode[T any](msg []byte, is func(T) bool) (s T, err error) {
+	if json.Unmarshal(msg, &s) != nil || !is(s) {
+		return s, errForeign
+	}
+	return s, nil
+}
+
+// passOver counts a message that is not Stoker's.
+func passOver(c *Changes, err error) error {
+	if errors.Is(err, errForeign) {
+		c.Foreign++
+		return nil
+	}
+	return err
+}
+
+// importStatement reads the state of an import, which is of the subject's supplier and import.
+func importStatement(msg bus.Message) (fhirmsg.ImportStatement, error) {
+	return decode(msg.Data, func(s fhirmsg.ImportStatement) bool {
+		return msg.Subject == fhirmsg.JournalImportSubject(s.Import.Supplier, s.Import.ID)
+	})
+}
+
 // restorePart restores what is about a part of an import.
 func (j Journal) restorePart(ctx context.Context, msg bus.Message) error {
 	switch kind, name := kind(msg.Subject); kind {
 	case fhirmsg.JournalFiles:
-		var list fhirmsg.FileList
-		if err := json.Unmarshal(msg.Data, &list); err != nil {
+		list, err := decode(msg.Data, func(l fhirmsg.FileList) bool { return l.Import != fhirmsg.ImportID{} })
+		if err != nil {
 			return err
 		}
 		return j.Ledger.RestoreFileList(ctx, list)
 	case fhirmsg.JournalFile:
-		var s fhirmsg.FileStatement
-		if err := json.Unmarshal(msg.Data, &s); err != nil {
+		s, err := decode(msg.Data, func(s fhirmsg.FileStatement) bool { return s.Import != fhirmsg.ImportID{} })
+		if err != nil {
 			return err
 		}
 		return j.Ledger.RestoreFile(ctx, s)
 	case fhirmsg.JournalWritten:
 		w, err := fhirmsg.DecodeWritten(msg.Data)
 		if err != nil {
-			return err
+			return errForeign
 		}
 		return j.Ledger.RestoreWritten(ctx, name, w)
+	case fhirmsg.JournalImport, fhirmsg.JournalDataset: // later
+		return nil
 	}
-	return nil
+	return errForeign
 }
 
 // restoreWhole restores what is about a whole import or dataset.
 func (j Journal) restoreWhole(ctx context.Context, c *Changes, msg bus.Message) error {
-	switch kind, _ := kind(msg.Subject); kind {
+	switch kind, name := kind(msg.Subject); kind {
 	case fhirmsg.JournalImport:
-		var s fhirmsg.ImportStatement
-		if err := json.Unmarshal(msg.Data, &s); err != nil {
+		s, err := importStatement(msg)
+		if err != nil {
 			return err
 		}
 		restored, err := j.Ledger.RestoreImport(ctx, s)
@@ -132,8 +163,8 @@ func (j Journal) restoreWhole(ctx context.Context, c *Changes, msg bus.Message) 
 		}
 		return err
 	case fhirmsg.JournalDataset:
-		var s fhirmsg.DatasetStatement
-		if err := json.Unmarshal(msg.Data, &s); err != nil {
+		s, err := decode(msg.Data, func(s fhirmsg.DatasetStatement) bool { return s.Dataset == name })
+		if err != nil {
 			return err
 		}
 		c.Datasets = append(c.Datasets, s)
@@ -173,13 +204,22 @@ func (j Journal) restoreRejects(ctx context.Context, msg bus.Message) error {
 // Accepted makes the row of an import again that was accepted before the database was lost.
 // Without a statement of it nothing is done.
 func (j Journal) Accepted(ctx context.Context, id fhirmsg.ImportID) error {
-	msg, ok, err := j.Bus.Last(ctx, fhirmsg.StreamJournal, fhirmsg.JournalImportSubject("*", id))
+	subject := fhirmsg.JournalImportSubject("*", id)
+	last, ok, err := j.Bus.Last(ctx, fhirmsg.StreamJournal, subject)
 	if err != nil || !ok {
 		return err
 	}
-	var s fhirmsg.ImportStatement
-	if err := json.Unmarshal(msg, &s); err != nil {
-		return fmt.Errorf("statement of import %s: %w", id, err)
+	s, err := importStatement(last)
+	if err != nil { // what is not Stoker's hides what is
+		ok = false
+		if _, err := j.Bus.Scan(ctx, fhirmsg.StreamJournal, subject, func(msg bus.Message) error {
+			if earlier, err := importStatement(msg); err == nil {
+				s, ok = earlier, true
+			}
+			return nil
+		}); err != nil || !ok {
+			return err
+		}
 	}
 	return j.Ledger.AcceptAgain(ctx, s)
 }

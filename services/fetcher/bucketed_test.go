@@ -80,7 +80,7 @@ func TestRequestOfABucket(t *testing.T) {
 	}
 	published := func() uint64 {
 		t.Helper()
-		n, err := f.deps.Bus.LastSequence(t.Context(), fhirmsg.StreamFetch)
+		n, err := f.deps.Bus.LastSequence(t.Context(), fhirmsg.StreamOperator)
 		if err != nil {
 			t.Fatal(err)
 		}

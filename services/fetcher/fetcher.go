@@ -68,10 +68,10 @@ func Run(ctx context.Context, cfg Config, d Deps) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	// Each has fetchers of its own, so that what suppliers ask for themselves is in nobody's way.
-	for _, consumer := range []string{fhirmsg.ConsumerOperator, fhirmsg.ConsumerFetcher} {
+	for stream, consumer := range map[string]string{fhirmsg.StreamOperator: fhirmsg.ConsumerOperator, fhirmsg.StreamFetch: fhirmsg.ConsumerFetcher} {
 		group.Go(func() error {
 			d.Bus.Consume(ctx, bus.ConsumeOptions{
-				Stream: fhirmsg.StreamFetch, Consumer: consumer, Workers: cfg.All, Grace: grace,
+				Stream: stream, Consumer: consumer, Workers: cfg.All, Grace: grace,
 				OnRetry: func(error) { d.Metrics.Retry() },
 			}, f.handle)
 			return nil

@@ -29,7 +29,7 @@ func (w *writer) observe(ctx context.Context) {
 
 func (w *writer) observeOnce(ctx context.Context) error {
 	var problems []error
-	for _, stream := range []string{fhirmsg.StreamFetch, fhirmsg.StreamChunks, fhirmsg.StreamResources} {
+	for _, stream := range []string{fhirmsg.StreamFetch, fhirmsg.StreamOperator, fhirmsg.StreamChunks, fhirmsg.StreamResources} {
 		backlog, err := w.deps.Bus.Backlog(ctx, stream)
 		problems = append(problems, err)
 		for subject, n := range backlog {

@@ -80,7 +80,7 @@ func (p *pipeline) request(req fhirmsg.ImportRequest) fhirmsg.ImportID {
 		p.t.Fatal(err)
 	}
 	waitFor(p.t, "the streams", func() bool {
-		_, err := p.bus.Backlog(p.t.Context(), fhirmsg.StreamFetch)
+		_, err := p.bus.Backlog(p.t.Context(), fhirmsg.StreamOperator)
 		return err == nil
 	})
 	if err := p.bus.Publish(p.t.Context(), fhirmsg.FetchSubject(req.Supplier), req.MessageID(), msg); err != nil {

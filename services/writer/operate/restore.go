@@ -24,9 +24,10 @@ type RestoreRequest struct {
 
 // Restored is what was brought back, and the replays that bring back the rows.
 type Restored struct {
-	Imports   int             `json:"imports"`   // whose account was brought up to date
-	Discarded int             `json:"discarded"` // imports and files that were discarded again
-	Replays   []ledger.Replay `json:"replays"`   // one for each dataset
+	Imports   int             `json:"imports"`           // whose account was brought up to date
+	Discarded int             `json:"discarded"`         // imports and files that were discarded again
+	Foreign   int             `json:"foreign,omitempty"` // messages of the journal that are none of Stoker's, passed over
+	Replays   []ledger.Replay `json:"replays"`           // one for each dataset
 }
 
 // Restore brings back what was lost when the database was restored from a backup: the account of all
@@ -40,7 +41,7 @@ func (o *Operator) Restore(ctx context.Context, req RestoreRequest) (r Restored,
 	if err != nil {
 		return r, err
 	}
-	r.Imports = changes.Imports
+	r.Imports, r.Foreign = changes.Imports, changes.Foreign
 	for _, s := range lasting(changes.Datasets) {
 		if err := o.restoreDataset(ctx, s); err != nil {
 			return r, err

@@ -134,7 +134,7 @@ func (f *fixture) do(method, path, token, body string, headers ...string) answer
 // requests is how many import requests were queued. A consumer would tell how many wait, but a moment later.
 func (f *fixture) requests() uint64 {
 	f.t.Helper()
-	n, err := f.Bus.LastSequence(f.t.Context(), fhirmsg.StreamFetch)
+	n, err := f.Bus.LastSequence(f.t.Context(), fhirmsg.StreamOperator)
 	check(f.t, err)
 	return n
 }

@@ -12,9 +12,9 @@ import (
 // asked returns the request of a supplier that was queued last, which is for the import.
 func (f *fixture) asked(name string, id fhirmsg.ImportID) fhirmsg.ImportRequest {
 	f.t.Helper()
-	msg, ok, err := f.Bus.Last(f.t.Context(), fhirmsg.StreamFetch, fhirmsg.FetchSubject(name))
+	msg, ok, err := f.Bus.Last(f.t.Context(), fhirmsg.StreamOperator, fhirmsg.FetchSubject(name))
 	check(f.t, err)
-	req, err := fhirmsg.DecodeImportRequest(msg)
+	req, err := fhirmsg.DecodeImportRequest(msg.Data)
 	if err != nil || !ok || req.ID != id {
 		f.t.Fatalf("the request queued last is %+v, %v", req, err)
 	}

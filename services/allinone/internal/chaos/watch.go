@@ -98,7 +98,7 @@ func (w *watch) untilQuiet(ctx context.Context) error {
 }
 
 var queues = []string{
-	fhirmsg.StreamFetch, fhirmsg.StreamChunks, fhirmsg.StreamResources, fhirmsg.StreamRejects, fhirmsg.StreamStatements,
+	fhirmsg.StreamFetch, fhirmsg.StreamOperator, fhirmsg.StreamChunks, fhirmsg.StreamResources, fhirmsg.StreamRejects, fhirmsg.StreamStatements,
 }
 
 func (w *watch) until(ctx context.Context, ok func() bool) error {

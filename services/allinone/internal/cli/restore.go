@@ -48,6 +48,9 @@ func (a *app) runRestore(ctx context.Context, f replayFlags) error {
 	}
 	if !f.json {
 		a.printf("accounts: %s imports brought up to date, %s discarded again\n", thousands(int64(restored.Imports)), thousands(int64(restored.Discarded)))
+		if restored.Foreign > 0 {
+			a.printf("passed over: %s messages of the stream JOURNAL that are none of Stoker's\n", thousands(int64(restored.Foreign)))
+		}
 	}
 	failed := false
 	for i, r := range restored.Replays {

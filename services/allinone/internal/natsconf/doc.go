@@ -6,7 +6,8 @@
 // hashes.
 //
 // What it does not guarantee: where JetStream's answer to a publication goes is the publisher's to say, and the server
-// does not check it. So a supplier can have such an answer, whose text it does not choose, sent to a subject
-// of Stoker, where it is a message that cannot be read and goes to the dead letters. It is no
-// request to JetStream that is obeyed.
+// does not check it. So a supplier can have such an answer, whose form it does not choose, sent to any subject
+// of Stoker, and stored there. What reads these streams tells answers from messages: queues put them among the dead
+// letters, package delivery drops them, package journal passes over them. They are no
+// requests to JetStream that are obeyed.
 package natsconf

@@ -105,7 +105,7 @@ func (f *fixture) manifests(supplier string) []ledger.Submitted {
 
 func (f *fixture) queued() uint64 {
 	f.t.Helper()
-	n, err := f.Bus.LastSequence(f.t.Context(), fhirmsg.StreamFetch)
+	n, err := f.Bus.LastSequence(f.t.Context(), fhirmsg.StreamOperator)
 	check(f.t, err)
 	return n
 }

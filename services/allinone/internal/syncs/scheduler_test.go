@@ -121,7 +121,7 @@ func (w *world) queued() (list []fhirmsg.ImportRequest) {
 	w.t.Helper()
 	js, err := jetstream.New(w.nc)
 	check(w.t, err)
-	stream, err := js.Stream(w.t.Context(), fhirmsg.StreamFetch)
+	stream, err := js.Stream(w.t.Context(), fhirmsg.StreamOperator)
 	check(w.t, err)
 	info, err := stream.Info(w.t.Context())
 	check(w.t, err)

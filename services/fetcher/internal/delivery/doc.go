@@ -16,6 +16,8 @@
 //   - Memory is bounded by the number of messages in the stream, which has a limit for each supplier, and one
 //     message is decoded at a time.
 //
+// JetStream's answers to other suppliers, which these can have sent here, are no messages of the supplier, and are dropped.
+//
 // What it does not guarantee: that a delivery is one import. One that is larger than an import may be, or that is
 // not ended for long, is several.
 package delivery

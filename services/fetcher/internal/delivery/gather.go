@@ -42,6 +42,10 @@ const (
 	// maxRequested is how many imports of a supplier are asked for and not fetched yet.
 	maxRequested = 8
 
+	// askAgain is how long an import that was asked for may take to be accepted. In that time JetStream has forgotten the
+	// request's id, so that another one is stored.
+	askAgain = 3 * time.Minute
+
 	// atOnce is how many messages are gathered in one transaction.
 	atOnce = 1000
 	// wait is how long the next message is waited for, before what else there is to do is done.
@@ -133,16 +137,37 @@ func (g *Gatherer) read(ctx context.Context, follower *bus.Follower, h *heap, po
 		if err != nil || msg == nil {
 			return position, ignoreEnd(ctx, err)
 		}
+		supplier, why, err := g.whose(ctx, follower, msg)
+		if err != nil {
+			return position, ignoreEnd(ctx, err)
+		}
 		position = msg.Sequence
-		supplier := strings.TrimPrefix(msg.Subject, fhirmsg.DeliverSubject(""))
-		if err := fhirmsg.CheckName(supplier); err != nil {
-			g.Log.Warn().Uint64("sequence", msg.Sequence).Msg("a message was delivered on a subject that is no supplier's, and is dropped")
+		if why != "" {
+			g.Log.Warn().Uint64("sequence", msg.Sequence).Msg(why + " was published on stoker.deliver, and is dropped")
 			continue
 		}
 		_, end := msg.Header[fhirmsg.HeaderEnd]
 		h.put(supplier, fhirmsg.DeliveryName(msg.Header.Get(fhirmsg.HeaderDelivery)), msg.Sequence, msg.Bytes, end)
 	}
 	return position, nil
+}
+
+// whose is the supplier of a message; why says what it is instead, if it is none's.
+func (g *Gatherer) whose(ctx context.Context, follower *bus.Follower, msg *bus.Delivered) (supplier, why string, err error) {
+	supplier = strings.TrimPrefix(msg.Subject, fhirmsg.DeliverSubject(""))
+	if fhirmsg.CheckName(supplier) != nil {
+		return "", "a message of no supplier", nil
+	}
+	if isBare(msg.Header) {
+		payload, err := follower.Payload(ctx, msg.Sequence)
+		if err != nil {
+			return "", "", err
+		}
+		if isAnswer(payload) {
+			return "", "an answer of JetStream", nil
+		}
+	}
+	return supplier, "", nil
 }
 
 // ignoreEnd is nil once the context has ended.
@@ -170,7 +195,7 @@ func (g *Gatherer) request(ctx context.Context, right *ledger.Gathering, h *heap
 		if err != nil {
 			return ignoreEnd(ctx, fmt.Errorf("ask for an import: %w", err))
 		}
-		d.Requested = true
+		d.Requested, d.asked = true, h.now()
 		if err := right.Store(ctx, position, []ledger.Delivery{d.Delivery}); err != nil {
 			return err
 		}

@@ -26,6 +26,7 @@ type key struct{ supplier, name string }
 type pile struct {
 	ledger.Delivery
 	began, moved time.Time // by this process
+	asked        time.Time // for its import, by this process or an earlier one
 	isChanged    bool
 	isAccepted   bool // its import
 }
@@ -33,7 +34,7 @@ type pile struct {
 func newHeap(cfg Config, stream time.Time, deliveries []ledger.Delivery, now func() time.Time) *heap {
 	h := &heap{cfg: cfg, stream: stream.UnixMicro(), now: now, open: map[key]*pile{}, purged: map[string]uint64{}}
 	for _, d := range deliveries {
-		p := &pile{Delivery: d, began: now(), moved: now()}
+		p := &pile{Delivery: d, began: now(), moved: now(), asked: now()}
 		h.list = append(h.list, p)
 		if d.IsOpen() {
 			h.open[key{d.Supplier, d.Name}] = p
@@ -109,13 +110,17 @@ func (h *heap) changed() (list []ledger.Delivery) {
 }
 
 // due returns the closed deliveries whose imports are to be asked for now: of each supplier the oldest, once the import
-// before it was accepted. For imports are in the order in which they are accepted, and what comes later wins.
+// before it was accepted. For imports are in the order in which they are accepted, and what comes later wins. One that was
+// asked for and not accepted for long is due again: nothing else would ever bring a request back that was lost.
 func (h *heap) due() (list []*pile) {
 	asked, busy := map[string]int{}, map[string]bool{}
 	for _, p := range h.list {
 		if p.Requested {
 			asked[p.Supplier]++
 			busy[p.Supplier] = busy[p.Supplier] || !p.isAccepted
+			if !p.isAccepted && h.now().Sub(p.asked) >= askAgain {
+				list = append(list, p)
+			}
 		}
 	}
 	for _, p := range h.list {

@@ -112,6 +112,9 @@ func (r *reader) attempt(ctx context.Context) error {
 		if r.next = msg.Sequence + 1; fhirmsg.DeliveryName(msg.Header.Get(fhirmsg.HeaderDelivery)) != r.delivery.Name {
 			continue
 		}
+		if isBare(msg.Header) && isAnswer(msg.Data) {
+			continue // as the gatherer did
+		}
 		r.left--
 		if err := writeLines(r.out, msg); err != nil {
 			return errReader{err}
