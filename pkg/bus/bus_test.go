@@ -94,8 +94,9 @@ func TestApplyTwiceChangesNothing(t *testing.T) {
 func TestApplyLetsRequestsWait(t *testing.T) {
 	t.Parallel()
 	b := newBus(t, nil)
-	for _, name := range []string{fhirmsg.ConsumerFetcher, fhirmsg.ConsumerOperator} {
-		c, err := b.js.Consumer(t.Context(), fhirmsg.StreamFetch, name)
+	consumers := map[string]string{fhirmsg.StreamFetch: fhirmsg.ConsumerFetcher, fhirmsg.StreamOperator: fhirmsg.ConsumerOperator}
+	for stream, name := range consumers {
+		c, err := b.js.Consumer(t.Context(), stream, name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,15 +105,15 @@ func TestApplyLetsRequestsWait(t *testing.T) {
 			t.Errorf("%s: at most %d are handed back", name, older.MaxAckPending)
 		}
 		older.MaxAckPending = 4096
-		if _, err := b.js.UpdateConsumer(t.Context(), fhirmsg.StreamFetch, older); err != nil {
+		if _, err := b.js.UpdateConsumer(t.Context(), stream, older); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := b.Apply(t.Context(), []string{"Patient", "Observation"}, nil); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{fhirmsg.ConsumerFetcher, fhirmsg.ConsumerOperator} {
-		c, err := b.js.Consumer(t.Context(), fhirmsg.StreamFetch, name)
+	for stream, name := range consumers {
+		c, err := b.js.Consumer(t.Context(), stream, name)
 		if err != nil {
 			t.Fatal(err)
 		}
