@@ -30,7 +30,6 @@ type Server struct {
 	Journal  journal.Journal
 	Store    *writer.Reader
 	Operator *operate.Operator
-	SpoolDir string
 	Inbox    *inbox.Inbox
 	Auth     Auth
 	Log      zerolog.Logger
@@ -63,7 +62,7 @@ func (s *Server) Handler(other http.Handler) http.Handler {
 		fail(w, http.StatusNotFound, errors.New("this is not offered here; GET "+fhirBase+"/metadata tells what is"))
 	})
 	mux.Handle("/", other)
-	return withOutcomes(s.localOnly(http.NewCrossOriginProtection().Handler(mux)))
+	return s.paceBodies(withOutcomes(s.localOnly(http.NewCrossOriginProtection().Handler(mux))))
 }
 
 // route is a part of the interface.

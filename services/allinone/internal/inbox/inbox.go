@@ -143,6 +143,9 @@ func readDir(dir string) ([]fs.DirEntry, error) {
 // Recover removes what a process that ended was receiving in one request, which nobody can go on with. It is
 // for the start.
 func (b *Inbox) Recover() error {
+	if err := b.recoverKept(); err != nil {
+		return err
+	}
 	return b.each(openDir, func(d *Delivery) error {
 		if strings.HasPrefix(d.name, onceKind) {
 			return d.Remove()
