@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"crypto/rand"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
@@ -13,7 +15,7 @@ import (
 func (h *hostile) guessesTokens(t *testing.T) {
 	own := tokenOf("hostile")
 	for _, token := range []string{
-		"", "x", "stk", "stk.", "stk.victim", "stk.victim.", "stk.victim.x", strings.Replace(own, "hostile", "victim", 1), strings.ToUpper(own), own + "x", own[:len(own)-1],
+		"", "x", "stk", "stk.", "stk.victim", "stk.victim.", "stk.victim.x", strings.Replace(own, "hostile", "flooder", 1) + "2", strings.ToUpper(own), own + "x", own[:len(own)-1],
 		supplier.HashOf(own), supplier.HashOf(tokenOf("victim")), "stk.hostile", "stk.nobody.secret", "stk.(nobody).secret", "stk..secret", "sta.x", own + " " + own, own + ",x",
 	} {
 		for _, scheme := range []string{"Bearer ", "bearer  ", "Basic ", ""} {
@@ -106,7 +108,11 @@ func (h *hostile) playsOperator(t *testing.T) {
 func (h *hostile) meddles(t *testing.T) {
 	key := fhirmsg.ImportIDFromKey("victim", "november").String() // it is no secret how ids are made of keys
 	send(t, 202, "PUT", h.base+"/suppliers/victim/files/Patient.ndjson", strings.NewReader(`{"resourceType":"Patient","id":"a"}`), append(h.as("victim"), "Idempotency-Key", "november")...)
-	unknown := fhirmsg.ImportID{1}.String()
+	none, err := fhirmsg.NewImportID(time.Now(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unknown := none.String()
 	for _, request := range []string{
 		"GET /imports/{}", "POST /imports/{}/cancel", "POST /imports/{}/pause", "POST /imports/{}/resume", "POST /imports/{}/retry", "GET /imports/{}/rejects?lines=1", "GET /imports/{}/issues",
 		"GET /fhir/$import/status/{}", "DELETE /fhir/$import/status/{}", "GET /fhir/$import/outcome/{}/rejected.ndjson", "GET /fhir/$bulk-submit/status/{}", "DELETE /fhir/$bulk-submit/status/{}",
@@ -123,7 +129,7 @@ func (h *hostile) meddles(t *testing.T) {
 		}
 		wantStatus, wantText := ask(unknown)
 		for _, id := range []string{h.victim, key, strings.ToUpper(h.victim)} {
-			if status, text := ask(id); status != wantStatus || strings.ReplaceAll(text, id, unknown) != wantText || status < 300 && wantText == "" {
+			if status, text := ask(id); status != wantStatus || strings.ReplaceAll(text, strings.ToLower(id), unknown) != wantText || status < 300 && wantText == "" {
 				t.Errorf("%s: %d %s; of what there is not %d %s", strings.ReplaceAll(request, "{}", id), status, text, wantStatus, wantText)
 			}
 		}
@@ -132,7 +138,7 @@ func (h *hostile) meddles(t *testing.T) {
 	if strings.Contains(own, key) {
 		t.Errorf("the victim's key is its import: %s", own)
 	}
-	if _, list := h.ask(t, "GET", "/imports", "", h.as("hostile")...); strings.Contains(list, h.victim) || strings.Contains(list, "victim") {
+	if _, list := h.ask(t, "GET", "/imports", "", h.as("hostile")...); strings.Contains(list, `"import":"`+h.victim) || strings.Contains(list, `"supplier":"victim"`) {
 		t.Errorf("the list has the victim's: %s", list)
 	}
 }

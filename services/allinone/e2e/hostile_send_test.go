@@ -68,7 +68,8 @@ func (h *hostile) sendsPoison(t *testing.T) {
 	s := h.put(t, "poison.ndjson", []byte(strings.Join(lines, "\n")+"\n"+`{"resourceType":"Patient","id":"behind"}`+"\n"))
 	wantBalanced(t, "poison", s)
 	if got := s.Lines.Rejected + s.Resources.Rejected; s.State != ledger.StateComplete || got != int64(len(lines)) || s.Resources.Inserted != 1 {
-		t.Errorf("%s %s: %d rejected, want %d; %+v", s.State, s.Reason, got, len(lines), s.Resources.Counts)
+		_, issues := h.ask(t, "GET", "/imports/"+s.Import.String()+"/issues", "", h.as("hostile")...)
+		t.Errorf("%s %s: %d rejected, want %d; %+v\n%s", s.State, s.Reason, got, len(lines), s.Resources.Counts, issues)
 	}
 }
 
