@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -191,10 +190,6 @@ func TestKillInMidUpload(t *testing.T) {
 // TestUploadDocs: the commands of docs/uploads.md do what they say.
 func TestUploadDocs(t *testing.T) {
 	t.Parallel()
-	doc, err := os.ReadFile("../../../docs/uploads.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	env, _ := up(t, pgtest.Dir(t))
 	base := strings.TrimPrefix(env[0], "STOKER_URL=")
 	if r := stoker(t, env, "", "supplier", "add", "clinic"); r.code != 0 {
@@ -214,22 +209,7 @@ func TestUploadDocs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	blocks := strings.Split(string(doc), "```")
-	script := "set -eu\ncurl() { command curl --fail-with-body -sS \"$@\"; }\n"
-	commands := 0
-	for i := 1; i < len(blocks); i += 2 {
-		if block, ok := strings.CutPrefix(blocks[i], "sh\n"); ok {
-			script += block
-			commands++
-		}
-	}
-	cmd := exec.CommandContext(t.Context(), "bash", "-c", script)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "STOKER="+base, "TOKEN="+token.Token)
-	out, err := cmd.CombinedOutput()
-	if err != nil || commands < 4 {
-		t.Fatalf("%d blocks: %v\n%s", commands, err, out)
-	}
+	runPage(t, "uploads.md", dir, []string{"STOKER=" + base, "TOKEN=" + token.Token}, "")
 	url := databaseURL(t, env)
 	waitFor(t, "both patients and the observation", func() bool { return strings.HasPrefix(digest(t, url, "clinic"), "3 ") })
 }
