@@ -85,8 +85,9 @@ func TestDeliverByCurl(t *testing.T) {
 	}
 	web := httptest.NewServer(http.FileServer(http.Dir(www)))
 	t.Cleanup(web.Close)
-	updated := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
-	fhir := exporttest.New(t, exporttest.Options{Resources: exporttest.Patients(2, updated), PerFile: 1, Time: updated.Add(time.Hour)})
+	fhir := exporttest.New(t, exporttest.Options{
+		Resources: []exporttest.Resource{{Type: "Patient", ID: "10"}, {Type: "Patient", ID: "11"}}, PerFile: 1, Time: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
+	})
 	const operator = "a token that only the operator has"
 	env, _ := up(t, pgtest.Dir(t), "STOKER_AUTH=token", "STOKER_OPERATOR_TOKEN="+operator, "STOKER_FETCHER_DROP="+drop,
 		"STOKER_FETCHER_S3_ENDPOINT="+store.url, "STOKER_FETCHER_S3_ACCESS_KEY=key", "STOKER_FETCHER_S3_SECRET_KEY=secret")
