@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/exporttest"
 	"github.com/stoker-fhir/stoker/pkg/pgtest"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/api"
 )
 
 // pageBlock is a block of commands of a page of docs, and what the page shows of their output.
@@ -73,7 +75,8 @@ func runPage(t *testing.T, page, dir string, env []string, behind string) (print
 	return printed
 }
 
-// TestDeliverByCurl: the commands of docs/deliver-by-curl.md deliver in every way, and tell what became of it.
+// TestDeliverByCurl: the commands of docs/deliver-by-curl.md deliver in every way, and tell what became of it; those of docs/uploads.md do
+// what they say.
 func TestDeliverByCurl(t *testing.T) {
 	t.Parallel()
 	dir, drop, store := t.TempDir(), t.TempDir(), newObjectStore(t)
@@ -98,7 +101,24 @@ func TestDeliverByCurl(t *testing.T) {
 	if begun, left := fhir.Jobs(); begun != 1 || left != 0 {
 		t.Errorf("%d exports were begun, and %d are left", begun, left)
 	}
-	if got := digest(t, databaseURL(t, env), "clinic"); !strings.HasPrefix(got, "5 ") { // Patients 1 and 2, those of the export, and that 3 is deleted
+	url := databaseURL(t, env)
+	if got := digest(t, url, "clinic"); !strings.HasPrefix(got, "5 ") { // Patients 1 and 2, those of the export, and that 3 is deleted
 		t.Errorf("the dataset: %s", got)
 	}
+
+	for name, content := range map[string]string{
+		"Patient.ndjson": `{"resourceType":"Patient","id":"a"}` + "\n", "Observation.ndjson": `{"resourceType":"Observation","id":"o","status":"final","code":{"text":"x"}}` + "\n",
+		"patient.json": `{"resourceType":"Patient","id":"b"}`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, b := send(t, 201, "POST", base+"/suppliers/clinic/tokens", nil, "Authorization", "Bearer "+operator)
+	var token api.NewToken
+	if err := json.Unmarshal(b, &token); err != nil {
+		t.Fatal(err)
+	}
+	runPage(t, "uploads.md", dir, []string{"STOKER=" + base, "TOKEN=" + token.Token}, "")
+	waitFor(t, "both patients and the observation", func() bool { return strings.HasPrefix(digest(t, url, "clinic"), "8 ") })
 }

@@ -186,30 +186,3 @@ func TestKillInMidUpload(t *testing.T) {
 		t.Errorf("%d imports, want one: %v", len(all), err)
 	}
 }
-
-// TestUploadDocs: the commands of docs/uploads.md do what they say.
-func TestUploadDocs(t *testing.T) {
-	t.Parallel()
-	env, _ := up(t, pgtest.Dir(t))
-	base := strings.TrimPrefix(env[0], "STOKER_URL=")
-	if r := stoker(t, env, "", "supplier", "add", "clinic"); r.code != 0 {
-		t.Fatal(r.stderr)
-	}
-	_, b := send(t, 201, "POST", base+"/suppliers/clinic/tokens", nil)
-	var token api.NewToken
-	if err := json.Unmarshal(b, &token); err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	for name, content := range map[string]string{
-		"Patient.ndjson": `{"resourceType":"Patient","id":"a"}` + "\n", "Observation.ndjson": `{"resourceType":"Observation","id":"o","status":"final","code":{"text":"x"}}` + "\n",
-		"patient.json": `{"resourceType":"Patient","id":"b"}`,
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	runPage(t, "uploads.md", dir, []string{"STOKER=" + base, "TOKEN=" + token.Token}, "")
-	url := databaseURL(t, env)
-	waitFor(t, "both patients and the observation", func() bool { return strings.HasPrefix(digest(t, url, "clinic"), "3 ") })
-}

@@ -131,7 +131,7 @@ func (s *Server) paceAnswer(w http.ResponseWriter) *pacedAnswer {
 // Write implements [http.ResponseWriter]. A large answer is sent in pieces, each of which has its time.
 func (p *pacedAnswer) Write(b []byte) (n int, err error) {
 	for err == nil && (n < len(b) || n == 0) {
-		piece := b[n:min(len(b), n+int(min(p.least, 32<<10)))]
+		piece := b[n:min(len(b), n+int(min(max(p.least, 4<<10), 32<<10)))]
 		begun := time.Now()
 		_ = p.control.SetWriteDeadline(begun.Add(max(0, p.period-p.waited))) // not possible in no server that we have
 		var more int
