@@ -96,7 +96,7 @@ func TestDeliverByCurl(t *testing.T) {
 		"STOKER_FETCHER_S3_ENDPOINT="+store.url, "STOKER_FETCHER_S3_ACCESS_KEY=key", "STOKER_FETCHER_S3_SECRET_KEY=secret")
 	base := strings.TrimPrefix(env[0], "STOKER_URL=")
 	runPage(t, "deliver-by-curl.md", dir, []string{
-		"STOKER=" + base, "OPERATOR=" + operator, "CLINIC=" + web.URL, "FHIR=" + fhir.URL, "S3=" + store.url, "S3_KEY=key:secret", "DROP=" + drop,
+		"STOKER=" + base, "OPERATOR=" + operator, "CLINIC=" + web.URL, "FHIR=" + strings.TrimSuffix(fhir.URL, "/fhir"), "S3=" + store.url, "S3_KEY=key:secret", "DROP=" + drop,
 	}, "")
 	if begun, left := fhir.Jobs(); begun != 1 || left != 0 {
 		t.Errorf("%d exports were begun, and %d are left", begun, left)
