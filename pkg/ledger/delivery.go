@@ -126,26 +126,6 @@ func (g *Gathering) Store(ctx context.Context, position uint64, changed []Delive
 	return nil
 }
 
-// Accepted returns which of the imports were accepted.
-func (g *Gathering) Accepted(ctx context.Context, ids []fhirmsg.ImportID) (accepted []fhirmsg.ImportID, err error) {
-	plain := make([][16]byte, len(ids))
-	for i, id := range ids {
-		plain[i] = id
-	}
-	rows, err := g.conn.Query(ctx, `SELECT id FROM stoker.import WHERE id = ANY($1)`, plain)
-	if err == nil {
-		accepted, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (id fhirmsg.ImportID, err error) {
-			var plain [16]byte
-			err = row.Scan(&plain)
-			return plain, err
-		})
-	}
-	if err != nil {
-		return nil, fmt.Errorf("gather deliveries: %w", err)
-	}
-	return accepted, nil
-}
-
 // Forget forgets the deliveries whose imports need their messages no more, since they have been fetched or have
 // ended, and returns the first sequences of these.
 func (g *Gathering) Forget(ctx context.Context) (first []uint64, err error) {
