@@ -17,7 +17,9 @@ func (l *Ledger) Note(ctx context.Context, id fhirmsg.ImportID, texts ...string)
 	if len(texts) == 0 {
 		return nil
 	}
-	if _, err := l.pool.Exec(ctx, insertNotes, [16]byte(id), texts); err != nil {
+	// With what is new the import has changed, so that the journal gets it.
+	if _, err := l.pool.Exec(ctx, `WITH added AS (`+insertNotes+` RETURNING note)
+		UPDATE stoker.import SET change = change + 1 WHERE id = $1 AND EXISTS (SELECT FROM added)`, [16]byte(id), texts); err != nil {
 		return fmt.Errorf("note on import %s: %w", id, err)
 	}
 	return nil

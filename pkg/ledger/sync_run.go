@@ -44,13 +44,12 @@ type SyncRun struct {
 	Seen        int64             `json:"seen"`                   // resources that the import has read so far
 	Counts      Counts            `json:"counts"`                 // what became of them
 
-	published bool
-	request   *fhirmsg.ImportRequest
+	request *fhirmsg.ImportRequest
 }
 
-// Unpublished is the request for the run's import that is to be published; nil: none is.
+// Unpublished is the request for the import of a run of [Ledger.SyncRunsToWork]; nil: it is to be asked for first.
 func (r SyncRun) Unpublished() *fhirmsg.ImportRequest {
-	if r.State != SyncImporting || r.published {
+	if r.State != SyncImporting {
 		return nil
 	}
 	return r.request
@@ -59,7 +58,7 @@ func (r SyncRun) Unpublished() *fhirmsg.ImportRequest {
 func (l *Ledger) runs(ctx context.Context, where string, args ...any) ([]SyncRun, error) {
 	rows, err := l.pool.Query(ctx, `SELECT r.sync, r.due, r.manual, r.whole, r.state, r.reason, r.begun, r.ended, r.import, coalesce(i.state, ''),
 			coalesce(t.seen, 0), coalesce(t.inserted, 0), coalesce(t.updated, 0), coalesce(t.unchanged, 0), coalesce(t.stale, 0), coalesce(t.deleted, 0),
-			coalesce(t.skipped, 0), coalesce(t.rejected, 0), coalesce(t.discarded, 0), coalesce(t.cancelled, 0), coalesce(t.conflicts, 0), r.published, r.request
+			coalesce(t.skipped, 0), coalesce(t.rejected, 0), coalesce(t.discarded, 0), coalesce(t.cancelled, 0), coalesce(t.conflicts, 0), r.request
 		FROM stoker.sync_run r LEFT JOIN stoker.import i ON i.id = r.import LEFT JOIN LATERAL stoker.totals(i.id) t ON i.id IS NOT NULL WHERE `+where, args...)
 	if err != nil {
 		return nil, err
@@ -69,21 +68,25 @@ func (l *Ledger) runs(ctx context.Context, where string, args ...any) ([]SyncRun
 		c := &r.Counts
 		err = row.Scan(&r.Sync, &r.Due, &r.Manual, &r.Full, &r.State, &r.Reason, &r.Begun, &r.Ended, &id, &r.ImportState,
 			&r.Seen, &c.Inserted, &c.Updated, &c.Unchanged, &c.Stale, &c.Deleted,
-			&c.Skipped, &c.Rejected, &c.Discarded, &c.Cancelled, &c.Conflicts, &r.published, &r.request)
+			&c.Skipped, &c.Rejected, &c.Discarded, &c.Cancelled, &c.Conflicts, &r.request)
 		r.Import = (*fhirmsg.ImportID)(id)
 		return r, err
 	})
 }
 
+// askAgain is after how long a request that no fetcher has accepted is published again, as it may be lost with its queue.
+const askAgain = 10 * time.Minute
+
 // SyncRunsToWork are the runs whose source is to be asked, or whose request is to be published.
 func (l *Ledger) SyncRunsToWork(ctx context.Context) ([]SyncRun, error) {
-	rows, err := l.pool.Query(ctx, `SELECT sync, due, whole, state, begun, published, request FROM stoker.sync_run
-		WHERE ended IS NULL AND NOT published ORDER BY due, sync`)
+	rows, err := l.pool.Query(ctx, `SELECT sync, due, whole, state, begun, request FROM stoker.sync_run r
+		WHERE ended IS NULL AND (NOT published OR asked < clock_timestamp() - $1::interval
+			AND NOT EXISTS (SELECT FROM stoker.import i WHERE i.id = r.import)) ORDER BY due, sync`, askAgain)
 	if err != nil {
 		return nil, fmt.Errorf("runs of syncs: %w", err)
 	}
 	runs, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r SyncRun, err error) {
-		err = row.Scan(&r.Sync, &r.Due, &r.Full, &r.State, &r.Begun, &r.published, &r.request)
+		err = row.Scan(&r.Sync, &r.Due, &r.Full, &r.State, &r.Begun, &r.request)
 		return r, err
 	})
 	if err != nil {
@@ -170,7 +173,7 @@ func importOf(s Sync, due time.Time, cursor json.RawMessage) fhirmsg.ImportID {
 
 // PublishedSyncRun records that the request for a run's import is in the queue.
 func (l *Ledger) PublishedSyncRun(ctx context.Context, r SyncRun) error {
-	_, err := l.pool.Exec(ctx, `UPDATE stoker.sync_run SET published = true, request = NULL WHERE sync = $1 AND due = $2`, r.Sync, r.Due)
+	_, err := l.pool.Exec(ctx, `UPDATE stoker.sync_run SET published = true, asked = clock_timestamp() WHERE sync = $1 AND due = $2`, r.Sync, r.Due)
 	if err != nil {
 		return fmt.Errorf("run of sync %s: %w", r.Sync, err)
 	}
@@ -181,7 +184,7 @@ func (l *Ledger) PublishedSyncRun(ctx context.Context, r SyncRun) error {
 // an import that is complete.
 func (l *Ledger) SettleSyncRuns(ctx context.Context, now time.Time) ([]SyncRun, error) {
 	rows, err := l.pool.Query(ctx, `WITH ended AS (
-			UPDATE stoker.sync_run r SET ended = $1, state = CASE i.state WHEN 'complete' THEN 'complete' ELSE 'failed' END,
+			UPDATE stoker.sync_run r SET ended = $1, request = NULL, state = CASE i.state WHEN 'complete' THEN 'complete' ELSE 'failed' END,
 				reason = CASE i.state WHEN 'complete' THEN i.reason WHEN 'cancelled' THEN 'its import was cancelled' ELSE coalesce(nullif(i.reason, ''), 'its import failed') END
 			FROM stoker.import i WHERE i.id = r.import AND r.ended IS NULL AND r.state = 'importing' AND i.state IN ('complete', 'failed', 'cancelled')
 			RETURNING r.sync, r.due, r.state, r.reason, r.generation, r.cursor
