@@ -75,6 +75,14 @@ func (l *Ledger) KeepPage(ctx context.Context, id fhirmsg.ImportID, file int32, 
 	return nil
 }
 
+// DropPage removes the page in hand of a file that is at its end.
+func (l *Ledger) DropPage(ctx context.Context, id fhirmsg.ImportID, file int32) error {
+	if _, err := l.pool.Exec(ctx, `DELETE FROM stoker.page WHERE import = $1 AND file = $2`, [16]byte(id), file); err != nil {
+		return fmt.Errorf("drop the page of file %d of import %s: %w", file, id, err)
+	}
+	return nil
+}
+
 // Wanted are resources of one type that others point to and that were not asked for, at most limit; none: there are no more
 // of any type.
 func (l *Ledger) Wanted(ctx context.Context, id fhirmsg.ImportID, source int32, limit int) ([]Pointed, error) {

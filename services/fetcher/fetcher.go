@@ -192,6 +192,8 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 		return err
 	}
 	c := newCredit(f, imp, a)
+	pulls := newPulls(files)
+	defer pulls.close()
 	for _, file := range files {
 		if file.State == "closed" || file.State == "failed" {
 			continue
@@ -199,6 +201,8 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 		fetch := f.fetchFile
 		if imp.IsRetry() {
 			fetch = f.fetchRejects
+		} else if pulls.has(file.Index) {
+			fetch = pulls.with(f)
 		}
 		if err := fetch(ctx, imp, file, c); err != nil {
 			return err
