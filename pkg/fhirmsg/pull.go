@@ -30,11 +30,11 @@ type Pull struct {
 	List     string   `json:"list,omitempty"`     // id of a List of patients
 	Cohort   string   `json:"cohort,omitempty"`   // a search for patients: Patient?organization=1
 
-	Types   []string   `json:"types,omitempty"`   // resource types; with Everything: none is all
-	Filters []string   `json:"filters,omitempty"` // searches that are more than a type: Observation?category=laboratory
-	Since   *time.Time `json:"since,omitempty"`   // what was updated then or later; nil: all
-	Follow  []string   `json:"follow,omitempty"`  // types of resources that are fetched too where others point to them
-	History bool       `json:"history,omitempty"` // deletions of Types since Since are asked for, by _history
+	Types     []string   `json:"types,omitempty"`     // resource types; with Everything: none is all
+	Filters   []string   `json:"filters,omitempty"`   // searches that are more than a type: Observation?category=laboratory
+	Since     *time.Time `json:"since,omitempty"`     // what was updated then or later; nil: all
+	Follow    []string   `json:"follow,omitempty"`    // types of resources that are fetched too where others point to them
+	Deletions bool       `json:"deletions,omitempty"` // those of Types since Since are asked for, by _history
 
 	Count       int     `json:"count,omitempty"`       // resources of a page, as the server is asked; 0: as the fetcher chooses
 	Concurrency int     `json:"concurrency,omitempty"` // requests at once; 0: as the fetcher chooses
@@ -56,8 +56,8 @@ func (p *Pull) Check() error {
 		return errors.New("types: name at least one, or everything")
 	case p.Everything && len(p.Filters) > 0:
 		return errors.New("filters: not with everything")
-	case p.History && (len(p.Types)+len(p.Filters) == 0 || p.Since == nil):
-		return errors.New("history: only with types and since, since it is of all patients of the server")
+	case p.Deletions && (len(p.Types)+len(p.Filters) == 0 || p.Since == nil):
+		return errors.New("deletions: only with types and since, as they are of all patients of the server")
 	case p.Count < 0 || p.Count > MaxPullPage:
 		return fmt.Errorf("count: must be 0 to %d", MaxPullPage)
 	case p.Concurrency < 0 || p.Concurrency > MaxPullConcurrency:

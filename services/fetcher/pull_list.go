@@ -14,7 +14,7 @@ import (
 // listPull lists the files of a pull, after who its patients are is known. Its errors are why there are none, or a
 // [ledgerError]. What was changed when the import was accepted is in them, and what changed later may not be.
 func (f *fetcher) listPull(ctx context.Context, imp fhirmsg.Import, index int32, s fhirmsg.Source) ([]source.File, []source.Skipped, error) {
-	if s.Pull.History && imp.Mode != fhirmsg.ModeSync {
+	if s.Pull.Deletions && imp.Mode != fhirmsg.ModeSync {
 		return nil, nil, fmt.Errorf("deletions of a history can only be imported in mode %s, where their times count", fhirmsg.ModeSync)
 	}
 	at, err := source.PullFile(s, "", source.Pull{Source: index, Concurrency: s.Pull.Concurrency, Rate: s.Pull.Rate})

@@ -87,12 +87,12 @@ func TestPull(t *testing.T) {
 			want: own + "(followed) closed 2\nnote: " + lacksFollowed + "\n"},
 		{name: "deletions", opts: fhirservertest.Options{Deleted: []fhirservertest.Deletion{{Type: "Observation", ID: "gone", At: "2026-03-20T00:00:00Z"}, {Type: "Observation", ID: "old", At: "2026-02-20T00:00:00Z"}}},
 			pull: with(bySearch(), func(p *fhirmsg.Pull) {
-				p.History = true
+				p.Deletions = true
 				p.Since = &march
 				p.Types = []string{"Patient", "Observation"}
 			}),
 			want: "_history closed 0\n_history closed 1\n0 closed 5\n1 closed 5\n"},
-		{name: "deletions that nobody tells", opts: fhirservertest.Options{NoHistory: true}, pull: with(bySearch(), func(p *fhirmsg.Pull) { p.History = true; p.Since = &march; p.Types = []string{"Patient"} }),
+		{name: "deletions that nobody tells", opts: fhirservertest.Options{NoHistory: true}, pull: with(bySearch(), func(p *fhirmsg.Pull) { p.Deletions = true; p.Since = &march; p.Types = []string{"Patient"} }),
 			want: "_history closed 0\n0 closed 1\n1 closed 1\nnote: deletions of type Patient are not known, since the server does not tell its history: the server answered 405 Method Not Allowed\n"},
 		{name: "a patient who is not there", pull: with(everything(), func(p *fhirmsg.Pull) { p.Patients = []string{"x", "1"} }), want: "$everything closed 0\n$everything closed 14\n" +
 			"note: the server does not have all patients of the cohort (404, 410); files without lines say which\n"},

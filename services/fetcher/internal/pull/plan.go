@@ -25,7 +25,7 @@ type File struct {
 // followed is last.
 func Plan(p fhirmsg.Pull, patients []string) []File {
 	var files []File
-	if p.History {
+	if p.Deletions {
 		for _, t := range types(p) {
 			files = append(files, File{Path: []string{t, "_history"}, Queries: []string{query(t+"/_history", "", common(p, "_since", ""))}, History: true})
 		}
