@@ -120,7 +120,7 @@ func query(path, asIs string, more []parameter) string {
 	b.WriteString(path)
 	separator := byte('?')
 	if asIs != "" {
-		b.WriteString("?" + asIs)
+		b.WriteString("?" + strings.ReplaceAll(asIs, " ", "%20"))
 		separator = '&'
 	}
 	for _, p := range more {
