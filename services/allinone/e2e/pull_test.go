@@ -13,7 +13,6 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/fhirservertest"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
-	"github.com/stoker-fhir/stoker/pkg/pgtest"
 )
 
 var cohortBegan = time.Date(2020, 3, 1, 0, 0, 0, 0, time.UTC)
@@ -40,9 +39,8 @@ func TestPullEqualsExport(t *testing.T) {
 	searched := fhirservertest.New(t, fhirservertest.Options{Resources: all, Twice: true, NoTotal: true, Pretty: true})
 	of := slices.DeleteFunc(slices.Clone(all), func(r exporttest.Resource) bool { return r.Type == "Group" || r.Type == "List" })
 	exported := exporttest.New(t, exporttest.Options{Resources: of, Time: cohortBegan.Add(24 * time.Hour)})
-	env, _ := up(t, pgtest.Dir(t))
-	dir := t.TempDir()
-	importJSON(t, env, "--export", exported.URL, "--group", "study", "--mode", "sync", "--dataset", "exported")
+	env, dir, prefix := shared(t), t.TempDir(), ownDataset(t)+"-"
+	importJSON(t, env, "--export", exported.URL, "--group", "study", "--mode", "sync", "--dataset", prefix+"exported")
 	ways := map[string][]string{
 		"everything": {"--everything", searched.URL, "--group", "study", "--follow", "Binary", "--page-size", "7"},
 		"searched": {
@@ -51,17 +49,17 @@ func TestPullEqualsExport(t *testing.T) {
 		},
 	}
 	database := databaseURL(t, env)
-	want := digest(t, database, "exported")
+	want := digest(t, database, prefix+"exported")
 	if !strings.HasPrefix(want, fmt.Sprint(len(of))+" ") {
 		t.Fatalf("the export has %s, want %d resources", want, len(of))
 	}
 	for dataset, args := range ways {
-		status := importJSON(t, env, append(args, "--mode", "sync", "--dataset", dataset)...)
+		status := importJSON(t, env, append(args, "--mode", "sync", "--dataset", prefix+dataset)...)
 		wantBalanced(t, dataset, status)
 		if status.State != ledger.StateComplete || len(status.Notes) > 0 {
 			t.Errorf("%s: %s, %s, %q", dataset, status.State, status.Reason, status.Notes)
 		}
-		if got := digest(t, database, dataset); got != want {
+		if got := digest(t, database, prefix+dataset); got != want {
 			t.Errorf("%s: digest %s, want that of the export, %s", dataset, got, want)
 		}
 	}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/exporttest"
 	"github.com/stoker-fhir/stoker/pkg/fhirservertest"
-	"github.com/stoker-fhir/stoker/pkg/pgtest"
 )
 
 // blocks are the texts of a page's blocks of code in a language.
@@ -39,8 +38,7 @@ func TestUseCasePatientHistory(t *testing.T) {
 	const patients = 4
 	// A cohort of half of the server's patients.
 	s := fhirservertest.New(t, fhirservertest.Options{Resources: fhirservertest.Cohort(2*patients, 3, cohortBegan), Token: "secret"})
-	env, _ := up(t, pgtest.Dir(t))
-	dir := t.TempDir()
+	env, dir := shared(t), t.TempDir()
 	subjects(t, dir, patients)
 	if err := os.WriteFile(filepath.Join(dir, "token"), []byte("Authorization: Bearer secret\n"), 0o600); err != nil {
 		t.Fatal(err)
