@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
 )
 
 // TestPages: of a file the last page is kept, with what is to be followed, and nothing is left when the import is over.

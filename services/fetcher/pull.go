@@ -274,13 +274,18 @@ func (r *pullReading) refused(ctx context.Context, why error, gathered ledger.Fo
 	}
 	wait := min(pullAgain<<min(r.place.Failures-1, 4), pullSlow)
 	if isBusy {
-		wait = min(busy.After, maxPullWait)
+		wait = busy.After
 	}
+	return r.fetcher.askLater(ctx, r.imp, why, wait)
+}
+
+// askLater hands the request for an import back until its server is to be asked again.
+func (f *fetcher) askLater(ctx context.Context, imp fhirmsg.Import, why error, wait time.Duration) error {
 	what := "the server is asked again later: " + why.Error()
-	if err := r.fetcher.ledger.SetWaiting(ctx, r.imp.ID, ledger.Waiting{For: what, Since: now}); err != nil {
+	if err := f.ledger.SetWaiting(ctx, imp.ID, ledger.Waiting{For: what, Since: f.now()}); err != nil {
 		return err
 	}
-	return bus.Later(what, wait)
+	return bus.Later(what, min(wait, maxPullWait))
 }
 
 // ofServer reports whether an error is one of the server as a whole, and not of one page.

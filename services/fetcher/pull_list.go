@@ -3,6 +3,7 @@ package fetcher
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
@@ -29,7 +30,10 @@ func (f *fetcher) listPull(ctx context.Context, imp fhirmsg.Import, index int32,
 	inTime, cancel := context.WithTimeout(ctx, f.source.TimeToList())
 	defer cancel()
 	patients, notes, err := session.Patients(inTime, *s.Pull)
+	busy := (*source.Busy)(nil)
 	switch {
+	case errors.As(err, &busy):
+		return nil, nil, ledgerError{f.askLater(ctx, imp, err, busy.After)}
 	case err != nil && ctx.Err() == nil && inTime.Err() != nil:
 		return nil, nil, fmt.Errorf("the cohort was not known within %s", f.source.TimeToList())
 	case err != nil:

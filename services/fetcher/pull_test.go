@@ -202,7 +202,27 @@ func TestPullAnswers(t *testing.T) {
 	}
 }
 
-// lines are those of the files of an import that are in the queue, and fails where one is there in two chunks.
+// TestPullWaitsForItsCohort: a server that asks to wait before it says who the patients are is waited for.
+func TestPullWaitsForItsCohort(t *testing.T) {
+	t.Parallel()
+	f, c, _ := exporting(t)
+	s := fhirservertest.New(t, fhirservertest.Options{Resources: fhirservertest.Cohort(1, 1, march)})
+	s.Next(fhirservertest.Read, exporttest.Answer{Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "600"}})
+	req := pullRequest(t, s.URL, fhirmsg.Pull{Types: []string{"Patient"}, Group: "study"})
+	if wait := f.step(t, c, req); wait != 10*time.Minute {
+		t.Errorf("waited for %s", wait)
+	}
+	status, _ := f.accountAt(t, req.ID, s.URL)
+	if want := "the server is asked again later: the cohort: the Group: the server answered 429 Too Many Requests"; status.Waiting == nil || status.Waiting.For != want {
+		t.Errorf("it waits for %+v, want %q", status.Waiting, want)
+	}
+	f.bring(t, c, req)
+	if _, got := f.accountAt(t, req.ID, s.URL); got != "0 closed 1\n" {
+		t.Error(got)
+	}
+}
+
+// linesOf are those of the files of an import that are in the queue, and fails where one is there in two chunks.
 func (f *fetcher) linesOf(t *testing.T, files int) (all [][]string) {
 	t.Helper()
 	content, _, _ := f.published(t, files)
