@@ -84,6 +84,12 @@ func (f *fetcher) bring(t *testing.T, c *clock, req fhirmsg.ImportRequest) (wait
 // account is an import in short: its files, and what was noticed.
 func (f *fetcher) account(t *testing.T, id fhirmsg.ImportID, s *exporttest.Server) (ledger.Status, string) {
 	t.Helper()
+	return f.accountAt(t, id, s.URL)
+}
+
+// accountAt is account of an import from a server at a URL.
+func (f *fetcher) accountAt(t *testing.T, id fhirmsg.ImportID, server string) (ledger.Status, string) {
+	t.Helper()
 	status, err := f.ledger.Status(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +99,7 @@ func (f *fetcher) account(t *testing.T, id fhirmsg.ImportID, s *exporttest.Serve
 		name := file.Name[strings.LastIndexByte(file.Name, '/')+1:]
 		fmt.Fprintf(&b, "%s %s %d", name, file.State, file.Lines)
 		if file.Reason != "" {
-			fmt.Fprintf(&b, " (%s)", strings.ReplaceAll(file.Reason, strings.TrimSuffix(s.URL, "/fhir"), ""))
+			fmt.Fprintf(&b, " (%s)", strings.ReplaceAll(file.Reason, strings.TrimSuffix(server, "/fhir"), ""))
 		}
 		b.WriteString("\n")
 	}

@@ -32,8 +32,8 @@ import (
 const grace = 20 * time.Second
 
 // rules is the version of the parser's rules that imports are pinned to; 2 validates, 3 scopes keys,
-// 4 takes resources as incomplete where a chunk says so.
-const rules = 4
+// 4 takes resources as incomplete where a chunk says so, 5 orders the entries of a history by what they say.
+const rules = 5
 
 // Deps is what the service works with. They stay the caller's to close.
 type Deps struct {
@@ -192,6 +192,8 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 		return err
 	}
 	c := newCredit(f, imp, a)
+	pulls := newPulls(files)
+	defer pulls.close()
 	for _, file := range files {
 		if file.State == "closed" || file.State == "failed" {
 			continue
@@ -199,6 +201,8 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 		fetch := f.fetchFile
 		if imp.IsRetry() {
 			fetch = f.fetchRejects
+		} else if pulls.has(file.Index) {
+			fetch = pulls.with(f)
 		}
 		if err := fetch(ctx, imp, file, c); err != nil {
 			return err

@@ -61,17 +61,22 @@ func readPageOnce(ctx context.Context, l Locator, cfg Config, unless Validator) 
 	}
 	base := *s.answered
 	base.User = nil // it is in the headers, which go where they belong
-	in := format.NewInput(s)
-	content, err := in.Decompress(in.Detect())
-	if err != nil {
-		return p, err
-	}
-	defer content.Close() //nolint:errcheck // frees memory only
-	b, err := io.ReadAll(io.LimitReader(content, manifest.MaxSize+1))
+	b, err := readAll(s, manifest.MaxSize+1)
 	if err != nil {
 		return p, err
 	}
 	p = page{url: s.url, validator: s.v, content: fhirmsg.HashOf(b)}
 	p.Manifest, err = manifest.Read(b, &base)
 	return p, err
+}
+
+// readAll reads what is left of a stream, decompressed, or its first bytes.
+func readAll(s *httpStream, limit int64) ([]byte, error) {
+	in := format.NewInput(s)
+	content, err := in.Decompress(in.Detect())
+	if err != nil {
+		return nil, err
+	}
+	defer content.Close() //nolint:errcheck // frees memory only
+	return io.ReadAll(io.LimitReader(content, limit))
 }
