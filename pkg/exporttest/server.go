@@ -18,6 +18,7 @@ const (
 	Page    = "page" // of the manifest, behind the first
 	File    = "file"
 	Remove  = "remove"
+	Group   = "group" // who is in it
 	Other   = "other"
 )
 
@@ -150,6 +151,8 @@ func kindOf(r *http.Request) string {
 		return Status
 	case first == "files":
 		return File
+	case strings.HasPrefix(path, "fhir/Group/") && r.Method == http.MethodGet:
+		return Group
 	default:
 		return Other
 	}
@@ -187,6 +190,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.job(w, r, opts, generation)
 	case a.Kind == File:
 		s.file(w, r, opts, generation)
+	case a.Kind == Group:
+		s.group(w, opts, strings.TrimPrefix(a.Path, "/fhir/Group/"))
 	default:
 		reply(w, http.StatusNotFound, Outcome("not-found", "there is nothing"))
 	}

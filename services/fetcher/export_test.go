@@ -110,6 +110,21 @@ var (
 
 const since = "2026-03-15T00:00:00Z"
 
+// TestExportAsEpic: a job that takes many hours is waited for, and polled no more often than need be.
+func TestExportAsEpic(t *testing.T) {
+	t.Parallel()
+	f, c, _ := exporting(t)
+	s := exporttest.New(t, exporttest.Epic(exporttest.Patients(3, march)...))
+	req := exportRequest(t, s.URL+"/Group/1/$export", "_type", "Patient")
+	begun := c.Now()
+	f.bring(t, c, req)
+	_, account := f.account(t, req.ID, s)
+	if took, polls := c.Now().Sub(begun), len(s.Asked(exporttest.Status)); account != "0.Patient.ndjson closed 3\n" || took < 6*time.Hour || polls > 110 {
+		t.Errorf("after %s and %d polls: %s", took, polls, account)
+	}
+	wantJobs(t, s, "at the end", 1, 0)
+}
+
 // TestExport: exports of servers in all dialects and with all their quirks are imported whole and once; each job is begun
 // once, and removed.
 func TestExport(t *testing.T) {
