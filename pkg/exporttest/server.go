@@ -54,12 +54,13 @@ type Server struct {
 	generation int           // of URLs of files
 	stall      chan struct{} // files stop in their middle until it is closed; nil: they do not
 	cut        int           // how many answers with files are cut in their middle
+	halt       map[string]chan struct{}
 }
 
 // New starts a server, which ends with the test.
 func New(t testing.TB, opts Options) *Server {
 	t.Helper()
-	s := &Server{opts: opts, next: map[string][]Answer{}}
+	s := &Server{opts: opts, next: map[string][]Answer{}, halt: map[string]chan struct{}{}}
 	server := httptest.NewServer(s)
 	t.Cleanup(func() { s.Release(); server.CloseClientConnections(); server.Close() })
 	s.URL = server.URL + "/fhir"
@@ -92,6 +93,15 @@ func (s *Server) Cut(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cut = n
+}
+
+// Halt has the next request of a kind not answered, and nothing done of it, until its client is gone. The channel is closed when it is there.
+func (s *Server) Halt(kind string) (there <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := make(chan struct{})
+	s.halt[kind] = c
+	return c
 }
 
 // Stall has files stop in their middle until Release.
@@ -175,8 +185,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if waiting := s.next[a.Kind]; len(waiting) > 0 {
 		instead, s.next[a.Kind] = &waiting[0], waiting[1:]
 	}
+	halt := s.halt[a.Kind]
+	delete(s.halt, a.Kind)
 	s.mu.Unlock()
 	switch {
+	case halt != nil:
+		close(halt)
+		<-r.Context().Done()
 	case instead != nil:
 		for name, value := range instead.Header {
 			w.Header().Set(name, value)
