@@ -167,6 +167,9 @@ func send(w http.ResponseWriter, r *http.Request, content []byte, opts Options, 
 	if opts.NoLength {
 		_, _ = w.Write(content[:len(content)/2]) // the client went away; there is nobody to tell
 		_ = http.NewResponseController(w).Flush()
+		if cut {
+			panic(http.ErrAbortHandler)
+		}
 		_, _ = w.Write(content[len(content)/2:])
 		return
 	}

@@ -216,7 +216,7 @@ const reportsErrors = `s.kind = 'export' AND s.definition->'export'->'accept_err
 
 // settleRuns ends runs. The transaction time of an export becomes part of the cursor; one that is more than a day ahead of the time here
 // would keep all that changes until then from being asked for, and counts as the time when the import was accepted.
-const settleRuns = `WITH over AS (
+const settleRuns = `WITH settled AS (
 		SELECT r.sync, r.due, r.generation, i.state AS import_state, i.reason AS import_reason, ` + reportsErrors + ` AS errors,
 			CASE WHEN s.kind <> 'export' OR x.at IS NULL THEN r.cursor
 				ELSE r.cursor || jsonb_build_object('time', CASE WHEN x.at > i.issued + interval '1 day' THEN i.issued ELSE x.at END) END AS cursor
@@ -232,7 +232,7 @@ const settleRuns = `WITH over AS (
 				WHEN o.import_state = 'failed' THEN coalesce(nullif(o.import_reason, ''), 'its import failed')
 				WHEN o.errors THEN concat_ws('. ', nullif(o.import_reason, ''), 'all files were imported, but the server reports errors of its own export, so it may not be all; the next run asks for the same time again')
 				ELSE o.import_reason END
-		FROM over o WHERE r.sync = o.sync AND r.due = o.due
+		FROM settled o WHERE r.sync = o.sync AND r.due = o.due
 		RETURNING r.sync, r.due, r.state, r.reason, r.generation, o.cursor
 	), moved AS (
 		UPDATE stoker.sync s SET cursor = coalesce(e.cursor, s.cursor) FROM ended e

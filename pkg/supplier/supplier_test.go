@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -316,5 +317,74 @@ func TestSyncSource(t *testing.T) {
 	s.HeaderFile = "headers"
 	if err := s.Check(); err == nil || !strings.Contains(err.Error(), "absolute") {
 		t.Errorf("a relative path: %v", err)
+	}
+}
+
+// TestSyncExport: which export is asked for, and what cannot be one.
+func TestSyncExport(t *testing.T) {
+	t.Parallel()
+	sync := func(e *Export) Sync {
+		return Sync{Name: "a", From: "https://a.example/fhir/", Every: "@daily", Export: e}.WithDefaults()
+	}
+	since := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		name     string
+		export   *Export
+		patients []string
+		want     string // URL, and parameters
+	}{
+		{"all", &Export{}, nil, "https://a.example/fhir/$export _since=2026-03-01T00:00:00Z"},
+		{"patients", &Export{PatientLevel: true, Types: []string{"Patient", "Observation"}}, nil, "https://a.example/fhir/Patient/$export _type=Patient,Observation _since=2026-03-01T00:00:00Z"},
+		{"a group", &Export{Group: "a/b", TypeFilters: []string{"Observation?x=1"}, Parameters: []fhirmsg.ExportParameter{{Name: "_own", Value: "y"}}}, []string{"1", "2"},
+			"https://a.example/fhir/Group/a%2Fb/$export _since=2026-03-01T00:00:00Z _typeFilter=Observation?x=1 patient=Patient/1 patient=Patient/2 _own=y"},
+	} {
+		s := sync(tt.export)
+		got, err := s.ExportSource(since, tt.patients)
+		if err != nil || s.Kind != SyncExport {
+			t.Fatalf("%s, of kind %s: %v", tt.name, s.Kind, err)
+		}
+		text := got.Export.URL
+		for _, p := range got.Export.Parameters {
+			text += " " + p.Name + "=" + p.Value
+		}
+		if text != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, text, tt.want)
+		}
+	}
+	for want, change := range map[string]func(*Sync){
+		"":               func(*Sync) {},
+		"two different":  func(s *Sync) { s.Export.Group, s.Export.PatientLevel = "1", true },
+		"overlap":        func(s *Sync) { s.Export.Overlap = "-1m" },
+		"31 days":        func(s *Sync) { s.Export.Overlap = "1000h" },
+		"export.types[":  func(s *Sync) { s.Export.Types = []string{"Patient,Observation"} },
+		"itself asks":    func(s *Sync) { s.Export.Parameters = []fhirmsg.ExportParameter{{Name: "_since", Value: "x"}} },
+		"have a value":   func(s *Sync) { s.Export.Parameters = []fhirmsg.ExportParameter{{Name: "_own"}} },
+		"base URL":       func(s *Sync) { s.From = "" },
+		"no user":        func(s *Sync) { s.From = "https://u:p@a.example/fhir" },
+		"as https://exa": func(s *Sync) { s.From = "https://a.example/fhir?x=y" },
+		"is for syncs":   func(s *Sync) { s.Kind = SyncPublish },
+		"must be publis": func(s *Sync) { s.Kind = "other" },
+	} {
+		s := sync(&Export{})
+		change(&s)
+		if err := s.Check(); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	if s := (Sync{Name: "a", From: "https://a.example/fhir", Every: "@daily", Kind: SyncExport}); s.Check() != nil || s.WithDefaults().Export == nil {
+		t.Errorf("without a description: %v", s.Check())
+	}
+	p := Policy{URLPrefixes: []string{"https://a.example/fhir/"}, MaxDeletes: "2%"}
+	if refusal := p.Refusal(sync(&Export{Group: "1"})); refusal != "" {
+		t.Errorf("refused: %s", refusal)
+	}
+	if _, refusal := p.Fill(fhirmsg.ImportRequest{MaxDeletes: fhirmsg.NoDeletes}); refusal != "" {
+		t.Errorf("to delete nothing is refused: %s", refusal)
+	}
+	if mode := sync(&Export{}).Complete(fhirmsg.ImportRequest{}, Policy{}).Mode; mode != fhirmsg.ModeSync {
+		t.Errorf("mode %q", mode)
+	}
+	if mode := sync(&Export{}).Complete(fhirmsg.ImportRequest{}, Policy{Mode: fhirmsg.ModeOverwrite}).Mode; mode != fhirmsg.ModeOverwrite {
+		t.Errorf("mode %q under a policy", mode)
 	}
 }

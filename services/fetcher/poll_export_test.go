@@ -25,7 +25,7 @@ func cohort(members ...string) exporttest.Options {
 	return o
 }
 
-func (f *fetcher) nightly(s *exporttest.Server, cursor *ledger.ExportCursor, change func(*ledger.SyncAsk)) ledger.SyncAsk {
+func nightly(s *exporttest.Server, cursor *ledger.ExportCursor, change func(*ledger.SyncAsk)) ledger.SyncAsk {
 	a := ledger.SyncAsk{Sync: supplier.Sync{Name: "trial", From: s.URL, Export: &supplier.Export{Group: "7", Types: []string{"Patient", "Observation"}}}.WithDefaults()}
 	if cursor != nil {
 		a.Cursor, _ = json.Marshal(cursor) // it can be
@@ -46,6 +46,7 @@ func TestAskExport(t *testing.T) {
 	for i := range many {
 		many[i] = "p" + strings.Repeat("x", i%60) + string(rune('a'+i/60))
 	}
+	f, _, _ := exporting(t)
 	const sinceApril = "2026-03-31T23:50:00Z"
 	for _, tt := range []struct {
 		name    string
@@ -77,10 +78,9 @@ func TestAskExport(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			f, _, _ := exporting(t)
 			s := exporttest.New(t, tt.opts)
 			s.Next(exporttest.Group, tt.answers...)
-			found, err := f.askExport(t.Context(), f.nightly(s, tt.cursor, tt.change))
+			found, err := f.askExport(t.Context(), nightly(s, tt.cursor, tt.change))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -113,7 +113,7 @@ func TestAskExportFails(t *testing.T) {
 	t.Parallel()
 	f, _, _ := exporting(t)
 	gone := exporttest.New(t, exporttest.Options{})
-	_, err := f.askExport(t.Context(), f.nightly(gone, &ledger.ExportCursor{Time: &april, Members: []string{"a"}}, nil))
+	_, err := f.askExport(t.Context(), nightly(gone, &ledger.ExportCursor{Time: &april, Members: []string{"a"}}, nil))
 	if err == nil || !strings.Contains(err.Error(), "it was there before") {
 		t.Errorf("a Group that is gone: %v", err)
 	}
@@ -121,14 +121,14 @@ func TestAskExportFails(t *testing.T) {
 	for range 8 {
 		down.Next(exporttest.Group, exporttest.Answer{Status: http.StatusBadGateway})
 	}
-	if _, err := f.askExport(t.Context(), f.nightly(down, nil, nil)); err == nil || !strings.Contains(err.Error(), "502") {
+	if _, err := f.askExport(t.Context(), nightly(down, nil, nil)); err == nil || !strings.Contains(err.Error(), "502") {
 		t.Errorf("a server that is down: %v", err)
 	}
 	if n := len(down.Asked(exporttest.Group)); n != 8 {
 		t.Errorf("asked %d times", n)
 	}
 	// Under the policy of a supplier nothing else is asked.
-	a := f.nightly(down, nil, nil)
+	a := nightly(down, nil, nil)
 	a.Declared = &supplier.Supplier{Name: "clinic-a", Policy: supplier.Policy{URLPrefixes: []string{"https://clinic-a.example/"}}}
 	if _, err := f.askExport(t.Context(), a); err == nil || !strings.Contains(err.Error(), "refused by the supplier's policy") {
 		t.Errorf("outside of the policy: %v", err)
@@ -142,7 +142,7 @@ func TestExportOfWhoJoined(t *testing.T) {
 	f, c, _ := exporting(t)
 	s := exporttest.New(t, cohort("a", "b"))
 	s.Pass(exporttest.Day{At: april.Add(time.Hour), Put: []exporttest.Resource{{Type: "Observation", ID: "new", Patient: "a"}}, Delete: []string{"Observation/of-a"}})
-	found, err := f.askExport(t.Context(), f.nightly(s, &ledger.ExportCursor{Time: &april, Members: []string{"a"}}, nil))
+	found, err := f.askExport(t.Context(), nightly(s, &ledger.ExportCursor{Time: &april, Members: []string{"a"}}, nil))
 	if err != nil {
 		t.Fatal(err)
 	}

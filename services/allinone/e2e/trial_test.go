@@ -174,10 +174,6 @@ func (w *trial) nightWithKills() {
 	polls := len(w.clinic.Asked(exporttest.Status)) + 2
 	waitFor(w.T, "the export to be polled", func() bool { return len(w.clinic.Asked(exporttest.Status)) >= polls })
 	w.server.kill()
-	there = w.clinic.Halt(exporttest.File)
-	w.clinic.Set(func(o *exporttest.Options) { o.Hold = false })
-	w.up()
-	w.await(there)
 	// A deletion has its type to itself; held up so, the import is read and not stored.
 	tx, err := w.conn.Begin(w.Context())
 	if err != nil {
@@ -186,20 +182,31 @@ func (w *trial) nightWithKills() {
 	if _, err := tx.Exec(w.Context(), `SELECT pg_advisory_xact_lock_shared(hashtextextended('stoker:type:killed:Observation', 0))`); err != nil {
 		w.Fatal(err)
 	}
+	there = w.clinic.Halt(exporttest.File)
+	w.clinic.Set(func(o *exporttest.Options) { o.Hold = false })
+	w.up()
+	w.await(there)
 	w.killed()
-	waitFor(w.T, "the import to drain", func() bool {
-		run := w.shown("killed").Runs[0]
-		return run.ImportState == ledger.StateDraining
-	})
+	waitFor(w.T, "the import to drain", func() bool { return w.newest("killed").ImportState == ledger.StateDraining })
 	w.server.kill()
 	if err := tx.Rollback(w.Context()); err != nil {
 		w.Fatal(err)
 	}
 	w.up()
-	waitFor(w.T, "the run to end", func() bool { return w.shown("killed").Runs[0].State.Ended() })
-	if run := w.shown("killed").Runs[0]; run.State != ledger.SyncComplete {
+	waitFor(w.T, "the run to end", func() bool { return w.newest("killed").State.Ended() })
+	if run := w.newest("killed"); run.State != ledger.SyncComplete {
 		w.Errorf("killed in each phase, the run is %+v", run)
 	}
+}
+
+// newest is the newest run of a sync.
+func (w *trial) newest(name string) ledger.SyncRun {
+	w.Helper()
+	_, runs, err := w.ledger.Sync(w.Context(), name, time.Now(), 1)
+	if err != nil || len(runs) == 0 {
+		w.Fatalf("%d runs of sync %s, %v", len(runs), name, err)
+	}
+	return runs[0]
 }
 
 func (w *trial) await(there <-chan struct{}) {
