@@ -179,5 +179,5 @@ func Of(resourceType string, n int, updated time.Time) (list []Resource) {
 // Epic is modelled on Epic's server: groups only, asked for by GET, _type is needed, resources have no meta, jobs take many hours, what was
 // deleted is not listed, and Groups cannot be read.
 func Epic(resources ...Resource) Options {
-	return Options{Dialect: V1, Resources: resources, GroupsOnly: true, GetOnly: true, NeedsType: true, NoMeta: true, NoDeletions: true, NoPatient: true, HideGroup: 403, Polls: 100, Time: time.Date(2026, 3, 1, 4, 0, 0, 0, time.UTC)}
+	return Options{Dialect: V1, Resources: resources, GroupsOnly: true, GetOnly: true, NeedsType: true, NoMeta: true, NoDeletions: true, NoPatient: true, HideGroup: 403, Polls: 150, Time: time.Date(2026, 3, 1, 4, 0, 0, 0, time.UTC)}
 }

@@ -89,7 +89,7 @@ func TestFileErrors(t *testing.T) {
 		{"a sync of nothing", "syncs:\n  a:\n", []string{"f.yaml:2: a.from: must be the URL", "f.yaml:2: a.every: must be a cron expression"}},
 		{"a sync misspelt", "syncs:\n  a:\n    form: https://a.example/m\n", []string{"f.yaml:3: a.form: is no field of a sync; did you mean from?"}},
 		{
-			"a sync with much wrong", "syncs:\n  a:\n    from: https://hunter2@a.example/m\n    every: 0 2 * *\n    headers:\n      - {name: Range, value: hunter2}\n    kind: export\n",
+			"a sync with much wrong", "syncs:\n  a:\n    from: https://hunter2@a.example/m\n    every: 0 2 * *\n    headers:\n      - {name: Range, value: hunter2}\n    kind: other\n",
 			[]string{"f.yaml:7: a.kind", "f.yaml:3: a.from: must have no user", "f.yaml:4: a.every", "f.yaml:6: a.headers[0]: Range is not"},
 		},
 		{"a zone", "syncs:\n  a:\n    from: https://a.example/m\n    every: '@daily'\n    zone: Berlin\n", []string{"f.yaml:5: a.zone: zone \"Berlin\""}},

@@ -38,13 +38,14 @@ func TestSyncs(t *testing.T) {
 		{"POST", "/syncs/a/resume", "", "", http.StatusOK, `"paused":false`},
 		{"POST", "/syncs/b/run", "", "", http.StatusNotFound, "no such sync"},
 		{"POST", "/syncs", "", exported, http.StatusCreated, `"kind":"export"`},
-		{"POST", "/syncs", "", strings.Replace(exported, "a.example", "b.example", 1), http.StatusUnprocessableEntity, "URL prefixes"},
+		{"POST", "/syncs?replace=1", "", strings.Replace(exported, "a.example", "b.example", 1), http.StatusUnprocessableEntity, "URL prefixes"},
 		{"POST", "/syncs", "", strings.Replace(exported, "group", "groups", 1), http.StatusBadRequest, "groups"},
 		{"POST", "/syncs/e/run?reconcile=1&max_deletes=many", "", "", http.StatusUnprocessableEntity, "max_deletes"},
-		{"POST", "/syncs/e/run?reconcile=1&max_deletes=0", "", "", http.StatusAccepted, `"max_deletes":"0"`},
+		{"POST", "/syncs/e/run?reconcile=1&max_deletes=0", "", "", http.StatusUnprocessableEntity, "sync a delivers into dataset clinic-a"},
 		{"DELETE", "/syncs/a", token, "", http.StatusForbidden, "for operators"},
 		{"DELETE", "/syncs/a", "", "", http.StatusNoContent, ""},
 		{"GET", "/syncs/a", "", "", http.StatusNotFound, "no such sync"},
+		{"POST", "/syncs/e/run?reconcile=1&max_deletes=0", "", "", http.StatusAccepted, `"max_deletes":"0"`},
 	} {
 		got := f.do(tt.method, tt.path, tt.token, tt.body)
 		if got.status != tt.status || !strings.Contains(got.body, tt.want) {
