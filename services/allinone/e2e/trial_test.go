@@ -168,7 +168,7 @@ func (w *trial) nightWithKills() {
 	must(w.T, w.env, "sync", "run", "killed")
 	w.await(there)
 	w.server.kill()
-	w.exec(`UPDATE stoker.export SET held = '-infinity', next = '-infinity' WHERE state = 'asking'`) // the time of its claim passes
+	w.exec(`UPDATE stoker.export SET held = 'epoch', next = 'epoch' WHERE state = 'asking'`) // the time of its claim passes
 	w.clinic.Set(func(o *exporttest.Options) { o.Hold = true })
 	w.up()
 	polls := len(w.clinic.Asked(exporttest.Status)) + 2
