@@ -154,6 +154,7 @@ func (s Sync) Problems() (problems []Problem) {
 	case SyncExport:
 		problems = append(problems, s.exportProblems()...)
 	default:
+		check("from", checkManifestURL(s.From))
 		check("kind", fmt.Errorf("%q: must be %s or %s", s.Kind, SyncPublish, SyncExport))
 	}
 	if _, err := schedule.Parse(s.Every, ""); err != nil {

@@ -281,7 +281,14 @@ func TestFilesAtOnce(t *testing.T) {
 	ctx, die := context.WithCancel(t.Context())
 	died := make(chan error)
 	go func() { died <- f.again().fetch(ctx, req) }()
-	f.waitForChunks(t, 110) // more than two files have before their middles
+	for ticker := time.NewTicker(5 * time.Millisecond); len(s.Asked(exporttest.File)) < 3; {
+		select {
+		case <-ticker.C:
+		case err := <-died:
+			t.Fatalf("it ended: %v", err)
+		}
+	}
+	f.waitForChunks(t, 30)
 	die()
 	if err := <-died; !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
