@@ -122,7 +122,8 @@ func (s *Server) removeSync(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// runSync begins a run, with ?full=1 one of everything, with ?reconcile=1 one after which what the source lacks is deleted, up to ?max_deletes; the scheduler of whichever process sees it first does the rest.
+// runSync begins a run, with ?full=1 one of everything, with ?reconcile=1 one after which what the source lacks is deleted, up to
+// ?max_deletes; the scheduler of whichever process sees it first does the rest.
 func (s *Server) runSync(w http.ResponseWriter, r *http.Request) {
 	name, query := r.PathValue("name"), r.URL.Query()
 	var err error

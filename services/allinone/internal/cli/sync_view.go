@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/supplier"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/api"
 )
 
@@ -35,7 +36,7 @@ func (a *app) printSync(s api.Sync) error {
 	if s.Export != nil {
 		a.printf("%s\n", describeExport(*s.Export))
 	}
-	a.printf("supplier %s, dataset %s, mode %s, validation %s\n", s.Supplier, s.Into, orPolicy(string(s.Mode)), orPolicy(string(s.Validation)))
+	a.printf("supplier %s, dataset %s, mode %s, validation %s\n", s.Supplier, s.Into, modeOf(s.Sync), orPolicy(string(s.Validation)))
 	a.printf("every %s in %s; %s\n", s.Every, s.Zone, nextRun(s.Sync))
 	if s.Lag != nil {
 		a.printf("lag %s\n", lag(s.Sync))
@@ -97,6 +98,13 @@ func describeRun(r ledger.SyncRun) string {
 		what += "\nreason: " + r.Reason
 	}
 	return what + describeReconciled(r.Snapshot)
+}
+
+func modeOf(s ledger.Sync) string {
+	if s.Mode == "" && s.Kind == supplier.SyncExport {
+		return "sync unless the policy says otherwise"
+	}
+	return orPolicy(string(s.Mode))
 }
 
 func orPolicy(s string) string {
