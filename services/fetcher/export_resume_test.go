@@ -273,7 +273,7 @@ func TestFilesAtOnce(t *testing.T) {
 	t.Parallel()
 	f, c, _ := exporting(t)
 	f.cfg.Files = 3
-	s := exporttest.New(t, exporttest.Options{Resources: exporttest.Patients(8000, march), PerFile: 1000, Time: april})
+	s := exporttest.New(t, exporttest.Options{Resources: exporttest.Patients(12_000, march), PerFile: 2000, Time: april})
 	req := exportRequest(t, s.URL+"/$export")
 	req.ChunkSize = fhirmsg.MinChunkSize
 	f.step(t, c, req)
@@ -299,24 +299,24 @@ func TestFilesAtOnce(t *testing.T) {
 	s.Release()
 	f.bring(t, c, req)
 	status, account := f.account(t, req.ID, s)
-	if strings.Count(account, "closed 1000\n") != 8 || status.State != ledger.StateDraining {
+	if strings.Count(account, "closed 2000\n") != 6 || status.State != ledger.StateDraining {
 		t.Errorf("%s, %s", status.State, account)
 	}
-	content, _, _ := f.published(t, 8)
+	content, _, _ := f.published(t, 6)
 	for i, file := range status.Files {
 		if int64(len(content[i])) != file.Bytes {
 			t.Errorf("file %d: published %d bytes, stated %d", i, len(content[i]), file.Bytes)
 		}
 	}
 
-	policy := supplier.Policy{URLPrefixes: []string{strings.TrimSuffix(s.URL, "/fhir")}, InternalHosts: []string{"127.0.0.1"}, MaxLines: 2500}
+	policy := supplier.Policy{URLPrefixes: []string{strings.TrimSuffix(s.URL, "/fhir")}, InternalHosts: []string{"127.0.0.1"}, MaxLines: 5000}
 	if err := f.ledger.AddSupplier(t.Context(), supplier.Supplier{Name: "clinic-a", Policy: policy}, false); err != nil {
 		t.Fatal(err)
 	}
 	req = exportRequest(t, s.URL+"/$export")
 	req.Supplier, req.Dataset = "clinic-a", "clinic-a"
 	f.bring(t, c, req)
-	if _, account := f.account(t, req.ID, s); strings.Count(account, "closed 1000\n") != 2 || strings.Count(account, "more than the 2500 lines") != 6 {
+	if _, account := f.account(t, req.ID, s); strings.Count(account, "closed 2000\n") != 2 || strings.Count(account, "more than the 5000 lines") != 4 {
 		t.Errorf("with a limit: %s", account)
 	}
 }
