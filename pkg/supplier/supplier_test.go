@@ -286,6 +286,15 @@ func TestDocumented(t *testing.T) {
 	if declared, err := parse("docs/sync.md", []byte(example)); err != nil || len(declared.Syncs) != 1 {
 		t.Errorf("the example has %d syncs, %v", len(declared.Syncs), err)
 	}
+	trial, err := os.ReadFile(filepath.Join("..", "..", "docs", "use-cases", "trial-server.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ = strings.Cut(string(trial), "```yaml\n")
+	example, _, _ = strings.Cut(rest, "```")
+	if declared, err := parse("trial-server.md", []byte(example)); err != nil || len(declared.Syncs) != 1 || declared.Syncs[0].Export.Group != "cohort" {
+		t.Errorf("the example of the trial has %d syncs, %v", len(declared.Syncs), err)
+	}
 	_, rest, _ = strings.Cut(string(content), "```yaml\n")
 	example, _, _ = strings.Cut(rest, "```")
 	if list, err := parse("docs/suppliers.md", []byte(example)); err != nil || len(list.Suppliers) != 3 {
