@@ -168,7 +168,7 @@ func send(w http.ResponseWriter, r *http.Request, content []byte, opts Options, 
 		_, _ = w.Write(content[:len(content)/2]) // the client went away; there is nobody to tell
 		_ = http.NewResponseController(w).Flush()
 		if cut {
-			panic(http.ErrAbortHandler)
+			panic(http.ErrAbortHandler) //nolint:forbidigo // as below
 		}
 		_, _ = w.Write(content[len(content)/2:])
 		return
