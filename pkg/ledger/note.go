@@ -9,6 +9,10 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 )
 
+// NoteOutcome is how a note begins on what a supplier's server reports of its own work; severity and code follow, as
+// in "error not-found".
+const NoteOutcome = "the server reports of its own work: "
+
 const insertNotes = `INSERT INTO stoker.note (import, note) SELECT $1, unnest($2::text[]) ON CONFLICT (import, note) DO NOTHING`
 
 // Note keeps what was noticed of an import and is no failure. The same text again changes nothing. It must

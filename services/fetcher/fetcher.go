@@ -191,22 +191,8 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 	if err != nil {
 		return err
 	}
-	c := newCredit(f, imp, a)
-	pulls := newPulls(files)
-	defer pulls.close()
-	for _, file := range files {
-		if file.State == "closed" || file.State == "failed" {
-			continue
-		}
-		fetch := f.fetchFile
-		if imp.IsRetry() {
-			fetch = f.fetchRejects
-		} else if pulls.has(file.Index) {
-			fetch = pulls.with(f)
-		}
-		if err := fetch(ctx, imp, file, c); err != nil {
-			return err
-		}
+	if err := f.fetchFiles(ctx, imp, files, a); err != nil {
+		return err
 	}
 	if err := f.ledger.CloseList(ctx, imp.ID); err != nil {
 		return err

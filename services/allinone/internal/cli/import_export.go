@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -45,19 +44,11 @@ func (f exportFlags) check() error {
 
 // request is the export that the flags ask for.
 func (f exportFlags) request() (*fhirmsg.Export, error) {
-	u, err := url.Parse(f.server)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, errors.New("want the base URL of a FHIR server, such as https://example.org/fhir")
+	at, err := fhirmsg.ExportURL(f.server, f.group, f.patientLevel)
+	if err != nil {
+		return nil, err
 	}
-	switch {
-	case f.group != "":
-		u = u.JoinPath("Group", url.PathEscape(f.group), "$export")
-	case f.patientLevel:
-		u = u.JoinPath("Patient", "$export")
-	default:
-		u = u.JoinPath("$export")
-	}
-	e := &fhirmsg.Export{URL: u.String()}
+	e := &fhirmsg.Export{URL: at}
 	e.Add(fhirmsg.ExportType, f.types...)
 	if f.since != "" {
 		e.Add(fhirmsg.ExportSince, f.since)
