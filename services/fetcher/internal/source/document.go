@@ -37,12 +37,17 @@ func readWhole(ctx context.Context, l Locator, cfg Config, accept string, maxSiz
 	if err := s.connect(); err != nil {
 		return nil, s, err
 	}
+	b, err := readAll(s, maxSize+1)
+	return b, s, err
+}
+
+// readAll reads what is left of a stream, decompressed, or its first bytes.
+func readAll(s *httpStream, limit int64) ([]byte, error) {
 	in := format.NewInput(s)
 	content, err := in.Decompress(in.Detect())
 	if err != nil {
-		return nil, s, err
+		return nil, err
 	}
 	defer content.Close() //nolint:errcheck // frees memory only
-	b, err := io.ReadAll(io.LimitReader(content, maxSize+1))
-	return b, s, err
+	return io.ReadAll(io.LimitReader(content, limit))
 }

@@ -57,14 +57,3 @@ func readPageOnce(ctx context.Context, l Locator, cfg Config, unless Validator) 
 	p.Manifest, err = manifest.Read(b, &base)
 	return p, err
 }
-
-// readAll reads what is left of a stream, decompressed, or its first bytes.
-func readAll(s *httpStream, limit int64) ([]byte, error) {
-	in := format.NewInput(s)
-	content, err := in.Decompress(in.Detect())
-	if err != nil {
-		return nil, err
-	}
-	defer content.Close() //nolint:errcheck // frees memory only
-	return io.ReadAll(io.LimitReader(content, limit))
-}
