@@ -40,7 +40,7 @@ func OpenAPI() ([]byte, error) {
 }
 
 func (s *Server) openAPI(w http.ResponseWriter, _ *http.Request) {
-	doc, err := OpenAPI()
+	doc, err := s.described()
 	if err != nil {
 		s.Log.Error().Err(err).Msg("cannot answer")
 		fail(w, http.StatusInternalServerError, err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -39,11 +40,12 @@ type Server struct {
 	PublicURL string          // of this server, as suppliers reach it; "": as they ask
 	HTTP      outbound.Config // by which the keys of suppliers are fetched
 
-	mux      *http.ServeMux
-	rates    *rates
-	endpoint *smart.Endpoint
-	tus      holders
-	reports  int64 // OperationOutcomes in a file about a submission; 0: as many as by default
+	mux       *http.ServeMux
+	described func() ([]byte, error) // the OpenAPI document
+	rates     *rates
+	endpoint  *smart.Endpoint
+	tus       holders
+	reports   int64 // OperationOutcomes in a file about a submission; 0: as many as by default
 }
 
 // Handler returns the interface, to be mounted at the root; other is what serves the paths
@@ -51,6 +53,7 @@ type Server struct {
 func (s *Server) Handler(other http.Handler) http.Handler {
 	s.rates = newRates(time.Now)
 	s.endpoint = s.newEndpoint()
+	s.described = sync.OnceValues(OpenAPI)
 	s.mux = http.NewServeMux()
 	for _, route := range s.routes() {
 		handle := route.handle
