@@ -5,6 +5,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/openapi"
 	"github.com/stoker-fhir/stoker/services/writer"
 )
 
@@ -58,6 +59,12 @@ func (s *Server) importRoutes() []route {
 		}},
 		{pattern: "GET /imports/{id}/issues", who: anyone, handle: s.issues, operation: operation{
 			id: "listIssues", summary: "The same, also of what was stored all the same", answers: okLines(), fails: []int{400, 404, 410},
+		}},
+		{pattern: "GET /imports/{id}/report", who: anyone, handle: s.report, operation: operation{
+			id: "getReport", summary: "An import beside the one before it: how much, which elements resources have, of when they are, and what was found wrong",
+			text:    "What changed most is told first.",
+			query:   params{query("against", "The import to compare with, of the same supplier and dataset. Left out: the newest complete one before.", &openapi.Schema{Type: "string", Format: "uuid"})},
+			answers: ok(ledger.Comparison{}), fails: []int{400, 404},
 		}},
 		{pattern: "PUT /spool", who: anyone, handle: s.spool, operation: operation{
 			id: "spool", summary: "Hand in content, to be named as a source of an import",
