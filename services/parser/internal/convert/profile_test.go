@@ -26,7 +26,7 @@ func TestProfiles(t *testing.T) {
 		},
 		{Type: "Patient", Resources: 1, Elements: map[string]int64{"id": 1, "birthDate": 1, "contained": 1, "managingOrganization": 1}},
 	}
-	for _, validation := range []string{"strict", "warn"} {
+	for _, validation := range []fhirmsg.Validation{fhirmsg.ValidationStrict, fhirmsg.ValidationWarn} {
 		out := convertValidated(t, body, validation, nil)
 		if diff := cmp.Diff(want, out.Statement.Profiles); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", validation, diff)
