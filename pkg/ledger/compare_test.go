@@ -9,8 +9,8 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 )
 
-// deliver is a complete import of Observations, of which so many have a value, and which end on a date.
-func (l *Ledger) deliver(t *testing.T, n, valued int64, last string) fhirmsg.Import {
+// observed is a complete import of Observations, of which so many have a value, and which end on a date.
+func (l *Ledger) observed(t *testing.T, n, valued int64, last string) fhirmsg.Import {
 	t.Helper()
 	imp := l.fetchOne(t, n)
 	s := parsedStatement(imp, n, n)
@@ -31,13 +31,13 @@ func (l *Ledger) deliver(t *testing.T, n, valued int64, last string) fhirmsg.Imp
 func TestCompare(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
-	first := l.deliver(t, 100, 98, "2026-01-31")
+	first := l.observed(t, 100, 98, "2026-01-31")
 	c, err := l.Compare(t.Context(), first.ID, fhirmsg.ImportID{})
 	check(t, err)
 	if c.Before != nil || len(c.Findings) != 0 || len(c.Types) != 1 || c.Types[0].Now.Profiled != 100 || c.Now.Resources != 100 {
 		t.Errorf("the first: %+v", c)
 	}
-	second := l.deliver(t, 80, 57, "2025-12-31")
+	second := l.observed(t, 80, 57, "2025-12-31")
 	c, err = l.Compare(t.Context(), second.ID, fhirmsg.ImportID{})
 	check(t, err)
 	if c.Before == nil || c.Before.Import != first.ID {
@@ -75,7 +75,7 @@ func TestCompareOtherSupplier(t *testing.T) {
 	other := newRequest(t)
 	other.Supplier = "other"
 	theirs := l.mustAccept(t, other)
-	mine := l.deliver(t, 30, 30, "2026-01-31")
+	mine := l.observed(t, 30, 30, "2026-01-31")
 	if _, err := l.Compare(t.Context(), mine.ID, theirs.ID); !errors.Is(err, ErrNotFound) {
 		t.Errorf("another supplier's: %v", err)
 	}

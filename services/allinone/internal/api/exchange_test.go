@@ -39,9 +39,22 @@ func checkedAll(t *testing.T, next http.Handler) http.Handler {
 		if r.Method == http.MethodPost && r.Header.Get("Content-Type") == "" && json.Valid(sent.Bytes()) {
 			r.Header.Set("Content-Type", typeJSON) // a body is read as JSON without it, too
 		}
-		e := openapitest.Exchange{Request: r, Sent: sent.Bytes(), Status: seen.status, Header: w.Header(), Body: seen.body.Bytes()}
+		status := seen.status
+		if status == 0 { // nothing was written
+			status = http.StatusOK
+		}
+		e := openapitest.Exchange{Request: r, Sent: sent.Bytes(), Status: status, Header: w.Header(), Body: seen.body.Bytes()}
 		if err := checker.Check(e); err != nil {
 			t.Errorf("the OpenAPI document differs: %v", err)
+		}
+		if w.Header().Get("Content-Type") != typeNDJSON || r.URL.Query().Get("lines") == "1" {
+			return
+		}
+		for line := range bytes.Lines(seen.body.Bytes()) {
+			var o operationOutcome
+			if err := json.Unmarshal(line, &o); err != nil || o.ResourceType != "OperationOutcome" || len(o.Issue) == 0 || o.Issue[0].Severity == "" || o.Issue[0].Code == "" {
+				t.Errorf("a line is no OperationOutcome (%v): %s", err, line)
+			}
 		}
 	})
 }

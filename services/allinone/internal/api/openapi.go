@@ -131,7 +131,13 @@ func (a answers) describe(r route, schemas *openapi.Schemas) openapi.Answer {
 	case a.of != nil:
 		answer.Content = map[string]openapi.Media{orJSON(a.media): {Schema: schemas.Answer(a.of)}}
 	case a.media != "":
-		answer.Content = map[string]openapi.Media{a.media: {Schema: &openapi.Schema{Type: "string"}}}
+		answer.Content = map[string]openapi.Media{a.media: {}} // of lines OpenAPI 3.1 has no schema
+		if a.media == typeText {
+			answer.Content[a.media] = openapi.Media{Schema: text()}
+		}
+	}
+	if a.media == typeNDJSON {
+		answer.Description += ": an OperationOutcome a line, unless the lines are asked for as they came"
 	}
 	return answer
 }
