@@ -55,7 +55,7 @@ func (s *Server) document() (openapi.Document, error) {
 	doc := openapi.Document{OpenAPI: openapi.Version, Servers: []openapi.Server{{URL: "/"}}, Paths: map[string]openapi.Path{}}
 	doc.Info = openapi.Info{Title: "Stoker", Version: "1", Description: about}
 	doc.Info.License.Name, doc.Info.License.Identifier = "Apache-2.0", "Apache-2.0"
-	schemas := newSchemas()
+	schemas, failures := newSchemas(), map[string]openapi.Answer{}
 	for _, p := range s.parts() {
 		doc.Tags = append(doc.Tags, openapi.Tag{Name: p.name, Description: p.text, Docs: &openapi.ExternalDocs{URL: docsURL + p.page}})
 		for _, r := range p.routes {
@@ -63,18 +63,18 @@ func (s *Server) document() (openapi.Document, error) {
 			if doc.Paths[path] == nil {
 				doc.Paths[path] = openapi.Path{}
 			}
-			doc.Paths[path][strings.ToLower(method)] = r.describe(p.name, schemas)
+			doc.Paths[path][strings.ToLower(method)] = r.describe(p.name, schemas, failures)
 		}
 	}
-	doc.Components = openapi.Components{Schemas: schemas.Components, SecuritySchemes: securitySchemes}
+	doc.Components = openapi.Components{Schemas: schemas.Components, Answers: failures, SecuritySchemes: securitySchemes}
 	for name, schema := range fhirSchemas {
 		doc.Components.Schemas[name] = schema
 	}
 	return doc, schemas.Err
 }
 
-// describe says all of a route.
-func (r route) describe(part string, schemas *openapi.Schemas) *openapi.Operation {
+// describe says all of a route. Failures, which are the same of many routes, are added to those.
+func (r route) describe(part string, schemas *openapi.Schemas, failures map[string]openapi.Answer) *openapi.Operation {
 	o := &openapi.Operation{
 		ID: r.id, Tags: []string{part}, Summary: r.summary, Description: r.text, Answers: map[string]openapi.Answer{}, Security: r.security(),
 		Parameters: slices.Concat(r.pathParams(), r.query, r.headers),
@@ -86,7 +86,9 @@ func (r route) describe(part string, schemas *openapi.Schemas) *openapi.Operatio
 		o.Body = c.describe(schemas)
 	}
 	for _, status := range r.failures() {
-		o.Answers[strconv.Itoa(status)] = r.failure(status, schemas)
+		name, answer := r.failure(status, schemas)
+		failures[name] = answer
+		o.Answers[strconv.Itoa(status)] = openapi.Answer{Ref: "#/components/responses/" + name}
 	}
 	for _, a := range r.answers {
 		o.Answers[strconv.Itoa(a.status)] = a.describe(r, schemas)
@@ -178,15 +180,16 @@ var failureTexts = map[int]string{
 	http.StatusInsufficientStorage:   "Too little space would be left on the disk.",
 }
 
-func (r route) failure(status int, schemas *openapi.Schemas) openapi.Answer {
-	a := answers{status: status, of: Problem{}}
+// failure is what a route answers where something goes wrong, and a name for it.
+func (r route) failure(status int, schemas *openapi.Schemas) (name string, _ openapi.Answer) {
+	a, name := answers{status: status, of: Problem{}}, "Problem"
 	switch {
 	case strings.HasPrefix(r.pattern, http.MethodHead+" "):
-		a.of = nil
+		a.of, name = nil, "Status"
 	case r.problem != nil:
-		a.of = r.problem
+		a.of, name = r.problem, "TokenProblem"
 	case strings.Contains(r.pattern, " "+fhirBase+"/"):
-		a.of, a.media = operationOutcome{}, typeFHIR
+		a.of, a.media, name = operationOutcome{}, typeFHIR, "Outcome"
 	}
 	switch status {
 	case http.StatusUnauthorized:
@@ -196,7 +199,7 @@ func (r route) failure(status int, schemas *openapi.Schemas) openapi.Answer {
 	}
 	answer := a.describe(route{}, schemas)
 	answer.Description = failureTexts[status]
-	return answer
+	return name + strconv.Itoa(status), answer
 }
 
 // pathName finds the parameters of a path.

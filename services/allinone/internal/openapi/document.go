@@ -79,7 +79,8 @@ type Media struct {
 
 // Answer is what a request may be answered with.
 type Answer struct {
-	Description string            `json:"description"`
+	Ref         string            `json:"$ref,omitempty"` // to one of the components; then it has nothing else
+	Description string            `json:"description,omitempty"`
 	Headers     map[string]Header `json:"headers,omitempty"`
 	Content     map[string]Media  `json:"content,omitempty"`
 }
@@ -93,6 +94,7 @@ type Header struct {
 // Components are what operations refer to.
 type Components struct {
 	Schemas         map[string]*Schema        `json:"schemas"`
+	Answers         map[string]Answer         `json:"responses"`
 	SecuritySchemes map[string]SecurityScheme `json:"securitySchemes"`
 }
 
