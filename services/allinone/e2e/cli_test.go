@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,20 +18,22 @@ import (
 // as if nothing had been.
 func TestInterruptAndResume(t *testing.T) {
 	t.Parallel()
-	dir, home := pgtest.Dir(t), t.TempDir()
-	if r := stoker(t, nil, "", "generate", "--patients", "40", "--seed", "3", dir); r.code != 0 {
-		t.Fatal(r.stderr)
-	}
-	env, _ := up(t, home)
-	p := start(t, env, "stoker", "import", "--chunk-size", "8192", dir)
+	dir, dataset := generated(t, 40, 3), ownDataset(t)
+	env := shared(t)
+	p := start(t, env, "stoker", "import", "--dataset", dataset, "--chunk-size", "8192", dir)
 	var id string
 	waitFor(t, "the import to be under way", func() bool {
 		var list []ledger.Summary
-		if json.Unmarshal([]byte(stoker(t, env, "", "status", "--json").stdout), &list) != nil || len(list) == 0 {
+		_, b := send(t, http.StatusOK, http.MethodGet, strings.TrimPrefix(env[0], "STOKER_URL=")+"/imports", nil)
+		if err := json.Unmarshal(b, &list); err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(list, func(s ledger.Summary) bool { return s.Dataset == dataset })
+		if i < 0 {
 			return false
 		}
-		id = list[0].Import.String()
-		return list[0].Seen > 100
+		id = list[i].Import.String()
+		return list[i].Seen > 100
 	})
 	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
@@ -50,7 +54,7 @@ func TestInterruptAndResume(t *testing.T) {
 	if s.State != ledger.StateComplete || r.code != 0 {
 		t.Errorf("resumed: %s (%s), exit code %d", s.State, s.Reason, r.code)
 	}
-	if got, want := digest(t, databaseURL(t, env), "fhir"), referenceDigest(t, dir); got != want {
+	if got, want := digest(t, databaseURL(t, env), dataset), referenceDigest(t, dir); got != want {
 		t.Errorf("digest %s, without the interruption %s", got, want)
 	}
 }
@@ -115,13 +119,13 @@ func TestUsage(t *testing.T) {
 // TestOtherModeIsRefused: a dataset has one mode, and an import in the other says so.
 func TestOtherModeIsRefused(t *testing.T) {
 	t.Parallel()
-	env, _ := up(t, pgtest.Dir(t))
+	env := shared(t)
 	file := filepath.Join(t.TempDir(), "a.ndjson")
 	if err := os.WriteFile(file, []byte("{\"resourceType\":\"Patient\",\"id\":\"a\",\"meta\":{\"lastUpdated\":\"2020-01-01T00:00:00Z\"}}\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	importJSON(t, env, "--mode", "sync", file)
-	if r := stoker(t, env, "", "import", file); r.code != 1 || !strings.Contains(r.stderr, "mode sync") {
+	importJSON(t, env, "--dataset", ownDataset(t), "--mode", "sync", file)
+	if r := stoker(t, env, "", "import", "--dataset", ownDataset(t), file); r.code != 1 || !strings.Contains(r.stderr, "mode sync") {
 		t.Errorf("ended with %d: %s", r.code, r.stderr)
 	}
 }
@@ -129,21 +133,14 @@ func TestOtherModeIsRefused(t *testing.T) {
 // TestCancel: a cancelled import is not gone on with.
 func TestCancel(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	if r := stoker(t, nil, "", "generate", "--patients", "60", "--seed", "3", dir); r.code != 0 {
-		t.Fatal(r.stderr)
-	}
-	env, _ := up(t, pgtest.Dir(t))
-	id := strings.TrimSpace(stoker(t, env, "", "import", "--no-wait", "--chunk-size", "8192", dir).stdout)
+	env := shared(t)
+	id := strings.TrimSpace(stoker(t, env, "", "import", "--no-wait", "--dataset", ownDataset(t), "--chunk-size", "8192", generated(t, 60, 3)).stdout)
 	var s ledger.Status
-	status := func() bool {
-		return json.Unmarshal([]byte(stoker(t, env, "", "status", id, "--json").stdout), &s) == nil
-	}
-	waitFor(t, "the import to be under way", func() bool { return status() && s.Resources.Inserted > 0 })
+	waitFor(t, "the import to be under way", func() bool { s = importAccount(t, env, id); return s.Resources.Inserted > 0 })
 	if r := stoker(t, env, "", "cancel", id); r.code != 0 {
 		t.Fatalf("cancel ended with %d: %s", r.code, r.stderr)
 	}
-	waitFor(t, "the queue to be counted", func() bool { return status() && s.Missing == 0 })
+	waitFor(t, "the queue to be counted", func() bool { s = importAccount(t, env, id); return s.Missing == 0 })
 	wantBalanced(t, "cancelled", s)
 	if s.State != ledger.StateCancelled {
 		t.Errorf("state %s, want cancelled", s.State)

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,6 +20,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/pgtest"
 )
 
 // deadline is how long anything may take before a test fails.
@@ -48,7 +51,7 @@ func data(t *testing.T, name string) string {
 
 // process is a program that runs.
 type process struct {
-	t    *testing.T
+	t    *testing.T // nil: of all tests
 	name string
 	cmd  *exec.Cmd
 	done chan struct{}
@@ -70,20 +73,30 @@ func (p *process) output() string {
 	return p.log.String()
 }
 
-// start runs a program until the test ends.
-func start(t *testing.T, env []string, name string, args ...string) *process {
-	t.Helper()
-	p := &process{t: t, name: name, done: make(chan struct{})}
+// launch runs a program.
+func launch(env []string, name string, args ...string) (*process, error) {
+	p := &process{name: name, done: make(chan struct{})}
 	p.cmd = exec.Command(filepath.Join(programs, name), args...)
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = p, p
 	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	go func() {
 		defer close(p.done)
 		_ = p.cmd.Wait() // the exit code is in ProcessState
 	}()
+	return p, nil
+}
+
+// start runs a program until the test ends.
+func start(t *testing.T, env []string, name string, args ...string) *process {
+	t.Helper()
+	p, err := launch(env, name, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.t = t
 	t.Cleanup(func() {
 		p.stop()
 		if t.Failed() {
@@ -95,12 +108,20 @@ func start(t *testing.T, env []string, name string, args ...string) *process {
 
 // stop ends the program as an operator would.
 func (p *process) stop() {
+	if err := p.end(); err != nil {
+		p.t.Error(err)
+	}
+}
+
+// end asks the program to end, and kills it when it does not.
+func (p *process) end() error {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
 	select {
 	case <-p.done:
+		return nil
 	case <-time.After(40 * time.Second):
-		p.t.Errorf("%s did not stop; it printed:\n%s", p.name, p.output())
 		p.kill()
+		return fmt.Errorf("%s did not stop; it printed:\n%s", p.name, p.output())
 	}
 }
 
@@ -228,17 +249,63 @@ func wantBalanced(t *testing.T, what string, s ledger.Status) {
 	}
 }
 
-// up runs `stoker up` on a data folder, and returns the environment of its clients.
+// up runs `stoker up` on a data folder, and returns the environment of its clients. Unless told otherwise it uses a
+// database of the server that tests share, one for each folder.
 func up(t *testing.T, dir string, env ...string) (clients []string, p *process) {
 	t.Helper()
+	if !slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, "DATABASE_URL=") }) {
+		env = append(env, "DATABASE_URL="+databaseOf(t, dir))
+	}
 	addr := freePort(t)
-	env = append(env, "STOKER_DATA_DIR="+dir, "STOKER_LISTEN="+addr)
-	p = start(t, env, "stoker", "up")
-	waitFor(t, "stoker up", func() bool { return strings.Contains(p.output(), "stoker is up") || exited(p) })
+	p = start(t, append(env, "STOKER_DATA_DIR="+dir, "STOKER_LISTEN="+addr), "stoker", "up")
+	waitFor(t, "stoker up", func() bool { return isUp(p) || exited(p) })
 	if exited(p) {
 		t.Fatalf("stoker up ended: %s", p.output())
 	}
 	return []string{"STOKER_URL=http://" + addr, "STOKER_DATA_DIR=" + dir}, p
+}
+
+// ownPostgreSQL has `stoker up` bring a server of its own, as it does where nothing is configured.
+const ownPostgreSQL = "DATABASE_URL="
+
+func isUp(p *process) bool { return strings.Contains(p.output(), "stoker is up") }
+
+// databases are the databases of data folders.
+var databases sync.Map
+
+func databaseOf(t *testing.T, dir string) string {
+	t.Helper()
+	if url, ok := databases.Load(dir); ok {
+		return url.(string)
+	}
+	url := pgtest.New(t)
+	databases.Store(dir, url)
+	return url
+}
+
+// importAccount asks for an import's account, which is empty until the import is accepted. It asks over HTTP: a command for
+// each look in a loop would be a program's start each time.
+func importAccount(t *testing.T, env []string, id string) (s ledger.Status) {
+	t.Helper()
+	resp, err := http.Get(strings.TrimPrefix(env[0], "STOKER_URL=") + "/imports/" + id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // only read
+	if resp.StatusCode == http.StatusNotFound {
+		return s
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&s); err != nil {
+		t.Fatalf("the account of %s: %s: %v", id, resp.Status, err)
+	}
+	return s
+}
+
+// untilEnded waits for an import's end.
+func untilEnded(t *testing.T, env []string, id string) (s ledger.Status) {
+	t.Helper()
+	waitFor(t, "the import's end", func() bool { s = importAccount(t, env, id); return s.State.Ended() })
+	return s
 }
 
 func exited(p *process) bool {

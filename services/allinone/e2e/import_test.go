@@ -19,7 +19,6 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/exporttest"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
-	"github.com/stoker-fhir/stoker/pkg/pgtest"
 )
 
 // flakyFiles serves a folder of ndjson with a manifest of it, as the reference servers do: chunked, with a
@@ -93,8 +92,8 @@ func TestFHIRImport(t *testing.T) {
 	t.Parallel()
 	dir := data(t, "suppliers/smart-bulk-10")
 	base := flakyFiles(t, dir)
-	env, _ := up(t, pgtest.Dir(t))
-	folder := importJSON(t, env, dir, "--dataset", "folder")
+	env := shared(t)
+	folder := importJSON(t, env, dir, "--dataset", "import-folder")
 	operation := strings.TrimPrefix(env[0], "STOKER_URL=") + "/fhir/pulled/$import"
 	for i := range 2 {
 		resp, body := asked(t, http.MethodPost, operation,
@@ -141,7 +140,7 @@ func TestFHIRImport(t *testing.T) {
 	}
 	url := databaseURL(t, env)
 	for _, dataset := range []string{"pulled", "exported"} {
-		if got, want := digest(t, url, dataset), digest(t, url, "folder"); got != want {
+		if got, want := digest(t, url, dataset), digest(t, url, "import-folder"); got != want {
 			t.Errorf("digest of $import, dataset %s, %s, of the folder %s", dataset, got, want)
 		}
 	}
@@ -207,7 +206,7 @@ func TestFHIRImportOfListedFiles(t *testing.T) {
 		_, _ = io.WriteString(w, good+"\n"+warned+"\n"+broken+"\n")
 	}))
 	t.Cleanup(server.Close)
-	env, _ := up(t, pgtest.Dir(t))
+	env := shared(t)
 	input := `{"type":"Patient","url":"` + server.URL + `/Patient.ndjson?signature=x"},{"type":"Patient","url":"` + server.URL + `/gone.ndjson"}`
 	resp, body := asked(t, http.MethodPost, strings.TrimPrefix(env[0], "STOKER_URL=")+"/fhir/$import", `{"inputFormat":"application/fhir+ndjson","input":[`+input+`]}`)
 	if resp.StatusCode != http.StatusAccepted {

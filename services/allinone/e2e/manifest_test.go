@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/stoker-fhir/stoker/pkg/ledger"
-	"github.com/stoker-fhir/stoker/pkg/pgtest"
 )
 
 // gone deletes a patient that there is not.
@@ -86,8 +85,8 @@ func TestImportManifest(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	env, _ := up(t, pgtest.Dir(t))
-	folder := importJSON(t, env, dir, deletions, "--dataset", "folder", "--mode", "sync")
+	env := shared(t)
+	folder := importJSON(t, env, dir, deletions, "--dataset", "manifest-folder", "--mode", "sync")
 	for i := range 2 {
 		s := importJSON(t, env, "--manifest", base+"/m", "--header", "@"+token, "--mode", "sync", "--dataset", "manifest")
 		wantBalanced(t, "manifest", s)
@@ -109,7 +108,7 @@ func TestImportManifest(t *testing.T) {
 		}
 	}
 	url := databaseURL(t, env)
-	if got, want := digest(t, url, "manifest"), digest(t, url, "folder"); got != want {
+	if got, want := digest(t, url, "manifest"), digest(t, url, "manifest-folder"); got != want {
 		t.Errorf("digest of the manifest %s, of the folder %s", got, want)
 	}
 	refused := importJSON(t, env, "--manifest", base+"/m", "--mode", "sync", "--dataset", "manifest")

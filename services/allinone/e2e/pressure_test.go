@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -111,17 +110,8 @@ func TestPausedType(t *testing.T) {
 	run("pause", "--type", "Observation")
 	id := run("import", "--no-wait", "--validation", "off", "--chunk-size", fmt.Sprint(chunk), path)
 	var s ledger.Status
-	status := func() {
-		t.Helper()
-		s = ledger.Status{}
-		if err := json.Unmarshal([]byte(run("status", id, "--json")), &s); err != nil {
-			t.Fatal(err)
-		}
-	}
 	waitFor(t, "the other types to be stored", func() bool {
-		if r := stoker(t, env, "", "status", id, "--json"); r.code != 0 || json.Unmarshal([]byte(r.stdout), &s) != nil {
-			return false // not accepted yet
-		}
+		s = importAccount(t, env, id)
 		return s.ByType["Patient"].Inserted == lines/3 && s.ByType["Condition"].Inserted == lines/3
 	})
 	if n := s.ByType["Observation"].Total(); n != 0 || s.State.Ended() {
@@ -134,7 +124,7 @@ func TestPausedType(t *testing.T) {
 		t.Errorf("status does not name the paused type:\n%s", list)
 	}
 	run("resume", "--type", "Observation")
-	waitFor(t, "the import's end", func() bool { status(); return s.State.Ended() })
+	s = untilEnded(t, env, id)
 	wantBalanced(t, "resumed", s)
 	if s.State != ledger.StateComplete || s.Resources.Inserted != lines {
 		t.Errorf("%s: inserted %d of %d", s.State, s.Resources.Inserted, lines)

@@ -14,7 +14,7 @@ import (
 func TestNoPatientDataInLogs(t *testing.T) {
 	t.Parallel()
 	home := pgtest.Dir(t)
-	env, p := up(t, home, "STOKER_LOG_LEVEL=debug")
+	env, p := up(t, home, ownPostgreSQL, "STOKER_LOG_LEVEL=debug")
 	marker := "Zanzibarowski"
 	lines := []string{
 		`{"resourceType":"Patient","id":"good","name":[{"family":"` + marker + `"}]}`,

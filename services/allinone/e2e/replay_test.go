@@ -69,43 +69,47 @@ func statusJSON(t *testing.T, env []string, id fhirmsg.ImportID) (s ledger.Statu
 // restores what was edited by hand, and the imports' account stays as it was.
 func TestReplay(t *testing.T) {
 	t.Parallel()
-	env, _ := up(t, pgtest.Dir(t))
+	env, _ := up(t, pgtest.Dir(t)) // a replay reads all that a server has
+	dataset := ownDataset(t)
 	url := databaseURL(t, env)
-	first := importJSON(t, env, "--chunk-size", "65536", generated(t, 30, 3))
-	second := importJSON(t, env, "--chunk-size", "65536", generated(t, 12, 3)) // some of it again
-	want := digest(t, url, "fhir")
+	replayed := func(args ...string) ledger.Replay {
+		return replayJSON(t, env, append([]string{"--dataset", dataset}, args...)...)
+	}
+	first := importJSON(t, env, "--dataset", dataset, "--chunk-size", "65536", generated(t, 30, 3))
+	second := importJSON(t, env, "--dataset", dataset, "--chunk-size", "65536", generated(t, 12, 3)) // some of it again
+	want := digest(t, url, dataset)
 
-	r := replayJSON(t, env, "--type", "Patient")
+	r := replayed("--type", "Patient")
 	if sum := r.Sum(); sum.Resources == 0 || sum.Present+sum.Stale != sum.Resources {
 		t.Errorf("over existing rows: %+v; want all present or stale", sum)
 	}
-	if got := digest(t, url, "fhir"); got != want {
+	if got := digest(t, url, dataset); got != want {
 		t.Errorf("digest %s after a replay over existing rows, before %s", got, want)
 	}
 
-	execSQL(t, url, `TRUNCATE fhir.patient; TRUNCATE fhir.observation`)
-	r = replayJSON(t, env, "--type", "Patient,Observation")
+	execSQL(t, url, `TRUNCATE replay.patient; TRUNCATE replay.observation`)
+	r = replayed("--type", "Patient,Observation")
 	if sum := r.Sum(); sum.Inserted == 0 {
 		t.Errorf("into empty tables: %+v; want some inserted", sum)
 	}
-	if got := digest(t, url, "fhir"); got != want {
+	if got := digest(t, url, dataset); got != want {
 		t.Errorf("digest %s after TRUNCATE and a replay, before %s", got, want)
 	}
 
-	execSQL(t, url, `UPDATE fhir.patient SET resource = '{"edited": true}' WHERE id = (SELECT min(id) FROM fhir.patient)`)
-	replayJSON(t, env, "--type", "Patient")
-	if got := digest(t, url, "fhir"); got == want {
+	execSQL(t, url, `UPDATE replay.patient SET resource = '{"edited": true}' WHERE id = (SELECT min(id) FROM replay.patient)`)
+	replayed("--type", "Patient")
+	if got := digest(t, url, dataset); got == want {
 		t.Error("a replay without --force restored a row edited by hand")
 	}
-	r = replayJSON(t, env, "--type", "Patient", "--force")
+	r = replayed("--type", "Patient", "--force")
 	if sum := r.Sum(); sum.Updated != 1 || sum.Inserted+sum.Unchanged != 0 {
 		t.Errorf("forced: %+v; want 1 updated, the rest present or stale", sum)
 	}
-	if got := digest(t, url, "fhir"); got != want {
+	if got := digest(t, url, dataset); got != want {
 		t.Errorf("digest %s after a forced replay, before %s", got, want)
 	}
 
-	r = replayJSON(t, env, "--import", second.Import.String())
+	r = replayed("--import", second.Import.String())
 	if got, want := r.Sum().Resources, second.Resources.Seen; got != want {
 		t.Errorf("of one import: %d resources, want its %d", got, want)
 	}
@@ -151,25 +155,23 @@ func queries(t *testing.T, url, sql string) (stop func() (n int, err error)) {
 func TestReplayIntoAndSwap(t *testing.T) {
 	t.Parallel()
 	dirs := []string{generated(t, 20, 3), generated(t, 60, 7)}
-	serial, _ := up(t, pgtest.Dir(t))
+	env, _ := up(t, pgtest.Dir(t)) // a replay reads all that a server has
 	for _, dir := range dirs {
-		importJSON(t, serial, dir)
+		importJSON(t, env, "--dataset", "serial", dir)
 	}
-	want := digest(t, databaseURL(t, serial), "fhir")
-
-	env, _ := up(t, pgtest.Dir(t))
 	url := databaseURL(t, env)
-	importJSON(t, env, "--chunk-size", "16384", dirs[0])
-	execSQL(t, url, `INSERT INTO fhir.patient (id, resource) VALUES ('by-hand', '{"resourceType": "Patient", "id": "by-hand"}')`)
-	stop := queries(t, url, `SELECT count(*) FROM fhir.patient`)
-	id := strings.TrimSpace(stoker(t, env, "", "import", "--no-wait", "--chunk-size", "8192", dirs[1]).stdout)
-	waitFor(t, "the import to be under way", func() bool { return progress(t, env, id).Resources.Inserted > 200 })
-	replayJSON(t, env, "--into", "fhir-new")
-	if r := stoker(t, env, "", "dataset", "swap", "fhir", "fhir-new"); r.code != 0 {
+	want := digest(t, url, "serial")
+
+	importJSON(t, env, "--dataset", "swapped", "--chunk-size", "16384", dirs[0])
+	execSQL(t, url, `INSERT INTO swapped.patient (id, resource) VALUES ('by-hand', '{"resourceType": "Patient", "id": "by-hand"}')`)
+	stop := queries(t, url, `SELECT count(*) FROM swapped.patient`)
+	id := strings.TrimSpace(stoker(t, env, "", "import", "--no-wait", "--dataset", "swapped", "--chunk-size", "8192", dirs[1]).stdout)
+	waitFor(t, "the import to be under way", func() bool { return importAccount(t, env, id).Resources.Inserted > 200 })
+	replayJSON(t, env, "--dataset", "swapped", "--into", "swapped-new")
+	if r := stoker(t, env, "", "dataset", "swap", "swapped", "swapped-new"); r.code != 0 {
 		t.Errorf("swap ended with %d: %s%s", r.code, r.stdout, r.stderr)
 	}
-	var s ledger.Status
-	waitFor(t, "the import's end", func() bool { s = progress(t, env, id); return s.State.Ended() })
+	s := untilEnded(t, env, id)
 	wantBalanced(t, "an import during a swap", s)
 	if n, err := stop(); err != nil || n == 0 {
 		t.Errorf("query %d failed: %v", n, err)
@@ -177,42 +179,36 @@ func TestReplayIntoAndSwap(t *testing.T) {
 	if s.State != ledger.StateComplete {
 		t.Errorf("the import is %s: %s", s.State, s.Reason)
 	}
-	if got := digest(t, url, "fhir"); got != want {
+	if got := digest(t, url, "swapped"); got != want {
 		t.Errorf("digest %s after the swap, of a serial run %s", got, want)
 	}
 
 	// And back: the old rows get what came since, and what was added by hand is there again.
-	if r := stoker(t, env, "", "dataset", "swap", "fhir", "fhir-new"); r.code != 0 {
+	if r := stoker(t, env, "", "dataset", "swap", "swapped", "swapped-new"); r.code != 0 {
 		t.Errorf("swap back ended with %d: %s%s", r.code, r.stdout, r.stderr)
 	}
-	execSQL(t, url, `DELETE FROM fhir.patient WHERE id = 'by-hand'`)
-	if got := digest(t, url, "fhir"); got != want {
+	execSQL(t, url, `DELETE FROM swapped.patient WHERE id = 'by-hand'`)
+	if got := digest(t, url, "swapped"); got != want {
 		t.Errorf("digest %s after swapping back, of a serial run %s", got, want)
 	}
 	wantDrop(t, env, url)
 }
 
-func progress(t *testing.T, env []string, id string) (s ledger.Status) {
-	t.Helper()
-	_ = json.Unmarshal([]byte(stoker(t, env, "", "status", "--json", id).stdout), &s) // it may not be accepted yet
-	return s
-}
-
 // wantDrop drops what was built beside, and fails to where it must not.
 func wantDrop(t *testing.T, env []string, url string) {
 	t.Helper()
-	execSQL(t, url, `CREATE VIEW public.people AS SELECT id FROM "fhir-new".patient`)
-	if r := stoker(t, env, "", "dataset", "drop", "fhir-new", "--yes"); r.code == 0 || !strings.Contains(r.stderr, "people") {
+	execSQL(t, url, `CREATE VIEW public.people AS SELECT id FROM "swapped-new".patient`)
+	if r := stoker(t, env, "", "dataset", "drop", "swapped-new", "--yes"); r.code == 0 || !strings.Contains(r.stderr, "people") {
 		t.Errorf("drop under a view ended with %d: %s", r.code, r.stderr)
 	}
 	execSQL(t, url, `DROP VIEW public.people`)
-	if r := stoker(t, env, "no\n", "dataset", "drop", "fhir-new"); r.code != 2 {
+	if r := stoker(t, env, "no\n", "dataset", "drop", "swapped-new"); r.code != 2 {
 		t.Errorf("drop without a yes ended with %d: %s", r.code, r.stderr)
 	}
-	if r := stoker(t, env, "", "dataset", "drop", "fhir-new", "--yes"); r.code != 0 {
+	if r := stoker(t, env, "", "dataset", "drop", "swapped-new", "--yes"); r.code != 0 {
 		t.Errorf("drop ended with %d: %s", r.code, r.stderr)
 	}
-	if r := stoker(t, env, "", "dataset", "list"); r.code != 0 || strings.Contains(r.stdout, "fhir-new") || !strings.Contains(r.stdout, "fhir ") {
+	if r := stoker(t, env, "", "dataset", "list"); r.code != 0 || strings.Contains(r.stdout, "swapped-new") || !strings.Contains(r.stdout, "swapped ") {
 		t.Errorf("list ended with %d:\n%s%s", r.code, r.stdout, r.stderr)
 	}
 	if r := stoker(t, env, "", "streams"); r.code != 0 || !strings.Contains(r.stdout, "a replay can begin anywhere") {

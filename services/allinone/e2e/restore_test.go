@@ -34,7 +34,7 @@ func accountOf(t *testing.T, env []string, url string, imports []fhirmsg.ImportI
 		a.digests[name] = digest(t, url, name)
 	}
 	for _, id := range imports {
-		a.imports = append(a.imports, statusJSON(t, env, id))
+		a.imports = append(a.imports, importAccount(t, env, id.String()))
 		r := stoker(t, env, "", "issues", id.String())
 		if r.code != 0 {
 			t.Fatalf("issues: %s", r.stderr)
@@ -247,7 +247,7 @@ func cancelledHalfWay(t *testing.T, env []string) fhirmsg.ImportID {
 		t.Fatal(err)
 	}
 	waitFor(t, "all but one type to be stored", func() bool {
-		s := statusJSON(t, env, id)
+		s := importAccount(t, env, id.String())
 		return s.State == ledger.StateDraining && s.Lines.Parsed == s.Lines.Read && s.ByType["Encounter"].Total() == 0 &&
 			s.Resources.Total() > 100 && s.ByType["Patient"].Total() == 6
 	})
@@ -255,7 +255,7 @@ func cancelledHalfWay(t *testing.T, env []string) fhirmsg.ImportID {
 	must(t, env, "resume", "--type", "Encounter")
 	var s ledger.Status
 	waitFor(t, "the rest to be counted as cancelled", func() bool {
-		s = statusJSON(t, env, id)
+		s = importAccount(t, env, id.String())
 		return s.Missing == 0
 	})
 	if s.State != ledger.StateCancelled || s.Resources.Cancelled == 0 || s.Resources.Inserted == 0 {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
-	"github.com/stoker-fhir/stoker/pkg/pgtest"
 )
 
 // write makes a file in a folder of its own.
@@ -65,7 +64,7 @@ func TestRetry(t *testing.T) {
 	for _, mode := range []string{"overwrite", "sync"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			env, _ := up(t, pgtest.Dir(t))
+			env := shared(t)
 			folder := t.TempDir()
 			for name, content := range map[string]string{
 				"1.ndjson": strings.ReplaceAll(someInvalid, "\n", "\r\n"), "2.json": aDocument, "3.ndjson": `{"resourceType":"Patient","id":"last"}`,
@@ -75,24 +74,24 @@ func TestRetry(t *testing.T) {
 				}
 			}
 			newer := write(t, "newer.ndjson", `{"resourceType":"Patient","id":"bad","gender":"female"}`)
-			url := databaseURL(t, env)
+			url, plain, warned := databaseURL(t, env), "retry-"+mode, "retry-warned-"+mode
 
-			importJSON(t, env, "--dataset", "warned", "--mode", mode, "--validation", "warn", folder)
-			importJSON(t, env, "--dataset", "warned", "--mode", mode, newer)
-			want := digest(t, url, "warned")
+			importJSON(t, env, "--dataset", warned, "--mode", mode, "--validation", "warn", folder)
+			importJSON(t, env, "--dataset", warned, "--mode", mode, newer)
+			want := digest(t, url, warned)
 
-			original := importJSON(t, env, "--mode", mode, "--validation", "strict", folder)
+			original := importJSON(t, env, "--dataset", plain, "--mode", mode, "--validation", "strict", folder)
 			wantBalanced(t, "strict", original)
 			if original.Lines.Rejected != 5 || original.Resources.Rejected != 5 {
 				t.Errorf("strict: lines %+v, resources %+v; want 5 lines and 5 entries rejected", original.Lines, original.Resources)
 			}
-			importJSON(t, env, "--mode", mode, newer)
+			importJSON(t, env, "--dataset", plain, "--mode", mode, newer)
 
 			s := retryJSON(t, env, original.Import, "--validation", "warn")
 			if s.State != ledger.StateComplete || s.Lines.Read != 10 || s.Lines.Rejected != 1 || s.Resources.Rejected != 1 || s.Validation != fhirmsg.ValidationWarn {
 				t.Errorf("retry: %s, validation %s, lines %+v, resources %+v", s.State, s.Validation, s.Lines, s.Resources)
 			}
-			if got := digest(t, url, "fhir"); got != want {
+			if got := digest(t, url, plain); got != want {
 				t.Errorf("digest after the retry %s, with warn at once %s", got, want)
 			}
 			if s.RetryOf == nil || *s.RetryOf != original.Import || len(s.Files) != 2 || s.Files[0].Name != "1.ndjson" {
@@ -106,7 +105,7 @@ func TestRetry(t *testing.T) {
 			if third.Resources.Inserted+third.Resources.Updated != 0 {
 				t.Errorf("third retry: %+v; want nothing changed", third.Resources)
 			}
-			if got := digest(t, url, "fhir"); got != want {
+			if got := digest(t, url, plain); got != want {
 				t.Errorf("digest after three retries %s, with warn at once %s", got, want)
 			}
 			out := stoker(t, env, "", "status", original.Import.String()).stdout
@@ -164,7 +163,7 @@ func checkPlaces(t *testing.T, env []string, original, retry fhirmsg.ImportID) {
 // without a limit when it is resumed.
 func TestMaxRejects(t *testing.T) {
 	t.Parallel()
-	env, _ := up(t, pgtest.Dir(t))
+	env := shared(t)
 	var content strings.Builder
 	for i := range 3000 {
 		fmt.Fprintf(&content, "{\"resourceType\":\"Condition\",\"id\":\"c%d\",\"subject\":{\"reference\":\"Patient/1\"},\"context\":{\"reference\":\"Encounter/1\"}}\n", i)
@@ -195,7 +194,7 @@ func TestMaxRejects(t *testing.T) {
 	t.Cleanup(server.Close)
 	t.Cleanup(free)
 
-	r := stoker(t, env, "", "import", "--json", "--validation", "strict", "--chunk-size", "4096", server.URL+"/Condition.ndjson")
+	r := stoker(t, env, "", "import", "--dataset", ownDataset(t), "--json", "--validation", "strict", "--chunk-size", "4096", server.URL+"/Condition.ndjson")
 	free()
 	var s ledger.Status
 	if err := json.Unmarshal([]byte(r.stdout), &s); err != nil {

@@ -14,7 +14,6 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/stoker-fhir/stoker/pkg/ledger"
-	"github.com/stoker-fhir/stoker/pkg/pgtest"
 )
 
 // TestSuppliers imports what real suppliers deliver: nothing is lost, everything is accounted
@@ -29,7 +28,7 @@ func TestSuppliers(t *testing.T) {
 	for _, e := range entries {
 		folders = append(folders, filepath.Join("suppliers", e.Name()))
 	}
-	env, _ := up(t, pgtest.Dir(t))
+	env := shared(t)
 	for _, folder := range folders {
 		t.Run(folder, func(t *testing.T) {
 			t.Parallel()
@@ -172,24 +171,24 @@ func wantReasons(t *testing.T, env []string, s ledger.Status) {
 // TestMendAndImportAgain: rejected lines come out as they went in, and go in again mended.
 func TestMendAndImportAgain(t *testing.T) {
 	t.Parallel()
-	env, _ := up(t, pgtest.Dir(t))
+	env := shared(t)
 	file := filepath.Join(t.TempDir(), "in.ndjson")
 	bad := []string{`{"resourceType":"Patient","id":"b",}`, `{"resourceType":"Patient","id":""}`, `not json`}
 	content := `{"resourceType":"Patient","id":"a"}` + "\n\n" + strings.Join(bad, "\n")
 	if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s := importJSON(t, env, file)
+	s := importJSON(t, env, "--dataset", ownDataset(t), file)
 	if s.Lines.Read != 5 || s.Lines.Blank != 1 || s.Lines.Rejected != 3 || s.Resources.Inserted != 1 {
 		t.Errorf("lines %+v, resources %+v", s.Lines, s.Resources)
 	}
 	if got, want := stoker(t, env, "", "rejects", "--lines", s.Import.String()).stdout, strings.Join(bad, "\n")+"\n"; got != want {
 		t.Errorf("rejected lines:\n%s\nwant\n%s", got, want)
 	}
-	if r := stoker(t, env, "", "import", "--strict", file); r.code != 3 {
+	if r := stoker(t, env, "", "import", "--dataset", ownDataset(t), "--strict", file); r.code != 3 {
 		t.Errorf("--strict with rejects ended with %d, want 3", r.code)
 	}
-	r := stoker(t, env, strings.NewReplacer(",}", "}", `"id":""`, `"id":"c"`, "not json\n", "").Replace(strings.Join(bad, "\n")+"\n"), "import", "--json", "-")
+	r := stoker(t, env, strings.NewReplacer(",}", "}", `"id":""`, `"id":"c"`, "not json\n", "").Replace(strings.Join(bad, "\n")+"\n"), "import", "--dataset", ownDataset(t), "--json", "-")
 	var mended ledger.Status
 	if err := json.Unmarshal([]byte(r.stdout), &mended); err != nil {
 		t.Fatalf("%v: %s", err, r.stderr)
@@ -202,16 +201,16 @@ func TestMendAndImportAgain(t *testing.T) {
 // TestTrace follows a resource through several deliveries.
 func TestTrace(t *testing.T) {
 	t.Parallel()
-	env, _ := up(t, pgtest.Dir(t))
+	env := shared(t)
 	dir := t.TempDir()
 	for i := range 3 {
 		file := filepath.Join(dir, fmt.Sprintf("%d.ndjson", i))
 		if err := os.WriteFile(file, fmt.Appendf(nil, "\n{\"resourceType\":\"Patient\",\"id\":\"a\",\"active\":%v}\n", i == 1), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		importJSON(t, env, file)
+		importJSON(t, env, "--dataset", ownDataset(t), file)
 	}
-	r := stoker(t, env, "", "trace", "Patient/a", "--json")
+	r := stoker(t, env, "", "trace", "--dataset", ownDataset(t), "Patient/a", "--json")
 	var trace struct {
 		Deliveries []struct {
 			File, Outcome string
@@ -237,7 +236,7 @@ func TestTrace(t *testing.T) {
 // TestFailedFiles: a file that cannot be read fails with its reason, and the others go on.
 func TestFailedFiles(t *testing.T) {
 	t.Parallel()
-	env, _ := up(t, pgtest.Dir(t))
+	env := shared(t)
 	dir := t.TempDir()
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
@@ -257,7 +256,7 @@ func TestFailedFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r := stoker(t, env, "", "import", "--json", "--max-rejects", "off", dir, "http://127.0.0.1:1/none.ndjson")
+	r := stoker(t, env, "", "import", "--dataset", ownDataset(t), "--json", "--max-rejects", "off", dir, "http://127.0.0.1:1/none.ndjson")
 	var s ledger.Status
 	if err := json.Unmarshal([]byte(r.stdout), &s); err != nil {
 		t.Fatalf("%v: %s", err, r.stderr)

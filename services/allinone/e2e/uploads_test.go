@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -46,55 +45,16 @@ func ended(t *testing.T, env []string, created []byte) (s ledger.Status) {
 	if err := json.Unmarshal(created, &c); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the end of the import", func() bool {
-		r := stoker(t, env, "", "status", "--json", c.Import.String())
-		return r.code == 0 && json.Unmarshal([]byte(r.stdout), &s) == nil && s.State.Ended()
-	})
-	return s
-}
-
-// TestUploads: files that are uploaded into a delivery, in one request each and in parts, give what
-// `stoker import` of their folder gives, and are gone from the disk then.
-func TestUploads(t *testing.T) {
-	t.Parallel()
-	dir, home := data(t, "suppliers/smart-bulk-10"), pgtest.Dir(t)
-	env, _ := up(t, home)
-	base := strings.TrimPrefix(env[0], "STOKER_URL=")
-	folder := importJSON(t, env, dir, "--dataset", "folder")
-	names, err := filepath.Glob(filepath.Join(dir, "*.ndjson.gz"))
-	if err != nil || len(names) == 0 {
-		t.Fatalf("%d files, %v", len(names), err)
-	}
-	for _, name := range names {
-		content, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		send(t, 201, "PUT", base+"/suppliers/local/files/"+filepath.Base(name)+"?delivery=d", bytes.NewReader(content))
-	}
-	_, created := send(t, 202, "POST", base+"/suppliers/local/deliveries/d/complete?dataset=uploaded", nil)
-	s := ended(t, env, created)
-	wantBalanced(t, "uploaded", s)
-	if s.State != ledger.StateComplete || s.Resources.Counts != folder.Resources.Counts || len(s.Files) != len(names) || s.Files[0].Name != filepath.Base(names[0]) {
-		t.Errorf("%s %s: %+v, of the folder %+v; %d files", s.State, s.Reason, s.Resources.Counts, folder.Resources.Counts, len(s.Files))
-	}
-	url := databaseURL(t, env)
-	if got, want := digest(t, url, "uploaded"), digest(t, url, "folder"); got != want {
-		t.Errorf("digest of what was uploaded %s, of the folder %s", got, want)
-	}
-	waitFor(t, "an empty inbox", func() bool {
-		left, err := filepath.Glob(filepath.Join(home, "spool/uploads/local/*/*"))
-		return err == nil && len(left) == 0
-	})
+	return untilEnded(t, env, c.Import.String())
 }
 
 // TestPostAndWait: one resource is answered with what became of it.
 func TestPostAndWait(t *testing.T) {
 	t.Parallel()
-	env, _ := up(t, pgtest.Dir(t))
+	env := shared(t)
 	base := strings.TrimPrefix(env[0], "STOKER_URL=")
 	post := func(want int, body string) string {
-		_, b := send(t, want, "POST", base+"/fhir/fhir?validation=strict", strings.NewReader(body), "Content-Type", "application/fhir+json", "Prefer", "wait=30")
+		_, b := send(t, want, "POST", base+"/fhir/posted?validation=strict", strings.NewReader(body), "Content-Type", "application/fhir+json", "Prefer", "wait=30")
 		return string(b)
 	}
 	const patient = `{"resourceType":"Patient","id":"a","active":%s}`
@@ -195,7 +155,7 @@ func TestUploadDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env, _ := up(t, pgtest.Dir(t))
+	env := shared(t)
 	base := strings.TrimPrefix(env[0], "STOKER_URL=")
 	if r := stoker(t, env, "", "supplier", "add", "clinic"); r.code != 0 {
 		t.Fatal(r.stderr)

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/stoker-fhir/stoker/pkg/ledger"
-	"github.com/stoker-fhir/stoker/pkg/pgtest"
 )
 
 // TestValidationModes imports data of which every Condition and DiagnosticReport has an
@@ -13,7 +12,7 @@ import (
 // exactly those out, warn stores them and reports the same.
 func TestValidationModes(t *testing.T) {
 	t.Parallel()
-	env, _ := up(t, pgtest.Dir(t))
+	env := shared(t)
 	folder := data(t, "suppliers/fhir-test-data-r4")
 	kinds := func(s ledger.Status) map[string]int64 {
 		counts := map[string]int64{}

@@ -41,7 +41,8 @@ func TestEveryWay(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(w.drop, "drop"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	w.env, _ = up(t, pgtest.Dir(t), "NATS_URL="+w.queue, "STOKER_SUPPLIERS="+w.declare(), "STOKER_FETCHER_DROP="+w.drop,
+	home := pgtest.Dir(t)
+	w.env, _ = up(t, home, "NATS_URL="+w.queue, "STOKER_SUPPLIERS="+w.declare(), "STOKER_FETCHER_DROP="+w.drop,
 		"STOKER_FETCHER_S3_ENDPOINT="+w.store.url, "STOKER_FETCHER_S3_ACCESS_KEY=key", "STOKER_FETCHER_S3_SECRET_KEY=secret")
 	w.url = strings.TrimPrefix(w.env[0], "STOKER_URL=")
 	folder := importJSON(t, w.env, w.dir, "--dataset", "folder")
@@ -63,6 +64,10 @@ func TestEveryWay(t *testing.T) {
 			t.Errorf("%s: digest %s, of the folder %s", name, got, want)
 		}
 	}
+	waitFor(t, "the inbox to be empty", func() bool {
+		left, err := filepath.Glob(filepath.Join(home, "spool/uploads/upload/*/*"))
+		return err == nil && len(left) == 0
+	})
 }
 
 // declare writes the file of suppliers.
