@@ -99,8 +99,16 @@ func (a *app) printTypeComparison(c ledger.TypeComparison) {
 		row(t, "from", c.Now.First, c.Before.First)
 		row(t, "to", c.Now.Last, c.Before.Last)
 	}
+	all := 0
 	for _, e := range c.Elements {
+		if e.Rate == 1 && (e.Last == 1 || c.Before.Profiled == 0) {
+			all++
+			continue
+		}
 		row(t, "."+e.Element, share(e.Rate), share(e.Last))
+	}
+	if all > 0 {
+		row(t, fmt.Sprintf("%d others", all), share(1), "")
 	}
 	_ = t.Flush()
 }
