@@ -27,7 +27,7 @@ func (b *Bus) ConsumeChunks(ctx context.Context, opts ConsumeOptions, handle Han
 	opts.Stream = fhirmsg.StreamChunks
 	unit, cancel := lifecycle.Unit(ctx, opts.Grace)
 	defer cancel()
-	newTurns(b, unit, opts, handle).run(ctx)
+	newTurns(unit, b, opts, handle).run(ctx)
 }
 
 // turns are the suppliers whose chunks are consumed.
@@ -45,7 +45,7 @@ type turns struct {
 	wg      sync.WaitGroup
 }
 
-func newTurns(b *Bus, unit context.Context, opts ConsumeOptions, handle Handler) *turns {
+func newTurns(unit context.Context, b *Bus, opts ConsumeOptions, handle Handler) *turns {
 	return &turns{
 		bus: b, opts: opts, handle: handle, unit: unit, idle: idleWait,
 		slots: semaphore.NewWeighted(int64(max(opts.Workers, 1))), served: map[string]bool{},

@@ -140,7 +140,7 @@ func TestIdleSuppliers(t *testing.T) {
 	unit, cancel := lifecycle.Unit(ctx, time.Second)
 	defer cancel()
 	served := make(chan Message, 1)
-	turns := newTurns(b, unit, ConsumeOptions{Stream: fhirmsg.StreamChunks, Workers: 1}, func(_ context.Context, messages []Message) error {
+	turns := newTurns(unit, b, ConsumeOptions{Stream: fhirmsg.StreamChunks, Workers: 1}, func(_ context.Context, messages []Message) error {
 		served <- messages[0]
 		return nil
 	})

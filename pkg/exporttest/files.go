@@ -174,7 +174,7 @@ func send(w http.ResponseWriter, r *http.Request, content []byte, opts Options, 
 	_, _ = w.Write(content[from:half])
 	_ = http.NewResponseController(w).Flush()
 	if cut {
-		panic(http.ErrAbortHandler)
+		panic(http.ErrAbortHandler) //nolint:forbidigo // by which net/http has a handler cut its connection
 	}
 	select {
 	case <-stall:

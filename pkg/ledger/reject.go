@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -16,9 +17,11 @@ type RejectRow struct {
 	Issued   time.Time // when the import was accepted
 	FileName string
 	fhirmsg.Reject
+
+	file int32
 }
 
-const rejectColumns = `r.import, coalesce(i.issued, '-infinity'), coalesce(f.name, ''), r.line, r.entry, r.off, r.type, r.id, r.issues, r.raw, r.cut, r.stored, r.resource
+const rejectColumns = `r.import, coalesce(i.issued, '-infinity'), coalesce(f.name, ''), r.line, r.entry, r.off, r.type, r.id, r.issues, r.raw, r.cut, r.stored, r.resource, r.file
 	FROM stoker.reject r
 	LEFT JOIN stoker.file f ON f.import = r.import AND f.file = r.file
 	LEFT JOIN stoker.import i ON i.id = r.import`
@@ -59,27 +62,62 @@ func (l *Ledger) eachReject(ctx context.Context, id fhirmsg.ImportID, where stri
 	return l.eachRejectOf(ctx, id, where, 0, nil, each)
 }
 
-// eachRejectOf yields at most limit rows, null for all, behind some others.
+// Pages of rejects: how many are asked for at first and at most, and of about how many bytes.
+const (
+	firstRejects  = 64
+	mostRejects   = 4096
+	rejectsOfPage = 1 << 20
+)
+
+// eachRejectOf yields at most limit rows, null for all, behind some others. It holds no connection while it yields: whoever takes
+// them may be a supplier that takes its time, and there are few connections for all.
 func (l *Ledger) eachRejectOf(ctx context.Context, id fhirmsg.ImportID, where string, offset int64, limit *int64, each func(RejectRow) error) error {
-	rows, err := l.pool.Query(ctx, `SELECT `+rejectColumns+` WHERE r.import = $1 `+where+` ORDER BY r.file, r.line, abs(r.entry), r.entry OFFSET $2 LIMIT $3`,
-		[16]byte(id), offset, limit)
-	if err != nil {
-		return fmt.Errorf("rejects of import %s: %w", id, err)
+	last := RejectRow{file: math.MinInt32, Reject: fhirmsg.Reject{Line: math.MinInt64}}
+	left := int64(math.MaxInt64)
+	if limit != nil {
+		left = *limit
 	}
-	defer rows.Close()
-	for rows.Next() {
-		row, err := scanReject(rows)
+	for page := int64(firstRejects); left > 0; {
+		rows, whole, size, err := l.rejectPage(ctx, id, where, last, offset, min(page, left))
 		if err != nil {
 			return fmt.Errorf("rejects of import %s: %w", id, err)
 		}
-		if err := each(row); err != nil {
-			return err
+		for _, row := range rows {
+			if err := each(row); err != nil {
+				return err
+			}
 		}
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("rejects of import %s: %w", id, err)
+		if whole && int64(len(rows)) < min(page, left) {
+			return nil
+		}
+		last, offset, left = rows[len(rows)-1], 0, left-int64(len(rows))
+		page = min(max(1, int64(len(rows))*rejectsOfPage/max(1, size)), mostRejects)
 	}
 	return nil
+}
+
+// rejectPage reads up to so many rows behind one, and no more when they have enough bytes: then they are not the whole page.
+func (l *Ledger) rejectPage(ctx context.Context, id fhirmsg.ImportID, where string, after RejectRow, offset, limit int64) (page []RejectRow, whole bool, size int64, err error) {
+	rows, err := l.pool.Query(ctx, `SELECT `+rejectColumns+` WHERE r.import = $1 `+where+`
+			AND (r.file, r.line) >= ($4, $5) AND (r.file, r.line, abs(r.entry), r.entry) > ($4, $5, abs($6::int), $6)
+		ORDER BY r.file, r.line, abs(r.entry), r.entry OFFSET $2 LIMIT $3`,
+		[16]byte(id), offset, limit, after.file, after.Line, after.Entry)
+	if err != nil {
+		return nil, false, 0, err
+	}
+	defer rows.Close()
+	for size < rejectsOfPage && rows.Next() {
+		row, err := scanReject(rows)
+		if err != nil {
+			return nil, false, 0, err
+		}
+		page = append(page, row)
+		size += int64(len(row.Raw) + len(row.Resource) + 512*(1+len(row.Issues))) // about
+	}
+	if size >= rejectsOfPage {
+		return page, false, size, nil
+	}
+	return page, true, size, rows.Err()
 }
 
 // RejectsOf returns the rejects of one resource in a dataset, as far as its type and id
@@ -99,7 +137,7 @@ func (l *Ledger) RejectsOf(ctx context.Context, dataset, resourceType, id string
 
 func scanReject(rows pgx.CollectableRow) (RejectRow, error) {
 	var r RejectRow
-	err := rows.Scan((*[16]byte)(&r.Import), &r.Issued, &r.FileName, &r.Line, &r.Entry, &r.Offset, &r.Type, &r.ID, &r.Issues, &r.Raw, &r.Cut, &r.Stored, &r.Resource)
+	err := rows.Scan((*[16]byte)(&r.Import), &r.Issued, &r.FileName, &r.Line, &r.Entry, &r.Offset, &r.Type, &r.ID, &r.Issues, &r.Raw, &r.Cut, &r.Stored, &r.Resource, &r.file)
 	return r, err
 }
 

@@ -69,7 +69,7 @@ func CheckKey(key string) error {
 	}
 	for segment := range strings.SplitSeq(key, "/") {
 		if segment == "." || segment == ".." {
-			return errors.New("a key with a segment . or ..")
+			return errors.New("a key with . or .. as a segment")
 		}
 	}
 	return nil

@@ -180,10 +180,24 @@ func asOf(imp fhirmsg.Import, file ledger.File) *int64 {
 }
 
 func (f *fetcher) readPieces(ctx context.Context, imp fhirmsg.Import, file ledger.File, r *reading.Reading, p *publisher, h *heed) error {
+	var halted error // while a line without an end was passed over
+	r.WhileSkipping(func(end int64) error {
+		if err := p.credit.allowance.reach(end, p.credit.allowance.fileLines); err != nil {
+			return err
+		}
+		var state ledger.State
+		if state, halted = p.flush(ctx, r.Read(), false); halted == nil {
+			halted = f.halted(state)
+		}
+		return halted
+	})
 	for {
 		piece, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
+		}
+		if halted != nil {
+			return halted
 		}
 		if err != nil {
 			return fileError{err}

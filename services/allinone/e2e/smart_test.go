@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,38 +21,21 @@ import (
 // another one does not, and the assertion is worth nothing after a crash either.
 func TestAccessToken(t *testing.T) {
 	t.Parallel()
-	doc, err := os.ReadFile("../../../docs/smart.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	home, dir := pgtest.Dir(t), t.TempDir()
 	env, p := up(t, home)
 	base := strings.TrimPrefix(env[0], "STOKER_URL=")
 	if err := os.WriteFile(filepath.Join(dir, "Patient.ndjson"), []byte(`{"resourceType":"Patient","id":"a"}`+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	script, commands := "set -eu\ncurl() { command curl --fail-with-body -sS \"$@\"; }\n", 0
-	blocks := strings.Split(string(doc), "```")
-	for i := 1; i < len(blocks); i += 2 {
-		if block, ok := strings.CutPrefix(blocks[i], "sh\n"); ok {
-			script += block
-			commands++
-		}
-	}
-	script += `printf '\nresult %s %s %s\n' "$TOKEN" "$endpoint" "$header.$claims.$signature"`
-	cmd := exec.CommandContext(t.Context(), "bash", "-c", script)
-	cmd.Dir = dir
-	cmd.Env = append(append(os.Environ(), env...), "STOKER="+base, "PATH="+programs+":"+os.Getenv("PATH"))
-	out, err := cmd.CombinedOutput()
-	_, result, found := strings.Cut(string(out), "\nresult ")
-	fields := strings.Fields(result)
-	if err != nil || commands < 4 || !found || len(fields) != 3 {
-		t.Fatalf("%d blocks: %v\n%s", commands, err, out)
+	out := runPage(t, "smart.md", dir, append(slices.Clone(env), "STOKER="+base), `printf '%s %s %s\n' "$TOKEN" "$endpoint" "$header.$claims.$signature"`)
+	fields := strings.Fields(out[len(out)-1])
+	if len(fields) != 3 {
+		t.Fatalf("the page leaves %q", fields)
 	}
 	token, endpoint, assertion := fields[0], fields[1], fields[2]
 
 	var created api.Created
-	for line := range strings.Lines(string(out)) {
+	for line := range strings.Lines(strings.Join(out, "\n")) {
 		if json.Unmarshal([]byte(line), &created) == nil && created.Import.String() != (api.Created{}).Import.String() {
 			break
 		}

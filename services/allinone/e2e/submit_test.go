@@ -202,9 +202,6 @@ func TestBulkSubmit(t *testing.T) {
 	importJSON(t, env, "--supplier", "clinic", write(t, "before.ndjson", submittedBefore))
 
 	s.submit(s.ballot("/1"))
-	p.kill()
-	env, p = up(t, home)
-	s.url = strings.TrimPrefix(env[0], "STOKER_URL=")
 	s.waitUntil("1 of 1 manifests done")
 	s.submit(s.ballot("/2"))
 	s.waitUntil("2 of 2 manifests done")

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -146,50 +145,4 @@ func TestKillInMidUpload(t *testing.T) {
 	if err := json.Unmarshal(list, &all); err != nil || len(all) != 1 {
 		t.Errorf("%d imports, want one: %v", len(all), err)
 	}
-}
-
-// TestUploadDocs: the commands of docs/uploads.md do what they say.
-func TestUploadDocs(t *testing.T) {
-	t.Parallel()
-	doc, err := os.ReadFile("../../../docs/uploads.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	env := shared(t)
-	base := strings.TrimPrefix(env[0], "STOKER_URL=")
-	if r := stoker(t, env, "", "supplier", "add", "clinic"); r.code != 0 {
-		t.Fatal(r.stderr)
-	}
-	_, b := send(t, 201, "POST", base+"/suppliers/clinic/tokens", nil)
-	var token api.NewToken
-	if err := json.Unmarshal(b, &token); err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	for name, content := range map[string]string{
-		"Patient.ndjson": `{"resourceType":"Patient","id":"a"}` + "\n", "Observation.ndjson": `{"resourceType":"Observation","id":"o","status":"final","code":{"text":"x"}}` + "\n",
-		"patient.json": `{"resourceType":"Patient","id":"b"}`,
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	blocks := strings.Split(string(doc), "```")
-	script := "set -eu\ncurl() { command curl --fail-with-body -sS \"$@\"; }\n"
-	commands := 0
-	for i := 1; i < len(blocks); i += 2 {
-		if block, ok := strings.CutPrefix(blocks[i], "sh\n"); ok {
-			script += block
-			commands++
-		}
-	}
-	cmd := exec.CommandContext(t.Context(), "bash", "-c", script)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "STOKER="+base, "TOKEN="+token.Token)
-	out, err := cmd.CombinedOutput()
-	if err != nil || commands < 4 {
-		t.Fatalf("%d blocks: %v\n%s", commands, err, out)
-	}
-	url := databaseURL(t, env)
-	waitFor(t, "both patients and the observation", func() bool { return strings.HasPrefix(digest(t, url, "clinic"), "3 ") })
 }

@@ -100,6 +100,9 @@ func (s *Server) allow(who access, handle http.HandlerFunc) http.HandlerFunc {
 			tooMany(w, int(wait.Seconds())+1, "more requests a minute than the supplier's policy allows")
 			return
 		}
+		if !c.isOperator() { // who may look at a list for as long as it takes
+			w = s.paceAnswer(w)
+		}
 		handle(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
 	}
 }

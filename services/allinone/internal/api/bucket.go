@@ -2,7 +2,6 @@ package api
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -22,12 +21,8 @@ type BucketEvents struct {
 // bucket. They are passed on without a receipt: what is lost is found by the next sweep.
 func (s *Server) bucketEvents(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s3.MaxEvents))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		fail(w, http.StatusRequestEntityTooLarge, fmt.Errorf("more than %d bytes of events; send them in several messages", tooLarge.Limit))
-		return
-	}
 	if err != nil {
-		fail(w, http.StatusBadRequest, errors.New("the events did not arrive whole"))
+		failBody(w, err)
 		return
 	}
 	events, ignored, err := s3.ParseEvents(body)

@@ -62,7 +62,7 @@ func TestBucketEvents(t *testing.T) {
 		{"too many", b, records("b/1"), http.StatusTooManyRequests, "more requests a minute", nil},
 		{"a test of the store", a, `{"Service":"Amazon S3","Event":"s3:TestEvent"}`, 202, `{"events":0,"ignored":0}`, nil},
 		{"no events", a, `[]`, 400, "events: not JSON of the form", nil},
-		{"too large", a, strings.Repeat(" ", s3.MaxEvents+1), 413, "send them in several messages", nil},
+		{"too large", a, strings.Repeat(" ", s3.MaxEvents+1), 413, "more than 1048576 bytes", nil},
 		{"nobody's", "", records("a/1"), 401, "a token is needed", nil},
 	}
 	for _, tt := range tests {

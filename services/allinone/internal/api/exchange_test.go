@@ -31,7 +31,7 @@ func checkedAll(t *testing.T, next http.Handler) http.Handler {
 			io.Reader
 			io.Closer
 		}{io.TeeReader(asked, &sent), asked}
-		seen := &seenWriter{recorder{ResponseWriter: w}}
+		seen := &recorder{ResponseWriter: w}
 		next.ServeHTTP(seen, r)
 		if r.Pattern == "/" || r.Pattern == fhirBase+"/" || r.Pattern == "" {
 			return // no operation: it has no such path, or none of that method
@@ -58,8 +58,3 @@ func checkedAll(t *testing.T, next http.Handler) http.Handler {
 		}
 	})
 }
-
-// seenWriter is a recorder that lets handlers set deadlines.
-type seenWriter struct{ recorder }
-
-func (s *seenWriter) Unwrap() http.ResponseWriter { return s.ResponseWriter }

@@ -106,6 +106,9 @@ func (o *outcomeWriter) Write(b []byte) (int, error) {
 	return o.ResponseWriter.Write(b)
 }
 
+// Unwrap is for [http.ResponseController].
+func (o *outcomeWriter) Unwrap() http.ResponseWriter { return o.ResponseWriter }
+
 func (o *outcomeWriter) finish() {
 	if o.failed == 0 {
 		return

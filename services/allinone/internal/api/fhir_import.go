@@ -24,7 +24,7 @@ const (
 func (s *Server) fhirImport(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
 	if err != nil {
-		fail(w, http.StatusRequestEntityTooLarge, fmt.Errorf("the request has more than %d bytes, or ended early", maxRequest))
+		failBody(w, err)
 		return
 	}
 	asked, err := kickoff.Read(r.Header.Get("Content-Type"), body)

@@ -53,10 +53,7 @@ func (s *Server) postResource(w http.ResponseWriter, r *http.Request) {
 	if limit > 0 {
 		most = min(most, limit)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, struct {
-		io.Reader
-		io.Closer
-	}{s.pace(w, r), r.Body}, most))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		fail(w, http.StatusRequestEntityTooLarge, fmt.Errorf("more than %d bytes: use /suppliers/%s/files for it", most, name))
 		return

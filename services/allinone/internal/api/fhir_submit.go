@@ -54,7 +54,7 @@ func (s *Server) bulkSubmit(w http.ResponseWriter, r *http.Request) {
 func readSubmission(w http.ResponseWriter, r *http.Request) (body []byte, ok bool) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, kickoff.MaxSubmit))
 	if err != nil {
-		fail(w, http.StatusRequestEntityTooLarge, fmt.Errorf("the request has more than %d bytes, or ended early", kickoff.MaxSubmit))
+		failBody(w, err)
 	}
 	return body, err == nil
 }

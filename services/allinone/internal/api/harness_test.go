@@ -60,7 +60,7 @@ func newFixture(t *testing.T, auth Auth) *fixture {
 	s := &Server{
 		Bus: b, Ledger: l, Journal: j, Store: &writer.Reader{Pool: pool}, Operator: operator,
 		Submissions: &submission.Keeper{Bus: b, Ledger: l, Journal: j, Operator: operator, Pool: pool, Log: zerolog.Nop()},
-		SpoolDir:    spool, Inbox: &inbox.Inbox{Spool: spool, Config: uploads}, Auth: auth, Log: zerolog.Nop(),
+		Inbox:       &inbox.Inbox{Spool: spool, Config: uploads}, Auth: auth, Log: zerolog.Nop(),
 	}
 	health := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
 	server := httptest.NewServer(checkedAll(t, s.Handler(health)))

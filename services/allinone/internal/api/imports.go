@@ -24,7 +24,12 @@ type Created struct {
 // create queues an import request. It is accepted by a fetcher, which may be a moment later.
 func (s *Server) create(w http.ResponseWriter, r *http.Request) {
 	var req fhirmsg.ImportRequest
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)).Decode(&req); err != nil {
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)).Decode(&req)
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) || errors.Is(err, errSlow) {
+		failBody(w, err)
+		return
+	}
+	if err != nil {
 		fail(w, http.StatusBadRequest, fmt.Errorf("import request: %w", err))
 		return
 	}

@@ -31,7 +31,7 @@ func (s *Server) keyed(handle http.HandlerFunc) http.HandlerFunc {
 		}
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
 		if err != nil {
-			fail(w, http.StatusRequestEntityTooLarge, fmt.Errorf("read the request: %w", err))
+			failBody(w, err)
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
@@ -119,6 +119,9 @@ func (r *recorder) WriteHeader(status int) {
 	r.status = status
 	r.ResponseWriter.WriteHeader(status)
 }
+
+// Unwrap is for [http.ResponseController].
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 // Write implements [http.ResponseWriter].
 func (r *recorder) Write(b []byte) (int, error) {

@@ -154,7 +154,10 @@ func (r route) failures() []int {
 		list = append(list, http.StatusTooManyRequests)
 	}
 	if r.isKeyed() {
-		list = append(list, http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity)
+		list = append(list, http.StatusConflict, http.StatusUnprocessableEntity)
+	}
+	if r.isKeyed() || r.takes != nil { // what is read of it
+		list = append(list, http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge)
 	}
 	slices.Sort(list)
 	return slices.Compact(list)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -14,7 +15,7 @@ var errSlow = errors.New("the content came too slowly")
 
 // paced is a request's body that must come at a rate: at least so many bytes in each period.
 type paced struct {
-	io.Reader
+	io.ReadCloser
 	control *http.ResponseController
 	period  time.Duration
 	least   int64 // bytes in a period
@@ -25,16 +26,35 @@ type paced struct {
 	stopped bool
 }
 
-func (s *Server) pace(w http.ResponseWriter, r *http.Request) *paced {
-	p := &paced{Reader: r.Body, control: http.NewResponseController(w), period: s.Inbox.Idle}
-	p.least = max(1, s.Inbox.MinRate*int64(p.period/time.Second))
-	p.allow(p.period)
-	return p
+// least is how many bytes must come, or go, in a period.
+func (s *Server) least() int64 {
+	return max(1, s.Inbox.MinRate*int64(s.Inbox.Idle/time.Second))
+}
+
+// paceBodies sees to it that no request's body is waited for without end, whoever sends it and whether anybody reads it:
+// net/http itself waits for the rest of one that was answered early.
+func (s *Server) paceBodies(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body != nil && r.Body != http.NoBody {
+			p := &paced{ReadCloser: r.Body, control: http.NewResponseController(w), period: s.Inbox.Idle, least: s.least()}
+			p.allow(p.period)
+			r.Body = p
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// bodyOf is the body of a request that came through paceBodies, or an empty one.
+func bodyOf(r *http.Request) *paced {
+	if p, ok := r.Body.(*paced); ok {
+		return p
+	}
+	return &paced{ReadCloser: http.NoBody}
 }
 
 // Read implements [io.Reader].
 func (p *paced) Read(b []byte) (int, error) {
-	n, err := p.Reader.Read(b)
+	n, err := p.ReadCloser.Read(b)
 	p.got += int64(n)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -52,7 +72,7 @@ func (p *paced) Read(b []byte) (int, error) {
 func (p *paced) allow(period time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.stopped {
+	if p.stopped || p.control == nil {
 		return
 	}
 	var deadline time.Time
@@ -62,10 +82,72 @@ func (p *paced) allow(period time.Duration) {
 	_ = p.control.SetReadDeadline(deadline) // not possible in no server that we have
 }
 
+// lift waits for the rest as long as it takes.
+func (p *paced) lift() {
+	p.allow(0)
+	p.period = 0
+}
+
 // stop ends the reading at once.
 func (p *paced) stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stopped = true
-	_ = p.control.SetReadDeadline(time.Unix(1, 0)) // not possible in no server that we have
+	if p.control != nil {
+		_ = p.control.SetReadDeadline(time.Unix(1, 0)) // not possible in no server that we have
+	}
 }
+
+// failBody answers with why a body could not be read.
+func failBody(w http.ResponseWriter, err error) {
+	tooLarge := (*http.MaxBytesError)(nil)
+	switch {
+	case errors.As(err, &tooLarge):
+		fail(w, http.StatusRequestEntityTooLarge, fmt.Errorf("the request has more than %d bytes", tooLarge.Limit))
+	case errors.Is(err, errSlow):
+		w.Header().Set("Connection", "close")
+		fail(w, http.StatusRequestTimeout, err)
+	default:
+		fail(w, http.StatusBadRequest, errors.New("the request did not arrive whole"))
+	}
+}
+
+// pacedAnswer is an answer that must be taken at a rate: while it waits for the other side, at least so many bytes go in
+// each period. Time that the answer takes to be made does not count.
+type pacedAnswer struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	period  time.Duration
+	least   int64 // bytes in a period
+
+	waited time.Duration // since least was last reached
+	sent   int64
+}
+
+func (s *Server) paceAnswer(w http.ResponseWriter) *pacedAnswer {
+	return &pacedAnswer{ResponseWriter: w, control: http.NewResponseController(w), period: s.Inbox.Idle, least: s.least()}
+}
+
+// Write implements [http.ResponseWriter]. A large answer is sent in pieces, each of which has its time.
+func (p *pacedAnswer) Write(b []byte) (n int, err error) {
+	for err == nil && (n < len(b) || n == 0) {
+		piece := b[n:min(len(b), n+int(min(max(p.least, 4<<10), 32<<10)))]
+		begun := time.Now()
+		_ = p.control.SetWriteDeadline(begun.Add(max(0, p.period-p.waited))) // not possible in no server that we have
+		var more int
+		more, err = p.ResponseWriter.Write(piece)
+		n += more
+		p.waited += time.Since(begun)
+		if p.sent += int64(more); p.sent >= p.least {
+			p.waited, p.sent = 0, 0
+		}
+		if len(b) == 0 {
+			break
+		}
+	}
+	_ = p.control.SetWriteDeadline(time.Now().Add(p.period)) // of what is still in net/http's buffer
+	return n, err
+}
+
+// Unwrap is for [http.ResponseController].
+func (p *pacedAnswer) Unwrap() http.ResponseWriter { return p.ResponseWriter }

@@ -2,7 +2,9 @@ package api
 
 import (
 	"bufio"
+	"cmp"
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
@@ -44,14 +46,23 @@ type rowReader func(context.Context, fhirmsg.ImportID, func(ledger.RejectRow) er
 
 func (s *Server) sendRows(w http.ResponseWriter, r *http.Request, id fhirmsg.ImportID, read rowReader, form func(ledger.RejectRow) ([]byte, error)) {
 	s.send(w, func(line func([]byte) error) error {
-		return read(r.Context(), id, func(row ledger.RejectRow) error {
+		err := read(r.Context(), id, func(row ledger.RejectRow) error {
 			b, err := form(row)
 			if err != nil {
 				return err
 			}
 			return line(b)
 		})
+		return cmp.Or(err, s.stillThere(r.Context(), id))
 	})
+}
+
+// stillThere is an error if an import's reports were removed while they were read, which is not in one go.
+func (s *Server) stillThere(ctx context.Context, id fhirmsg.ImportID) error {
+	if sweep, err := s.Ledger.Swept(ctx, id); err != nil || sweep == nil {
+		return err
+	}
+	return errors.New("the reports were removed meanwhile")
 }
 
 // send streams ndjson. What cannot be sent to its end is cut off.

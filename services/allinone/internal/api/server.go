@@ -30,7 +30,6 @@ type Server struct {
 	Journal  journal.Journal
 	Store    *writer.Reader
 	Operator *operate.Operator
-	SpoolDir string
 	Inbox    *inbox.Inbox
 	Auth     Auth
 	Log      zerolog.Logger
@@ -73,7 +72,7 @@ func (s *Server) Handler(other http.Handler) http.Handler {
 	origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fail(w, http.StatusForbidden, errors.New("a page of another site sent this; that is not taken"))
 	}))
-	return withOutcomes(s.localOnly(origins.Handler(s.mux)))
+	return s.paceBodies(withOutcomes(s.localOnly(origins.Handler(s.mux))))
 }
 
 // localOnly refuses requests that came under a foreign name, as by DNS rebinding, to a

@@ -2,12 +2,7 @@ package api
 
 import (
 	"crypto/rand"
-	"errors"
-	"fmt"
-	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 )
 
 // Spooled is the answer to content handed in.
@@ -19,20 +14,16 @@ type Spooled struct {
 // spool keeps a request's body as a file, whole or not at all, so that it can be read again
 // after a crash.
 func (s *Server) spool(w http.ResponseWriter, r *http.Request) {
-	c := callerOf(r)
+	c, limit := callerOf(r), int64(0)
+	if c.isOperator() {
+		bodyOf(r).lift() // a pipe may wait for what it comes from
+	} else {
+		limit = c.supplier.MaxBytes
+	}
 	name := spoolPrefix(c) + rand.Text() + ".ndjson"
-	content := r.Body
-	if !c.isOperator() && c.supplier.MaxBytes > 0 {
-		content = http.MaxBytesReader(w, content, c.supplier.MaxBytes)
-	}
-	n, err := s.spoolTo(name, content)
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		fail(w, http.StatusRequestEntityTooLarge, fmt.Errorf("more than the %d bytes that an import of supplier %s may have", tooLarge.Limit, c.name()))
-		return
-	}
+	n, err := s.Inbox.Keep(name, r.Body, limit)
 	if err != nil {
-		s.Log.Error().Err(err).Msg("cannot spool")
-		fail(w, http.StatusInsufficientStorage, fmt.Errorf("the content could not be kept: %w", err))
+		s.failUpload(w, c.name(), limit, err)
 		return
 	}
 	reply(w, http.StatusCreated, Spooled{Spool: name, Bytes: n})
@@ -44,30 +35,4 @@ func spoolPrefix(c caller) string {
 		return ""
 	}
 	return c.name() + "."
-}
-
-func (s *Server) spoolTo(name string, content io.Reader) (n int64, err error) {
-	if err := os.MkdirAll(s.SpoolDir, 0o700); err != nil {
-		return 0, err
-	}
-	part := filepath.Join(s.SpoolDir, name+".part")
-	f, err := os.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return 0, err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(part) // what is left of a failure
-		}
-	}()
-	if n, err = io.Copy(f, content); err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return n, err
-	}
-	return n, os.Rename(part, filepath.Join(s.SpoolDir, name))
 }

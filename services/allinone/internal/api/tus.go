@@ -194,7 +194,7 @@ func (s *Server) tusPatch(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	content := s.pace(w, r)
+	content := bodyOf(r)
 	release, ok := s.hold(w, r, &u, content.stop)
 	if !ok {
 		return

@@ -29,7 +29,7 @@ func digestOf(content string) string {
 func (f *fixture) handed(name string, id fhirmsg.ImportID) map[string]string {
 	f.t.Helper()
 	files := map[string]string{}
-	dir := filepath.Join(f.SpoolDir, "uploads", name, "ready", id.String(), "files")
+	dir := filepath.Join(f.Inbox.Spool, "uploads", name, "ready", id.String(), "files")
 	entries, err := os.ReadDir(dir)
 	check(f.t, err)
 	for _, e := range entries {
@@ -42,7 +42,7 @@ func (f *fixture) handed(name string, id fhirmsg.ImportID) map[string]string {
 
 // openFolders is how many uploads of a supplier are open.
 func (f *fixture) openFolders(name string) int {
-	entries, _ := os.ReadDir(filepath.Join(f.SpoolDir, "uploads", name, "open")) // none: not there
+	entries, _ := os.ReadDir(filepath.Join(f.Inbox.Spool, "uploads", name, "open")) // none: not there
 	return len(entries)
 }
 

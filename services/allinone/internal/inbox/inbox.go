@@ -21,8 +21,8 @@ type Config struct {
 	Open    int           `env:"OPEN" envDefault:"16" doc:"uploads and deliveries of a supplier that may be open at once"`
 	MinFree int64         `env:"MIN_FREE" envDefault:"1073741824" doc:"bytes of the disk that uploads leave free"`
 	Expiry  time.Duration `env:"EXPIRY" envDefault:"24h" doc:"after how long without a change an open upload or delivery is removed"`
-	Idle    time.Duration `env:"IDLE_TIMEOUT" envDefault:"60s" doc:"longest wait for the next bytes of an upload"`
-	MinRate int64         `env:"MIN_RATE" envDefault:"512" doc:"least bytes a second of an upload, on average over the idle timeout"`
+	Idle    time.Duration `env:"IDLE_TIMEOUT" envDefault:"60s" doc:"longest wait for the next bytes of an upload or another request, and for a supplier to take those of an answer"`
+	MinRate int64         `env:"MIN_RATE" envDefault:"512" doc:"least bytes a second of these, on average over the idle timeout"`
 	Posted  int64         `env:"RESOURCE_BYTES" envDefault:"16777216" doc:"bytes that a resource or Bundle sent to /fhir may have"`
 }
 
@@ -143,6 +143,9 @@ func readDir(dir string) ([]fs.DirEntry, error) {
 // Recover removes what a process that ended was receiving in one request, which nobody can go on with. It is
 // for the start.
 func (b *Inbox) Recover() error {
+	if err := b.recoverKept(); err != nil {
+		return err
+	}
 	return b.each(openDir, func(d *Delivery) error {
 		if strings.HasPrefix(d.name, onceKind) {
 			return d.Remove()

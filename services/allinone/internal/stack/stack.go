@@ -253,7 +253,7 @@ func (s *Stack) serve(b *bus.Bus, pool *pgxpool.Pool, registry *prometheus.Regis
 	keeper := &submission.Keeper{Bus: b, Ledger: l, Journal: j, Operator: operator, Pool: pool, Log: s.log}
 	server := &api.Server{
 		Bus: b, Ledger: l, Journal: j, Store: &writer.Reader{Pool: pool}, Operator: operator, Submissions: keeper,
-		SpoolDir: s.spoolDir(), Inbox: &inbox.Inbox{Spool: s.spoolDir(), Config: s.opts.Uploads}, Auth: s.opts.Auth, Log: s.log, PublicURL: s.opts.PublicURL, HTTP: s.opts.Fetcher.HTTP,
+		Inbox: &inbox.Inbox{Spool: s.spoolDir(), Config: s.opts.Uploads}, Auth: s.opts.Auth, Log: s.log, PublicURL: s.opts.PublicURL, HTTP: s.opts.Fetcher.HTTP,
 	}
 	if err := server.Recover(); err != nil {
 		return fmt.Errorf("see to what was being uploaded: %w", err)

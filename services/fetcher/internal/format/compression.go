@@ -37,10 +37,15 @@ const (
 	ratioFrom = 64 << 20
 )
 
+// maxHollow is how many bytes more than its content may be what is compressed. Frames that hold nothing may follow each
+// other without end, and the decoder then has nothing to return by which anybody could stop it.
+const maxHollow = 64 << 20
+
 // Errors of content that cannot be decompressed to its end.
 var (
 	ErrDamaged   = errors.New("the compressed content is damaged")
 	ErrTruncated = errors.New("the compressed content is cut short")
+	ErrHollow    = errors.New("the compressed content holds next to nothing")
 	ErrRatio     = fmt.Errorf("the content is more than %d times its compressed size, as nothing but a decompression bomb is", maxRatio)
 )
 
@@ -73,7 +78,7 @@ func (in *Input) Detect() Compression {
 	}
 }
 
-// Decompress returns the content. Reading it gives [ErrDamaged], [ErrTruncated], [ErrRatio] or the errors
+// Decompress returns the content. Reading it gives [ErrDamaged], [ErrTruncated], [ErrRatio], [ErrHollow] or the errors
 // of the source as they came, each after what could be decoded. Closing it frees the
 // decoder's memory and leaves the source alone.
 func (in *Input) Decompress(c Compression) (io.ReadCloser, error) {
@@ -120,6 +125,7 @@ func (d *decompressor) Read(p []byte) (n int, err error) {
 	if d.err != nil {
 		return 0, d.err
 	}
+	d.in.src.most = d.out + maxHollow
 	if d.dec == nil {
 		if d.dec, err = d.open(d.in.buf); err == io.EOF { //nolint:errorlint // a reader's end is io.EOF itself
 			err = io.ErrUnexpectedEOF // not even a header
@@ -157,10 +163,15 @@ func (d *decompressor) Close() error {
 type source struct {
 	r    io.Reader
 	read int64 // bytes
+	most int64 // of them; 0: any number
 	err  error
 }
 
 func (s *source) Read(p []byte) (int, error) {
+	if s.most > 0 && s.read > s.most {
+		s.err = ErrHollow
+		return 0, s.err
+	}
 	n, err := s.r.Read(p)
 	s.read += int64(n)
 	if err != nil && err != io.EOF {

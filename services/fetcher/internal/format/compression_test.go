@@ -2,10 +2,12 @@ package format_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -253,4 +255,35 @@ func TestBomb(t *testing.T) {
 			t.Errorf("%s: got %d MiB, %v; want %v", tt.name, n>>20, err, tt.want)
 		}
 	}
+}
+
+// TestHollow: what goes on without end, and holds nothing, is given up.
+func TestHollow(t *testing.T) {
+	t.Parallel()
+	const skipped = 1 << 20
+	skippable := append(binary.LittleEndian.AppendUint32([]byte{0x50, 0x2a, 0x4d, 0x18}, skipped), make([]byte, skipped)...)
+	for name, part := range map[string][]byte{
+		"members of gzip": bytes.Repeat(gzipped(t, nil), 10_000), "frames that are skipped": skippable,
+	} {
+		in := format.NewInput(&endless{part: append(slices.Clone(part), part...)})
+		content, err := in.Decompress(in.Detect())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := io.Copy(io.Discard, content); !errors.Is(err, format.ErrHollow) || n != 0 {
+			t.Errorf("%s: got %d bytes, %v; want %v", name, n, err, format.ErrHollow)
+		}
+	}
+}
+
+// endless repeats a part.
+type endless struct {
+	part []byte
+	at   int
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	n := copy(p, e.part[e.at:])
+	e.at = (e.at + n) % len(e.part)
+	return n, nil
 }

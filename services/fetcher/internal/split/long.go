@@ -61,6 +61,9 @@ func (s *Splitter) skip(body []byte, size int64) (Piece, error) {
 			return s.piece(p), nil
 		}
 		size += int64(n)
+		if s.look != nil && s.err == nil {
+			s.err = s.look(s.offset + size)
+		}
 	}
 	if s.err != io.EOF { //nolint:errorlint // a reader's end is io.EOF itself
 		return Piece{}, s.err

@@ -42,7 +42,13 @@ type Splitter struct {
 	start, end int    // what of buf was read and not delivered
 
 	offset, line int64 // of the next piece
+
+	look func(end int64) error // see WhileSkipping
 }
+
+// WhileSkipping has look called while the rest of what is too long is passed over, which may have no end: with how far in the file
+// was read. Its error ends the reading, and is what Next returns.
+func (s *Splitter) WhileSkipping(look func(end int64) error) { s.look = look }
 
 // New returns a splitter that reads r from where it is.
 func New(r io.Reader, opts Options) *Splitter {

@@ -322,6 +322,27 @@ func TestMemory(t *testing.T) { // not parallel: measures what the process alloc
 	}
 }
 
+// TestLineWithoutAnEnd: whoever reads can end it, and learns how far it got.
+func TestLineWithoutAnEnd(t *testing.T) {
+	t.Parallel()
+	enough, last := errors.New("enough"), int64(0)
+	s := split.New(endless{}, split.Options{ChunkSize: 64 << 10, MaxLine: 1 << 20, StartOffset: 5})
+	s.WhileSkipping(func(end int64) error {
+		if end <= last || end < 1<<20 {
+			t.Errorf("at %d after %d", end, last)
+		}
+		if last = end; end > 1<<24 {
+			return enough
+		}
+		return nil
+	})
+	for range 2 {
+		if p, err := s.Next(); !errors.Is(err, enough) || p.Length != 0 {
+			t.Fatalf("got %+v, %v", p, err)
+		}
+	}
+}
+
 // endless is a line that never ends; what the memory held before will do for its bytes.
 type endless struct{}
 
