@@ -70,7 +70,7 @@ builds_alone() {
 
 # sums prints the checksums of everything that "make generate" writes.
 sums() {
-	find . \( -name '*_gen.go' -o -path './docs/configuration.md' -o -path './docs/metrics.md' -o -path './docs/validation.md' -o -path './pkg/fhirdef/*.txt' \) \
+	find . \( -name '*_gen.go' -o -path './docs/configuration.md' -o -path './docs/metrics.md' -o -path './docs/openapi.json' -o -path './docs/validation.md' -o -path './pkg/fhirdef/*.txt' \) \
 		-not -path './out/*' -print0 | sort -z | xargs -0 -r sha256sum
 }
 

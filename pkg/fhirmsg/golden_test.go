@@ -111,6 +111,23 @@ func exampleIssueStatement() Statement {
 	return s
 }
 
+// exampleProfiled is a statement of a chunk that was validated.
+func exampleProfiled() Statement {
+	s := exampleStatement()
+	s.Profiles = []Profile{
+		{Type: "Observation", Resources: 5, Elements: map[string]int64{"status": 5, "valueQuantity": 3}, First: "2020", Last: "2026-03-02"},
+		{Type: "Patient", Resources: 1, Elements: map[string]int64{"name": 1}},
+	}
+	return s
+}
+
+// exampleTokens is a request whose manifest is had with a token of a server that metadata name.
+func exampleTokens() ImportRequest {
+	r := exampleManifest()
+	r.Sources[0].OAuth = []string{"https://example.org/.well-known/smart-configuration"}
+	return r
+}
+
 func exampleStored() Rejects {
 	return Rejects{
 		RejectsHeader: RejectsHeader{Import: exampleValidated(), Place: Place{File: 2, Offset: 4096, Length: 42}},
@@ -264,12 +281,14 @@ func TestGolden(t *testing.T) {
 		{"request-2", exampleRequest().MessageID(), mustEncode(exampleRequest().Encode()), exampleRequest(), decodeRequest},
 		{"request-retry", exampleRetry().MessageID(), mustEncode(exampleRetry().Encode()), exampleRetry(), decodeRequest},
 		{"request-manifest", exampleManifest().MessageID(), mustEncode(exampleManifest().Encode()), exampleManifest(), decodeRequest},
+		{"request-tokens", exampleTokens().MessageID(), mustEncode(exampleTokens().Encode()), exampleTokens(), decodeRequest},
 		{"request-delivered", exampleDelivered().MessageID(), mustEncode(exampleDelivered().Encode()), exampleDelivered(), decodeRequest},
 		{"request-snapshot", exampleSnapshot().MessageID(), mustEncode(exampleSnapshot().Encode()), exampleSnapshot(), decodeRequest},
 		{"journal-import-snapshot", JournalID(JournalImport, snapshotState), snapshotState, exampleSnapshotStatement(), decodeJSON[ImportStatement]},
 		{"chunk-outcome", outcomesID, encodedOutcomes, exampleOutcomes(), func(b []byte) (any, error) { return DecodeChunk(b, nil) }},
 		{"chunk-retry", retriedID, encodedRetried, exampleRetriedChunk(), func(b []byte) (any, error) { return DecodeChunk(b, nil) }},
 		{"statement-issues", exampleIssueStatement().MessageID(), mustEncode(exampleIssueStatement().Encode()), exampleIssueStatement(), func(b []byte) (any, error) { return DecodeStatement(b) }},
+		{"statement-profiles", exampleProfiled().MessageID(), mustEncode(exampleProfiled().Encode()), exampleProfiled(), func(b []byte) (any, error) { return DecodeStatement(b) }},
 		{"rejects-stored", storedID, encodedStored, stored, func(b []byte) (any, error) { return DecodeRejects(b) }},
 		{"chunk", chunkID, encodedChunk, exampleChunk(), func(b []byte) (any, error) { return DecodeChunk(b, nil) }},
 		{"batch", exampleBatch().MessageID(), mustEncode(exampleBatch().Append(nil)), exampleBatch(), func(b []byte) (any, error) { return DecodeBatch(b, nil) }},

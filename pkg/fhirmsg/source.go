@@ -21,6 +21,7 @@ type Source struct {
 	Headers   []Header       `json:"headers,omitempty"`   // of requests for URL, or for the pull, the export, the manifest and its files
 	ETag      string         `json:"etag,omitempty"`      // with an s3 URL: it is of one object, which must have this entity tag
 	After     *ManifestPlace `json:"after,omitempty"`     // with manifest: begin behind this place of its chain
+	OAuth     []string       `json:"oauth,omitempty"`     // with manifest: URLs of metadata that say where tokens for it and its files are given
 }
 
 // ManifestPlace is how far a chain of manifests was imported: up to so many entries of each list of a page. They
@@ -84,6 +85,7 @@ func DeliveryName(header string) string {
 const (
 	MaxURL     = 16 << 10 // bytes
 	MaxHeaders = 100
+	MaxOAuth   = 10
 	maxHeader  = 16 << 10 // bytes of a name and a value
 	maxETag    = 1 << 10
 )
@@ -168,6 +170,14 @@ func (s Source) check() error {
 		}
 		if err := s.After.check(); err != nil {
 			return fmt.Errorf("after.%w", err)
+		}
+	}
+	if len(s.OAuth) > 0 && s.Manifest == "" || len(s.OAuth) > MaxOAuth {
+		return fmt.Errorf("oauth: only with manifest, and at most %d", MaxOAuth)
+	}
+	for i, raw := range s.OAuth {
+		if u, err := url.Parse(raw); err != nil || len(raw) > MaxURL || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
+			return fmt.Errorf("oauth[%d]: must be an http or https URL of at most %d bytes", i, MaxURL)
 		}
 	}
 	if len(s.Headers) > MaxHeaders {

@@ -30,6 +30,19 @@ type Statement struct {
 	// IssueCounts are the issues of everything in the chunk, rejected or taken all the same. Each
 	// severity, code and expression is there once.
 	IssueCounts []IssueCount `json:"issue_counts,omitempty"`
+
+	// Profiles tell which elements the resources had that could be read, rejected or not, each type once; none where
+	// nothing was validated.
+	Profiles []Profile `json:"profiles,omitempty"`
+}
+
+// Profile is what resources of a type had.
+type Profile struct {
+	Type      string           `json:"type"`
+	Resources int64            `json:"resources"`
+	Elements  map[string]int64 `json:"elements"`        // how many had it, by its name in JSON: valueQuantity
+	First     string           `json:"first,omitempty"` // the earliest date that what they tell of has: YYYY, YYYY-MM or YYYY-MM-DD
+	Last      string           `json:"last,omitempty"`  // the latest
 }
 
 // IssueCount counts the issues of one kind in a chunk.

@@ -174,6 +174,7 @@ func recordParsed(ctx context.Context, to batchSender, statements []fhirmsg.Stat
 			[16]byte(s.Import.ID), s.File, s.Offset, [16]byte(s.Fingerprint), s.Lines, s.Blank, s.Control, s.Rejected, s.Plain,
 			s.Bundles, s.Entries, s.EntriesRejected, s.Ignored, s.Clamped, s.Issues)
 		queueIssues(batch, s)
+		queueProfiles(batch, s)
 		// What was parsed was fetched, also where the fetcher ended before it could say so and
 		// the file was gone when it came back.
 		batch.Queue(`INSERT INTO stoker.fetched (import, file, off, length, lines) VALUES ($1, $2, $3, $4, $5)

@@ -28,6 +28,7 @@ type Tokens struct {
 	HTTP     outbound.Config
 	Policy   *outbound.Policy  // of the supplier; nil: any URL may be asked
 	Supplier supplier.Supplier // with FetchOAuth
+	Metadata []string          // URLs of metadata that name the token endpoint; none: as the server at base says
 	Key      config.Secret     // private key, where the supplier names no file
 	Now      func() time.Time  // nil: the clock
 
@@ -165,19 +166,28 @@ func (t *Tokens) key() (PrivateKey, error) {
 	return ReadPrivateKey(text, o.KeyID)
 }
 
-// discovered is the token endpoint that the server at base names.
+// discovered is the token endpoint that the metadata name, or the server at base.
 func (t *Tokens) discovered(ctx context.Context, web *outbound.Client) (string, error) {
 	if t.endpoint == "" {
-		found, err := discover(ctx, web, t.Supplier.Base)
+		from, found, err := t.discover(ctx, web)
 		if err != nil {
 			return "", fmt.Errorf("discovery: %w", err)
 		}
-		if downgrades(t.Supplier.Base, found) {
+		if downgrades(from, found) {
 			return "", errors.New("discovery: the server is reached by https and names a token endpoint that is not")
 		}
 		t.endpoint = found
 	}
 	return t.endpoint, nil
+}
+
+// discover asks where tokens are given, and returns who said so.
+func (t *Tokens) discover(ctx context.Context, web *outbound.Client) (from, tokenURL string, err error) {
+	if len(t.Metadata) > 0 {
+		return discoverBy(ctx, web, t.Metadata)
+	}
+	tokenURL, err = discover(ctx, web, t.Supplier.Base)
+	return t.Supplier.Base, tokenURL, err
 }
 
 // ask makes one request for a token.

@@ -135,6 +135,46 @@ func TestDiscovery(t *testing.T) {
 	}
 }
 
+// TestDiscoveryByMetadata: by what a submission names, and then by nothing else.
+func TestDiscoveryByMetadata(t *testing.T) {
+	t.Parallel()
+	const authorization, configuration = "/.well-known/oauth-authorization-server/as", "/as/.well-known/smart-configuration"
+	for _, tt := range []struct {
+		name    string
+		found   map[string]string
+		asked   string
+		problem string
+	}{
+		{"the endpoint", map[string]string{"/m": `{"token_endpoint":"%s/token"}`}, "/m /token", ""},
+		{
+			"the server", map[string]string{"/m": `{"authorization_servers":["%s/as"]}`, authorization: `{"token_endpoint":"%s/token"}`},
+			"/m " + authorization + " /token", "",
+		},
+		{
+			"a server that has SMART's", map[string]string{"/m": `{"authorization_servers":["%s/as/"]}`, configuration: `{"token_endpoint":"%s/token"}`},
+			"/m " + authorization + " " + configuration + " /token", "",
+		},
+		{"the second", map[string]string{"/n": `{"token_endpoint":"%s/token"}`}, "/m /n /token", ""},
+		{"none", map[string]string{"/m": "{}", "/n": `{"authorization_servers":[]}`}, "/m /n", "it names no token endpoint"},
+		{"no metadata, and not what the server at base says", wellKnown, "/m /n", "the server answered 404"},
+		{"elsewhere", map[string]string{"/m": `{"token_endpoint":"https://auth.example/token"}`}, "/m", "refused by the supplier's policy"},
+		{"a server elsewhere", map[string]string{"/m": `{"authorization_servers":["https://auth.example"]}`}, "/m /n", "refused by the supplier's policy"},
+		{"a server that is not encrypted", map[string]string{"/m": `{"authorization_servers":["http://auth.example"]}`}, "/m /n", "a server that is not"},
+		{"not encrypted", map[string]string{"/m": `{"token_endpoint":"http://auth.example/token"}`}, "/m", "names a token endpoint that is not"},
+		{"no JSON", map[string]string{"/m": "<html>"}, "/m /n", "it cannot be read"},
+	} {
+		s := newFHIRSite(t, tt.found)
+		tokens := s.tokens(t, func(c *Tokens) { c.Policy.Prefixes, c.Metadata = []string{s.URL}, []string{s.URL + "/m", s.URL + "/n"} })
+		token, err := tokens.Token(t.Context())
+		if (err == nil) != (tt.problem == "") || err != nil && !strings.Contains(err.Error(), tt.problem) || err == nil && token != "t1" {
+			t.Errorf("%s: %q, %v; want %q", tt.name, token, err, tt.problem)
+		}
+		if got := strings.Join(s.asked, " "); got != tt.asked {
+			t.Errorf("%s: asked %s, want %s", tt.name, got, tt.asked)
+		}
+	}
+}
+
 // TestAssertion: what is sent is what a server that goes by the book takes, ours for instance.
 func TestAssertion(t *testing.T) {
 	t.Parallel()

@@ -73,7 +73,7 @@ func (f *fetcher) removeExport(ctx context.Context, e ledger.Export) error {
 	if int(e.Source) >= len(req.Sources) || req.Sources[e.Source].Export == nil {
 		return f.ledger.RemovedExport(ctx, e, f.now()) // the request was lost with the database
 	}
-	g, err := f.under(req.Supplier, policy).withTokens(ctx, req.Supplier)
+	g, err := f.under(req.Supplier, policy).withTokens(ctx, req.Supplier, e.Import)
 	if err != nil {
 		return err
 	}

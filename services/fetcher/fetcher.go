@@ -176,7 +176,7 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 	if err != nil {
 		return err
 	}
-	if f, err = f.under(imp.Supplier, policy).withTokens(ctx, imp.Supplier); err != nil {
+	if f, err = f.under(imp.Supplier, policy).withTokens(ctx, imp.Supplier, imp.ID); err != nil {
 		return err
 	}
 	f.source.Renewals = new(source.Renewals)

@@ -32,9 +32,15 @@ type tokenServer struct {
 	cut    map[string]bool     // paths whose first answer breaks off, and ends the token with it
 	ends   map[string]bool     // paths to whose first request the token has ended already
 	open   map[string]bool     // paths that need no token
+
+	metadata map[string]string // path to what it says of where tokens are given
 }
 
 func (s *tokenServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if said, ok := s.metadata[r.URL.Path]; ok {
+		_, _ = io.WriteString(w, said)
+		return
+	}
 	s.mu.Lock()
 	switch r.URL.Path {
 	case "/fhir/.well-known/smart-configuration":
@@ -97,30 +103,7 @@ func TestTokens(t *testing.T) {
 		"/2":    `{"requiresAccessToken":false,"output":[{"url":"open"},{"url":"strict"}]}`,
 		"/long": patients(500), "/ended": patients(2), "/open": patients(4), "/strict": patients(5),
 	}
-	dir := t.TempDir()
-	var trusted []byte
-	for _, server := range []*httptest.Server{s.Server, other.Server} {
-		trusted = append(trusted, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})...)
-	}
-	key, err := smart.NewPrivateKey()
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "ca.pem"), trusted, 0o600)
-	}
-	if err == nil {
-		err = f.ledger.AddSupplier(t.Context(), supplier.Supplier{
-			Name: "clinic-a",
-			Policy: supplier.Policy{
-				Base: s.URL + "/fhir", URLPrefixes: []string{s.URL, other.URL},
-				InternalHosts: []string{strings.TrimPrefix(s.URL, "https://"), strings.TrimPrefix(other.URL, "https://")},
-			},
-			Credentials: supplier.Credentials{FetchOAuth: &supplier.FetchOAuth{ClientID: "stoker"}},
-		}, false)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.cfg.HTTP = outbound.Config{CAFile: filepath.Join(dir, "ca.pem")}
-	f.cfg.OAuthKey, f.source.HTTP = config.Secret(key), f.cfg.HTTP
+	f.trust(t, s.URL+"/fhir", s, other)
 	req := manifestRequest(t, s.URL)
 	req.Supplier, req.Dataset = "clinic-a", ""
 	if err := f.fetch(t.Context(), req); err != nil {
@@ -149,6 +132,77 @@ func TestTokens(t *testing.T) {
 		"/m": {"t1"}, "/2": {"t1"}, "/long": {"t1", "t1", "t3"}, "/ended": {"t3", "t5"}, "/open": {""}, "/strict": {"", "t5"},
 	}
 	if diff := cmp.Diff(want, s.seen); diff != "" {
+		t.Errorf("tokens of requests (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string][]string{"/other": {""}}, other.seen); diff != "" {
+		t.Errorf("the other server was told (-want +got):\n%s", diff)
+	}
+}
+
+// trust declares clinic-a, whose FHIR server is at base, and has the fetcher get tokens for it.
+func (f *fetcher) trust(t *testing.T, base string, servers ...*tokenServer) {
+	t.Helper()
+	policy, trusted := supplier.Policy{Base: base}, []byte(nil)
+	for _, s := range servers {
+		trusted = append(trusted, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})...)
+		policy.URLPrefixes = append(policy.URLPrefixes, s.URL)
+		policy.InternalHosts = append(policy.InternalHosts, strings.TrimPrefix(s.URL, "https://"))
+	}
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	key, err := smart.NewPrivateKey()
+	if err == nil {
+		err = os.WriteFile(file, trusted, 0o600)
+	}
+	if err == nil {
+		err = f.ledger.AddSupplier(t.Context(), supplier.Supplier{
+			Name: "clinic-a", Policy: policy, Credentials: supplier.Credentials{FetchOAuth: &supplier.FetchOAuth{ClientID: "stoker"}},
+		}, false)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.cfg.HTTP = outbound.Config{CAFile: file}
+	f.cfg.OAuthKey, f.source.HTTP = config.Secret(key), f.cfg.HTTP
+}
+
+// TestTokensByMetadata: where a submission names the metadata of its authorization server, the token is had there, for the manifest and
+// for files that need one, and for no other server.
+func TestTokensByMetadata(t *testing.T) {
+	t.Parallel()
+	f, _ := newFetcher(t)
+	server := func(files map[string]string) *tokenServer {
+		s := &tokenServer{bulkServer: &bulkServer{asked: map[string]int{}, files: files}, seen: map[string][]string{}, open: map[string]bool{"/open": true, "/other": true}}
+		s.Server = httptest.NewTLSServer(s)
+		t.Cleanup(s.Close)
+		return s
+	}
+	other := server(map[string]string{"/other": patients(3)})
+	s := server(map[string]string{
+		"/m":      `{"requiresAccessToken":true,"output":[{"url":"closed"},{"url":"` + other.URL + `/other"}],"link":[{"relation":"next","url":"/2"}]}`,
+		"/2":      `{"requiresAccessToken":false,"output":[{"url":"open"}]}`,
+		"/closed": patients(2), "/open": patients(4),
+	})
+	s.metadata = map[string]string{
+		"/resource": `{"resource":"x","authorization_servers":["` + s.URL + `/as"]}`,
+		"/.well-known/oauth-authorization-server/as": `{"issuer":"x","token_endpoint":"` + s.URL + `/token"}`,
+	}
+	f.trust(t, s.URL+"/nothing", s, other) // which names no token endpoint
+	req := manifestRequest(t, s.URL)
+	req.Supplier, req.Dataset = "clinic-a", ""
+	req.Sources[0].OAuth = []string{s.URL + "/resource"}
+	if err := f.fetch(t.Context(), req); err != nil {
+		t.Fatal(err)
+	}
+	files, _, err := f.ledger.Files(t.Context(), req.ID)
+	if err != nil || len(files) != 3 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		if file.State != "closed" {
+			t.Errorf("file %d is %s: %s", file.Index, file.State, file.Reason)
+		}
+	}
+	if diff := cmp.Diff(map[string][]string{"/m": {"t1"}, "/2": {"t1"}, "/closed": {"t1"}, "/open": {""}}, s.seen); diff != "" {
 		t.Errorf("tokens of requests (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(map[string][]string{"/other": {""}}, other.seen); diff != "" {

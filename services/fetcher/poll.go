@@ -25,7 +25,7 @@ func (c Config) Poll(ctx context.Context, a ledger.SyncAsk) (ledger.SyncFound, e
 	}
 	f := &fetcher{cfg: c, source: source.Config{HTTP: c.HTTP}}
 	if a.Declared != nil {
-		f = f.under(a.Declared.Name, &a.Declared.Policy).withTokensOf(*a.Declared)
+		f = f.under(a.Declared.Name, &a.Declared.Policy).withTokensOf(*a.Declared, nil)
 	}
 	found, err := source.Poll(ctx, from, f.source, known)
 	if err != nil || found.Known == nil {

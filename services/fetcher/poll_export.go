@@ -29,7 +29,7 @@ func (c Config) AskExport(ctx context.Context, a ledger.SyncAsk) (ledger.SyncFou
 
 func (f *fetcher) askExport(ctx context.Context, a ledger.SyncAsk) (found ledger.SyncFound, err error) {
 	if a.Declared != nil {
-		f = f.under(a.Declared.Name, &a.Declared.Policy).withTokensOf(*a.Declared)
+		f = f.under(a.Declared.Name, &a.Declared.Policy).withTokensOf(*a.Declared, nil)
 	}
 	known := ledger.ExportCursor{}
 	if a.Cursor != nil {

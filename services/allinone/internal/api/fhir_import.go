@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
@@ -66,6 +67,27 @@ func (c caller) allowURLs(sources []fhirmsg.Source) error {
 		}
 		if err != nil {
 			return fmt.Errorf("URL %d of the request: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+// allowMetadata says at once which URL of oauthMetadataUrl the fetcher would refuse to ask.
+func (c caller) allowMetadata(urls []string) error {
+	if c.isOperator() || c.supplier.FetchOAuth == nil {
+		return nil
+	}
+	allowed := outbound.Policy{Prefixes: c.supplier.URLPrefixes}
+	if c.supplier.Base != "" {
+		allowed.Prefixes = append(slices.Clone(allowed.Prefixes), c.supplier.Base)
+	}
+	for i, raw := range urls {
+		u, err := outbound.ParseURL(raw)
+		if err == nil {
+			err = allowed.Allows(u)
+		}
+		if err != nil {
+			return fmt.Errorf("oauthMetadataUrl %d: %w", i+1, err)
 		}
 	}
 	return nil

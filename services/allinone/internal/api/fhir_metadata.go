@@ -16,7 +16,7 @@ const (
 
 // capabilities is a CapabilityStatement (https://hl7.org/fhir/R4/capabilitystatement.html) of what there is, and
 // of nothing else: Stoker is no FHIR server that resources could be read from.
-func capabilities(url, tokenURL string) map[string]any {
+func capabilities(url, openAPIURL, tokenURL string) map[string]any {
 	return map[string]any{
 		"resourceType": "CapabilityStatement",
 		"status":       "active",
@@ -27,11 +27,12 @@ func capabilities(url, tokenURL string) map[string]any {
 			"description": "Takes FHIR resources in bulk by $import and $bulk-submit; nothing is read or searched here", "url": url,
 		},
 		"fhirVersion": "4.0.1",
-		"format":      []string{"json"},
+		"format":      []string{typeFHIR},
 		"rest": []map[string]any{{
 			"mode": "server",
 			"documentation": "$import takes the ping and pull form (exportUrl with exportType dynamic, by which the export is asked for, or static) and the manifest form, and answers by the asynchronous pattern. " +
-				"$bulk-submit and $bulk-submit-status take the words of the ballot (4.0.0-ballot) and of the draft before it; encrypted files are not taken.",
+				"$bulk-submit and $bulk-submit-status take the words of the ballot (4.0.0-ballot) and of the draft before it; encrypted files are not taken. " +
+				"POST [base]/[dataset] takes one resource or Bundle, which is imported. All of the HTTP interface is in " + openAPIURL + ".",
 			"security": security(tokenURL),
 			"operation": []map[string]any{
 				{"name": "import", "definition": importDefinition},
@@ -63,5 +64,7 @@ func (s *Server) fhirMetadata(w http.ResponseWriter, r *http.Request) {
 		base += "/" + dataset
 	}
 	tokenURL, _ := s.tokenURL(r)
-	replyFHIR(w, http.StatusOK, capabilities(s.absolute(r, base), tokenURL))
+	document := s.absolute(r, openAPIPath)
+	w.Header().Set("Link", "<"+document+`>; rel="service-desc"; type="application/json"`) // RFC 8631
+	replyFHIR(w, http.StatusOK, capabilities(s.absolute(r, base), document, tokenURL))
 }

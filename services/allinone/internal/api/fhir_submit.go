@@ -47,7 +47,7 @@ func (s *Server) bulkSubmit(w http.ResponseWriter, r *http.Request) {
 		s.Log.Warn().Err(err).Msg("a manifest that was submitted is not in the queue yet; it is tried again")
 	}
 	s.Submissions.Wake()
-	replyFHIR(w, http.StatusOK, submitted(asked, sub, known))
+	replyFHIR(w, http.StatusOK, submitted(asked, submit, sub, known))
 }
 
 // readSubmission reads the body of a request about a submission. Ok is false when an answer was given.
@@ -91,7 +91,7 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request, asked kickoff.Su
 		ID: fhirmsg.ImportID{1}, Supplier: name, Dataset: r.PathValue("dataset"), Base: asked.Base, // the id is that of the manifest in the end
 		Mode: asked.Mode, Validation: asked.Validation, MaxRejects: asked.MaxRejects,
 		Snapshot: new(bool), // not one, whatever the policy says: a manifest lacks what the others of its submission have
-		Sources:  []fhirmsg.Source{{Manifest: cmp.Or(asked.Manifest, asked.Replaces, "https://none.invalid/"), Headers: asked.Headers}},
+		Sources:  []fhirmsg.Source{{Manifest: cmp.Or(asked.Manifest, asked.Replaces, "https://none.invalid/"), Headers: asked.Headers, OAuth: asked.OAuth}},
 	}
 	if err := req.CheckOpen(); err != nil {
 		fail(w, http.StatusBadRequest, err)
@@ -102,10 +102,17 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request, asked kickoff.Su
 		return ledger.Submit{}, false
 	}
 	req.Dataset = cmp.Or(req.Dataset, fhirmsg.DefaultDataset)
+	if declared == nil || declared.FetchOAuth == nil {
+		req.Sources[0].OAuth = nil // there is nothing to get a token by
+	}
 	if declared != nil {
 		req.Dataset = declared.DatasetOf(name)
 		if declared.Base != "" {
 			req.Base = declared.Base
+		}
+		if err := c.allowMetadata(asked.OAuth); err != nil {
+			fail(w, http.StatusUnprocessableEntity, err)
+			return ledger.Submit{}, false
 		}
 		if !declared.AcceptsSubmitter(asked.Submitter.System, asked.Submitter.Value) {
 			fail(w, http.StatusForbidden, fmt.Errorf("submitter: is none that was agreed on with supplier %s", name))
@@ -185,7 +192,7 @@ func (s *Server) failSubmission(w http.ResponseWriter, err error) {
 }
 
 // submitted tells what was done, and what was given and is not used.
-func submitted(asked kickoff.Submission, sub ledger.Submission, known bool) operationOutcome {
+func submitted(asked kickoff.Submission, submit ledger.Submit, sub ledger.Submission, known bool) operationOutcome {
 	o := operationOutcome{ResourceType: "OperationOutcome"}
 	tell := func(severity, code, text string, args ...any) {
 		o.Issue = append(o.Issue, outcomeIssue{Severity: severity, Code: code, Diagnostics: fmt.Sprintf(text, args...)})
@@ -201,8 +208,8 @@ func submitted(asked kickoff.Submission, sub ledger.Submission, known bool) oper
 		tell("information", "informational", "what import %s brought is being undone", sub.ImportOf(asked.Replaces))
 	}
 	tell("information", "informational", "the submission is %s", sub.State)
-	if len(asked.OAuth) > 0 {
-		tell("warning", "not-supported", "oauthMetadataUrl is not used: the manifest and its files are requested with fileRequestHeader, and with a token only where the operator has set one up for the supplier")
+	if len(asked.OAuth) > len(submit.Import.Sources[0].OAuth) {
+		tell("warning", "not-supported", "oauthMetadataUrl is not used: the operator has set nothing up by which a token is had for the supplier (fetch_oauth), so the manifest and its files are requested without")
 	}
 	for _, name := range asked.Ignored {
 		tell("information", "not-supported", "%s is not used", name)

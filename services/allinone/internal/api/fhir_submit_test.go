@@ -168,6 +168,30 @@ func TestBulkSubmitErrors(t *testing.T) {
 	}
 }
 
+// TestBulkSubmitMetadata: where the operator has set up how tokens are had, a submission may say where, within the policy.
+func TestBulkSubmitMetadata(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Auth{TokensOnly: true})
+	policy := supplier.Policy{URLPrefixes: []string{"https://a.example/"}, Base: "https://policy.example/fhir"}
+	token, hash := supplier.NewToken("clinic-a")
+	check(t, f.Ledger.AddSupplier(t.Context(), supplier.Supplier{Name: "clinic-a", Policy: policy, Credentials: supplier.Credentials{
+		TokenHashes: []string{hash}, FetchOAuth: &supplier.FetchOAuth{ClientID: "stoker"},
+	}}, false))
+	at := func(url string) string { return `{"name":"oauthMetadataUrl","valueUrl":"` + url + `"}` }
+	o := f.submits(token, manifestAt(manifestURL), at("https://a.example/metadata"))
+	if strings.Contains(fmt.Sprint(o), "oauthMetadataUrl") {
+		t.Errorf("%v", o)
+	}
+	waiting, err := f.Ledger.Queueables(t.Context(), fhirmsg.ImportID{}, 10)
+	if check(t, err); len(waiting) != 1 || !slices.Equal(waiting[0].Request.Sources[0].OAuth, []string{"https://a.example/metadata"}) {
+		t.Errorf("%+v", waiting)
+	}
+	got := f.do(http.MethodPost, submitPath, token, submissionOf("s", manifestAt(manifestURL+"2"), at("https://b.example/metadata")), "Content-Type", typeFHIR)
+	if got.status != http.StatusUnprocessableEntity || got.issue() != "business-rule" || !strings.Contains(got.body, "oauthMetadataUrl 1") {
+		t.Errorf("elsewhere: %d %s", got.status, got.body)
+	}
+}
+
 // TestBulkSubmitQueues: a manifest is one import request, however often it is sent; once its dataset keeps a history.
 func TestBulkSubmitQueues(t *testing.T) {
 	t.Parallel()

@@ -52,7 +52,7 @@ func newFixture(t *testing.T, auth Auth) *fixture {
 		Inbox:       &inbox.Inbox{Spool: spool, Config: uploads}, Auth: auth, Log: zerolog.Nop(),
 	}
 	health := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
-	server := httptest.NewServer(s.Handler(health))
+	server := httptest.NewServer(checkedAll(t, s.Handler(health)))
 	t.Cleanup(server.Close)
 	return &fixture{Server: s, t: t, url: server.URL}
 }

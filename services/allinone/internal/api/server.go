@@ -6,7 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -39,10 +39,12 @@ type Server struct {
 	PublicURL string          // of this server, as suppliers reach it; "": as they ask
 	HTTP      outbound.Config // by which the keys of suppliers are fetched
 
-	rates    *rates
-	endpoint *smart.Endpoint
-	tus      holders
-	reports  int64 // OperationOutcomes in a file about a submission; 0: as many as by default
+	mux       *http.ServeMux
+	described func() ([]byte, error) // the OpenAPI document
+	rates     *rates
+	endpoint  *smart.Endpoint
+	tus       holders
+	reports   int64 // OperationOutcomes in a file about a submission; 0: as many as by default
 }
 
 // Handler returns the interface, to be mounted at the root; other is what serves the paths
@@ -50,100 +52,27 @@ type Server struct {
 func (s *Server) Handler(other http.Handler) http.Handler {
 	s.rates = newRates(time.Now)
 	s.endpoint = s.newEndpoint()
-	mux := http.NewServeMux()
+	s.described = sync.OnceValues(OpenAPI)
+	s.mux = http.NewServeMux()
 	for _, route := range s.routes() {
 		handle := route.handle
-		if strings.HasPrefix(route.pattern, http.MethodPost+" ") && !route.unkeyed {
+		if handle == nil {
+			continue
+		}
+		if route.isKeyed() {
 			handle = s.keyed(handle)
 		}
-		mux.HandleFunc(route.pattern, s.allow(route.who, handle))
+		s.mux.HandleFunc(route.pattern, s.allow(route.who, handle))
 	}
-	mux.HandleFunc(fhirBase+"/", func(w http.ResponseWriter, _ *http.Request) {
+	s.mux.HandleFunc(fhirBase+"/", func(w http.ResponseWriter, _ *http.Request) {
 		fail(w, http.StatusNotFound, errors.New("this is not offered here; GET "+fhirBase+"/metadata tells what is"))
 	})
-	mux.Handle("/", other)
-	return s.paceBodies(withOutcomes(s.localOnly(http.NewCrossOriginProtection().Handler(mux))))
-}
-
-// route is a part of the interface.
-type route struct {
-	pattern string
-	who     access
-	handle  http.HandlerFunc
-	unkeyed bool // of a POST: an Idempotency-Key does not repeat its answer
-}
-
-func (s *Server) routes() []route {
-	return []route{
-		{pattern: "POST /imports", who: anyone, handle: s.create},
-		{pattern: "GET /imports", who: anyone, handle: s.list},
-		{pattern: "GET /imports/{id}", who: anyone, handle: s.status},
-		{pattern: "POST /imports/{id}/cancel", who: anyone, handle: s.cancel},
-		{pattern: "POST /imports/{id}/pause", who: anyone, handle: s.pause},
-		{pattern: "POST /imports/{id}/resume", who: anyone, handle: s.resume},
-		{pattern: "POST /imports/{id}/retry", who: anyone, handle: s.retry},
-		{pattern: "POST /imports/{id}/discard", handle: s.discard},
-		{pattern: "POST /imports/{id}/snapshot", handle: s.confirmSnapshot},
-		{pattern: "GET /imports/{id}/rejects", who: anyone, handle: s.rejects},
-		{pattern: "GET /imports/{id}/issues", who: anyone, handle: s.issues},
-		{pattern: "PUT /spool", who: anyone, handle: s.spool},
-		{pattern: "GET /suppliers", handle: s.suppliers},
-		{pattern: "POST /suppliers", handle: s.addSupplier},
-		{pattern: "GET /suppliers/{name}", who: anyone, handle: s.supplier},
-		{pattern: "DELETE /suppliers/{name}", handle: s.removeSupplier},
-		{pattern: "POST /suppliers/{name}/tokens", handle: s.addToken, unkeyed: true},
-		{pattern: "PUT /suppliers/{name}/files/{file}", who: anyone, handle: s.putFile},
-		{pattern: "GET /suppliers/{name}/deliveries/{delivery}", who: anyone, handle: s.delivery},
-		{pattern: "DELETE /suppliers/{name}/deliveries/{delivery}", who: anyone, handle: s.removeDelivery},
-		{pattern: "POST /suppliers/{name}/deliveries/{delivery}/complete", who: anyone, handle: s.completeDelivery},
-		{pattern: "OPTIONS /suppliers/{name}/uploads", who: anyone, handle: s.tusOptions},
-		{pattern: "POST /suppliers/{name}/uploads", who: anyone, handle: s.tusCreate},
-		{pattern: "HEAD /suppliers/{name}/uploads/{upload}", who: anyone, handle: s.tusHead},
-		{pattern: "PATCH /suppliers/{name}/uploads/{upload}", who: anyone, handle: s.tusPatch},
-		{pattern: "DELETE /suppliers/{name}/uploads/{upload}", who: anyone, handle: s.tusDelete},
-		{pattern: "POST /suppliers/{name}/uploads/{upload}", who: anyone, handle: s.tusOverride, unkeyed: true},
-		{pattern: "POST /fhir/{dataset}", who: anyone, handle: s.postResource, unkeyed: true}, // keyed by itself: bodies may be larger
-		{pattern: "POST /buckets/events", who: anyone, handle: s.bucketEvents},
-		{pattern: "GET /syncs", handle: s.syncs},
-		{pattern: "POST /syncs", handle: s.addSync},
-		{pattern: "GET /syncs/{name}", handle: s.sync},
-		{pattern: "DELETE /syncs/{name}", handle: s.removeSync},
-		{pattern: "POST /syncs/{name}/run", handle: s.runSync},
-		{pattern: "POST /syncs/{name}/pause", handle: s.pauseSync},
-		{pattern: "POST /syncs/{name}/resume", handle: s.resumeSync},
-		{pattern: "GET /datasets", handle: s.datasets},
-		{pattern: "DELETE /datasets/{dataset}", handle: s.drop},
-		{pattern: "POST /datasets/{dataset}/swap", handle: s.swap},
-		{pattern: "PUT /datasets/{dataset}/history", handle: s.setHistory},
-		{pattern: "GET /datasets/{dataset}/{type}/{id}", handle: s.trace},
-		{pattern: "POST /replays", handle: s.replay},
-		{pattern: "GET /replays", handle: s.replays},
-		{pattern: "GET /replays/{id}", handle: s.replayStatus},
-		{pattern: "POST /replays/{id}/cancel", handle: s.cancelReplay},
-		{pattern: "POST /restore", handle: s.restore},
-		{pattern: "GET /streams", handle: s.streams},
-		{pattern: "GET /pressure", handle: s.pressure},
-		{pattern: "POST /types/{type}/pause", handle: s.pauseType},
-		{pattern: "POST /types/{type}/resume", handle: s.resumeType},
-		{pattern: "POST " + tokenPath, who: everybody, handle: s.token, unkeyed: true}, // its answer is kept nowhere
-		{pattern: "GET " + configurationPath, who: everybody, handle: s.smartConfiguration},
-		{pattern: "GET " + fhirBase + configurationPath, who: everybody, handle: s.smartConfiguration},
-		{pattern: "GET " + fhirBase + "/{dataset}" + configurationPath, who: everybody, handle: s.smartConfiguration},
-		{pattern: "GET " + fhirBase + "/metadata", who: everybody, handle: s.fhirMetadata},
-		{pattern: "GET " + fhirBase + "/{dataset}/metadata", who: everybody, handle: s.fhirMetadata},
-		{pattern: "POST " + fhirBase + "/$import", who: anyone, handle: s.fhirImport},
-		{pattern: "POST " + fhirBase + "/{dataset}/$import", who: anyone, handle: s.fhirImport},
-		{pattern: "GET " + statusPath + "{id}", who: anyone, handle: s.fhirStatus},
-		{pattern: "DELETE " + statusPath + "{id}", who: anyone, handle: s.fhirRemove},
-		{pattern: "GET " + outcomePath + "{id}/{file}", who: anyone, handle: s.fhirOutcome},
-		{pattern: "POST " + fhirBase + "/$bulk-submit", who: anyone, handle: s.bulkSubmit},
-		{pattern: "POST " + fhirBase + "/{dataset}/$bulk-submit", who: anyone, handle: s.bulkSubmit},
-		{pattern: "POST " + fhirBase + "/$bulk-submit-status", who: anyone, handle: s.bulkSubmitStatus},
-		{pattern: "POST " + fhirBase + "/{dataset}/$bulk-submit-status", who: anyone, handle: s.bulkSubmitStatus},
-		{pattern: "GET " + submitStatusPath + "{id}", who: anyone, handle: s.submissionStatus},
-		{pattern: "DELETE " + submitStatusPath + "{id}", who: anyone, handle: s.removeSubmissionStatus},
-		{pattern: "GET " + submitOutcomePath + "{id}/{import}/{file}", who: anyone, handle: s.submissionOutcome},
-	}
+	s.mux.Handle("/", other)
+	origins := http.NewCrossOriginProtection()
+	origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fail(w, http.StatusForbidden, errors.New("a page of another site sent this; that is not taken"))
+	}))
+	return s.paceBodies(withOutcomes(s.localOnly(origins.Handler(s.mux))))
 }
 
 // localOnly refuses requests that came under a foreign name, as by DNS rebinding, to a

@@ -80,7 +80,7 @@ the data folder); otherwise they start what they need themselves and stop it at 
 	})
 	root.PersistentFlags().StringVar(&a.settings.DataDir, "data-dir", "", "data folder (default .stoker, or STOKER_DATA_DIR)")
 	root.AddCommand(
-		a.upCommand(), a.importCommand(), a.statusCommand(), a.rejectsCommand(), a.issuesCommand(), a.retryCommand(), a.cancelCommand(), a.discardCommand(), a.snapshotCommand(), a.traceCommand(),
+		a.upCommand(), a.importCommand(), a.statusCommand(), a.rejectsCommand(), a.reportCommand(), a.issuesCommand(), a.retryCommand(), a.cancelCommand(), a.discardCommand(), a.snapshotCommand(), a.traceCommand(),
 		a.replayCommand(), a.datasetCommand(), a.supplierCommand(), a.syncCommand(), a.streamsCommand(), a.validateCommand(), a.databaseURLCommand(), a.psqlCommand(), a.generateCommand(), a.versionCommand(),
 	)
 	root.AddCommand(a.pauseCommand(), a.resumeCommand())

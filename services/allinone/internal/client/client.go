@@ -132,6 +132,16 @@ func (c *Client) Issues(ctx context.Context, id fhirmsg.ImportID, w io.Writer) e
 	return c.copy(ctx, "/imports/"+id.String()+"/issues", w)
 }
 
+// Compare returns an import beside another one, or, if that is zero, the one before it.
+func (c *Client) Compare(ctx context.Context, id, against fhirmsg.ImportID) (report ledger.Comparison, err error) {
+	path := "/imports/" + id.String() + "/report"
+	if against != (fhirmsg.ImportID{}) {
+		path += "?against=" + against.String()
+	}
+	err = c.call(ctx, http.MethodGet, path, nil, &report)
+	return report, err
+}
+
 func (c *Client) copy(ctx context.Context, path string, w io.Writer) error {
 	resp, err := c.send(ctx, http.MethodGet, path, nil)
 	if err != nil {

@@ -43,9 +43,12 @@ func shown(m manifest.Manifest) []string {
 	if m.Next != nil {
 		lines = append(lines, "next "+m.Next.String())
 	}
-	for what, is := range map[string]bool{"anonymous": m.Anonymous, "pending": m.Pending, "closed": m.Closed} {
-		if is {
-			lines = append(lines, what)
+	for _, flag := range []struct {
+		what string
+		is   bool
+	}{{"anonymous", m.Anonymous}, {"pending", m.Pending}, {"closed", m.Closed}} {
+		if flag.is {
+			lines = append(lines, flag.what)
 		}
 	}
 	return lines

@@ -8,7 +8,7 @@ import (
 )
 
 // BenchmarkConvert converts suppliers' files in chunks as they come from the queue, without
-// decompressing and encoding them: plain lines, and Bundles with references to rewrite.
+// decompressing and encoding them: plain lines, and Bundles with references to rewrite; unchecked and checked.
 func BenchmarkConvert(b *testing.B) {
 	read := func(get func() ([]byte, error)) []byte {
 		body, err := get()
@@ -32,7 +32,7 @@ func BenchmarkConvert(b *testing.B) {
 		}),
 	} {
 		all := chunks(body, fhirmsg.DefaultChunkSize, false)
-		b.Run(name, func(b *testing.B) {
+		run := func(b *testing.B) {
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
 			p := New(Options{})
@@ -47,7 +47,12 @@ func BenchmarkConvert(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(resources)/b.Elapsed().Seconds(), "resources/s")
-		})
+		}
+		b.Run(name, run)
+		for i := range all {
+			all[i].Import.Validation, all[i].Import.Definitions = fhirmsg.ValidationWarn, definitions(b)
+		}
+		b.Run(name+"/checked", run)
 	}
 }
 

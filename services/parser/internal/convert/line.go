@@ -82,6 +82,7 @@ func (p *Parser) line(l line) {
 			return
 		}
 	}
+	p.profiles.addLast(p.reader.Filled())
 	if problem := key.CheckID(d); problem != nil {
 		p.rejectLine(l, d, problem)
 		return
@@ -132,6 +133,7 @@ func (p *Parser) unroll(l line, d *resource.Document) bool {
 		return true
 	}
 	p.statement.Bundles++
+	p.profiles.addEntries(p.reader.Filled())
 	if p.chunk.Entry == 0 { // else the Bundle is one that nobody sent
 		p.storedWith(l, fhirmsg.Reject{Line: l.number, Offset: l.offset, Type: "Bundle", Issues: own.finish()})
 	}

@@ -59,6 +59,7 @@ type Parser struct {
 	strict    bool // what has an error is rejected
 	problems  problems
 	findings  findings
+	profiles  profiles
 }
 
 // New returns a parser.
@@ -91,6 +92,7 @@ func (p *Parser) Convert(c fhirmsg.Chunk) (Output, error) {
 	}
 	p.statement = fhirmsg.Statement{Import: c.Import, Place: c.Place}
 	p.findings.begin()
+	p.profiles.begin()
 	p.batches.begin(c.ChunkHeader)
 	p.rejects.begin(c.ChunkHeader)
 
@@ -179,7 +181,7 @@ func (p *Parser) finish() (Output, error) {
 	for _, r := range out.Rejects {
 		prints = append(prints, r.Fingerprint[:]...)
 	}
-	s.IssueCounts = p.findings.finish()
+	s.IssueCounts, s.Profiles = p.findings.finish(), p.profiles.finish()
 	s.Fingerprint = fhirmsg.HashOf(prints)
 	out.Statement = *s
 	return out, nil

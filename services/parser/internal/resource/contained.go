@@ -121,6 +121,7 @@ func (r *Reader) closeResource(f *frame, start int) {
 	clear(r.contained[f.contained:])
 	r.mentions, r.steps, r.contained = r.mentions[:f.mentions], r.steps[:f.steps], r.contained[:f.contained]
 	r.scope = f.outer
+	r.keepFilled(f)
 }
 
 // matchMentions judges ref-1, that every #reference is to a contained resource, and dom-3, that

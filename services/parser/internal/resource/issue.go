@@ -35,6 +35,7 @@ func (r *Reader) resetChecks() {
 	r.mentions = lex.Keep(r.mentions, 1<<12)
 	r.steps = lex.Keep(r.steps, 1<<14)
 	r.contained = lex.Keep(r.contained, 1<<12)
+	r.filled, r.choices = lex.Keep(r.filled, 1<<12), lex.Keep(r.choices, 1<<12)
 	if len(r.suggestions) >= maxSuggestions {
 		clear(r.suggestions)
 	}

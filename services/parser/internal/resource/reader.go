@@ -47,6 +47,9 @@ type checker struct {
 	mentions  []mention // of #fragments, in the resources that are open
 	steps     []step    // of their paths
 	contained []containedResource
+	filled    []Filled
+	choices   []*fhirdef.Member // of filled
+	dates     map[*fhirdef.Type][]int
 
 	suggestions map[string]suggestion
 	node        invariant.Node          // in hand
@@ -71,6 +74,7 @@ func NewReader(d *fhirdef.Definitions) (*Reader, error) {
 		definitions: d,
 		invariants:  invariants,
 		types:       typesOf(d),
+		dates:       dates(d),
 		frames:      make([]frame, lex.MaxDepth+1),
 		suggestions: map[string]suggestion{},
 	}}
