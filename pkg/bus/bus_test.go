@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
@@ -213,6 +215,47 @@ func TestPermanentGoesToTheDeadLetters(t *testing.T) {
 	}
 	if got := msg.Header.Get(fhirmsg.HeaderReason); !strings.HasPrefix(got, "cannot be read") || len(got) > maxReason+3 || !utf8.ValidString(got) || string(msg.Data) != "x" {
 		t.Errorf("dead letter %q with reason %.100q of %d bytes", msg.Data, got, len(got))
+	}
+}
+
+// TestDeadRequests: of a supplier's own requests that cannot be read no more than so many are kept, the newest, and of
+// none more than so much; those of others stay.
+func TestDeadRequests(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, nil)
+	publish := func(supplier, id string) {
+		t.Helper()
+		payload := append([]byte(id), make([]byte, 2*maxDeadRequest)...)
+		if err := b.Publish(t.Context(), fhirmsg.SupplierFetchSubject(supplier), supplier+id, payload); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish("b", "00")
+	for i := range 2 * deadRequests {
+		publish("a", fmt.Sprintf("%02d", i))
+	}
+	n := 0
+	consume(t, b, ConsumeOptions{Stream: fhirmsg.StreamFetch, Consumer: fhirmsg.ConsumerFetcher, Grace: 5 * time.Second}, func(_ context.Context, _ []Message, stop func()) error {
+		if n++; n == 1+2*deadRequests {
+			stop()
+		}
+		return Permanent(errors.New("cannot be read"))
+	})
+	s, err := b.js.Stream(t.Context(), fhirmsg.StreamDead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := s.Info(t.Context(), jetstream.WithSubjectFilter(">"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]uint64{fhirmsg.DeadRequestSubject("a"): deadRequests, fhirmsg.DeadRequestSubject("b"): 1}
+	if !maps.Equal(info.State.Subjects, want) || info.State.Bytes > (deadRequests+1)*(maxDeadRequest+1000) {
+		t.Errorf("%v of %d bytes; want %v", info.State.Subjects, info.State.Bytes, want)
+	}
+	last, err := s.GetLastMsgForSubject(t.Context(), fhirmsg.DeadRequestSubject("a"))
+	if err != nil || string(last.Data[:2]) != fmt.Sprint(2*deadRequests-1) || last.Header.Get(fhirmsg.HeaderReason) != "cannot be read" {
+		t.Errorf("the last one is %.2q, %v", last.Data, err)
 	}
 }
 

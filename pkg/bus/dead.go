@@ -25,6 +25,25 @@ func shortened(reason string) string {
 	return strings.ToValidUTF8(reason[:maxReason], "") + "…"
 }
 
+// deadRequests is how many requests of one supplier's own are kept that can never be processed, the newest ones, and
+// maxDeadRequest how much of each, in bytes: a supplier may publish any number of them.
+const (
+	deadRequests   = 16
+	maxDeadRequest = 64 << 10
+)
+
+// buryRequest makes a letter about a supplier's own request one of that supplier's, and makes room for it.
+func (b *Bus) buryRequest(ctx context.Context, letter *nats.Msg, subject string) error {
+	supplier, _ := fhirmsg.FetchSupplier(subject)
+	letter.Subject = fhirmsg.DeadRequestSubject(supplier)
+	letter.Data = letter.Data[:min(len(letter.Data), maxDeadRequest)]
+	stream, err := b.js.Stream(ctx, fhirmsg.StreamDead)
+	if err != nil {
+		return err
+	}
+	return stream.Purge(ctx, jetstream.WithPurgeSubject(letter.Subject), jetstream.WithPurgeKeep(deadRequests-1))
+}
+
 // bury keeps messages that can never be processed, each with its reason.
 func (b *Bus) bury(ctx context.Context, group []jetstream.Msg, stream string, reason error) error {
 	for _, msg := range group {
@@ -39,6 +58,11 @@ func (b *Bus) bury(ctx context.Context, group []jetstream.Msg, stream string, re
 		letter.Header.Set(nats.MsgIdHdr, fmt.Sprintf("d.%s.%d", stream, meta.Sequence.Stream))
 		letter.Header.Set(fhirmsg.HeaderReason, shortened(reason.Error()))
 		letter.Header.Set(fhirmsg.HeaderSubject, msg.Subject())
+		if stream == fhirmsg.StreamFetch {
+			if err := b.buryRequest(ctx, letter, msg.Subject()); err != nil {
+				return fmt.Errorf("dead letter: %w", err)
+			}
+		}
 		if err := b.publishOnce(ctx, letter); err != nil {
 			return fmt.Errorf("dead letter: %w", err)
 		}

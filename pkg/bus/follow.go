@@ -86,9 +86,13 @@ func (f *Follower) Next(ctx context.Context, wait time.Duration) (*Delivered, er
 	}
 	d := &Delivered{Head: Head{Subject: msg.Subject(), Sequence: meta.Sequence.Stream, Bytes: int64(len(msg.Data())), Header: msg.Headers()}, Data: msg.Data()}
 	if f.heads {
-		size, err := strconv.ParseInt(msg.Headers().Get(nats.MsgSize), 10, 64)
-		if d.Bytes = size; err != nil || size < 0 {
-			d.Bytes = 1 // the publisher's own header is in the way
+		sizes := msg.Headers().Values(nats.MsgSize)
+		if len(sizes) == 0 {
+			return nil, fmt.Errorf("follow: message %d came without its size", d.Sequence)
+		}
+		// The server adds its own behind those of the publisher.
+		if d.Bytes, err = strconv.ParseInt(sizes[len(sizes)-1], 10, 64); err != nil {
+			return nil, fmt.Errorf("follow: size of message %d: %w", d.Sequence, err)
 		}
 	}
 	return d, nil

@@ -51,13 +51,20 @@ func (r Resource) Line(opts Options, elements bool) string {
 }
 
 // makeFiles exports what is asked for.
-func makeFiles(opts Options, asked url.Values) (files []file) {
+func makeFiles(opts Options, asked url.Values, ofGroup bool) (files []file) {
 	types := list(asked["_type"])
 	since, _ := time.Parse(time.RFC3339, asked.Get("_since")) // zero: all
 	elements := asked.Has("_elements")
 	organized := opts.Organize && asked.Has("organizeOutputBy")
 	byType := map[string]int{} // index of the file in hand
+	var patients []string
+	for _, reference := range asked["patient"] {
+		patients = append(patients, strings.TrimPrefix(reference, "Patient/"))
+	}
 	for _, r := range opts.Resources {
+		if ofGroup && opts.Members != nil && !r.isOf(opts.Members) || len(patients) > 0 && !r.isOf(patients) {
+			continue
+		}
 		old := !r.Updated.IsZero() && r.Updated.Before(since)
 		if len(types) > 0 && !opts.IgnoreType && !slices.Contains(types, r.Type) || !opts.IgnoreSince && old {
 			continue
@@ -81,9 +88,15 @@ func makeFiles(opts Options, asked url.Values) (files []file) {
 			f.count++
 		}
 	}
-	if len(opts.Deleted) > 0 {
-		f := file{list: "deleted", name: "deleted.ndjson", resourceType: "Bundle", count: len(opts.Deleted)}
-		for _, d := range opts.Deleted {
+	deleted := slices.Clone(opts.Deleted)
+	for _, d := range opts.Deletions {
+		if resourceType, _, _ := strings.Cut(d.Of, "/"); !opts.NoDeletions && !since.IsZero() && !d.At.Before(since) && (len(types) == 0 || slices.Contains(types, resourceType)) {
+			deleted = append(deleted, d.Of)
+		}
+	}
+	if len(deleted) > 0 {
+		f := file{list: "deleted", name: "deleted.ndjson", resourceType: "Bundle", count: len(deleted)}
+		for _, d := range deleted {
 			f.lines = append(f.lines, `{"resourceType":"Bundle","type":"transaction","entry":[{"request":{"method":"DELETE","url":"`+d+`"}}]}`)
 		}
 		files = append(files, f)
@@ -154,6 +167,9 @@ func send(w http.ResponseWriter, r *http.Request, content []byte, opts Options, 
 	if opts.NoLength {
 		_, _ = w.Write(content[:len(content)/2]) // the client went away; there is nobody to tell
 		_ = http.NewResponseController(w).Flush()
+		if cut {
+			panic(http.ErrAbortHandler) //nolint:forbidigo // as below
+		}
 		_, _ = w.Write(content[len(content)/2:])
 		return
 	}

@@ -16,6 +16,7 @@ type job struct {
 	asked   Asked
 	files   []file
 	removed bool
+	polls   int // that were answered
 }
 
 // parameters are what a kick-off asks for, in the form of a query.
@@ -73,12 +74,14 @@ func (s *Server) kickOff(w http.ResponseWriter, opts Options, a Asked) {
 	case !strings.HasPrefix(a.Path, "/fhir/"), level != "" && level != "Patient/" && !strings.HasPrefix(level, "Group/"),
 		opts.GroupsOnly && !strings.HasPrefix(level, "Group/"):
 		reply(w, http.StatusNotFound, Outcome("not-found", "no such export"))
+	case opts.NoPatient && a.Parameters.Has("patient"):
+		bad("patient is not known")
 	case opts.NeedsType && !a.Parameters.Has("_type"):
 		bad("_type is required")
 	default:
 		s.mu.Lock()
 		j := &job{id: len(s.jobs), asked: a}
-		j.files = makeFiles(opts, a.Parameters)
+		j.files = makeFiles(opts, a.Parameters, strings.HasPrefix(level, "Group/"))
 		s.jobs = append(s.jobs, j)
 		s.mu.Unlock()
 		at := "/jobs/" + strconv.Itoa(j.id)
@@ -96,6 +99,27 @@ func (s *Server) kickOff(w http.ResponseWriter, opts Options, a Asked) {
 
 func (s *Server) root() string { return strings.TrimSuffix(s.URL, "/fhir") }
 
+// group answers with a Group.
+func (s *Server) group(w http.ResponseWriter, opts Options, id string) {
+	switch {
+	case opts.HideGroup != 0:
+		reply(w, opts.HideGroup, Outcome("forbidden", "a Group is not to be read"))
+		return
+	case opts.Members == nil:
+		reply(w, http.StatusNotFound, Outcome("not-found", "no such Group"))
+		return
+	}
+	members := []any{}
+	for _, m := range opts.Members {
+		members = append(members, map[string]any{"entity": map[string]string{"reference": "Patient/" + m}})
+	}
+	b, err := json.Marshal(map[string]any{"resourceType": "Group", "id": id, "type": "person", "actual": true, "member": members})
+	if err != nil {
+		return
+	}
+	reply(w, http.StatusOK, string(b))
+}
+
 // job answers what is asked below a status URL.
 func (s *Server) job(w http.ResponseWriter, r *http.Request, opts Options, generation int) {
 	var id, page int
@@ -105,6 +129,9 @@ func (s *Server) job(w http.ResponseWriter, r *http.Request, opts Options, gener
 	if id < len(s.jobs) && !s.jobs[id].removed {
 		j = s.jobs[id]
 		j.removed = r.Method == http.MethodDelete
+		if j.polls++; j.polls <= opts.Polls {
+			opts.Hold = true
+		}
 	}
 	s.mu.Unlock()
 	switch {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -21,7 +22,9 @@ const (
 type Options struct {
 	Dialect   Dialect
 	Resources []Resource
-	Deleted   []string  // "Patient/1"
+	Deleted   []string // "Patient/1", in every export
+	Deletions []Deletion
+	Members   []string  // ids of the patients in every Group; nil: all, and no Group can be read
 	Outcomes  []string  // lines of the server's own report
 	Time      time.Time // transactionTime; zero: none
 
@@ -33,10 +36,13 @@ type Options struct {
 	GroupsOnly bool // exports of the system and of all patients are answered with 404
 	NeedsType  bool // without _type: 400
 	Token      string
+	NoPatient  bool // patient is refused
+	HideGroup  int  // what reading a Group is answered with; 0: the Group
 
 	// Of what is exported.
 	IgnoreType, IgnoreSince bool
 	NoMeta                  bool // resources have no meta
+	NoDeletions             bool // what was deleted is not listed
 	NoTag                   bool // with _elements, meta.tag does not say SUBSETTED
 	PerFile                 int  // resources in a file; 0: all of a type
 	PageFiles               int  // files on a page of the manifest; 0: all
@@ -44,6 +50,7 @@ type Options struct {
 	Repeat                  int  // how often each resource is there besides
 
 	// Of the status.
+	Polls    int  // how often an export is under way when it is asked for
 	Separate bool // answers are 200 with X-Export-Status
 	Hold     bool // the export does not end
 
@@ -64,6 +71,78 @@ type Resource struct {
 	Type, ID string
 	Updated  time.Time // zero: none is said
 	Body     string    // as it is, whatever the options say; "": made up
+	Patient  string    // id of the patient whose it is; "": nobody's, or itself
+}
+
+// Deletion is of what was deleted at a time, which exports of changes since before that list.
+type Deletion struct {
+	Of string // "Patient/1"
+	At time.Time
+}
+
+// Day is what happens at a server in a day.
+type Day struct {
+	At      time.Time  // when, and the transaction time of exports from then on
+	Put     []Resource // written; what has no time was updated then
+	Delete  []string   // "Patient/1"
+	Members []string   // of every Group; nil: as before
+}
+
+// Pass has a day pass at the server.
+func (s *Server) Pass(d Day) {
+	s.Set(func(o *Options) {
+		o.Time = d.At
+		if d.Members != nil {
+			o.Members = d.Members
+		}
+		// Exports that were begun, and options that a test has kept, are of before.
+		o.Resources, o.Deletions = slices.Clone(o.Resources), slices.Clone(o.Deletions)
+		remove := func(of string) {
+			o.Resources = slices.DeleteFunc(o.Resources, func(r Resource) bool { return r.String() == of })
+			o.Deletions = slices.DeleteFunc(o.Deletions, func(x Deletion) bool { return x.Of == of })
+		}
+		for _, of := range d.Delete {
+			remove(of)
+			o.Deletions = append(o.Deletions, Deletion{of, d.At})
+		}
+		for _, r := range d.Put {
+			if r.Updated.IsZero() {
+				r.Updated = d.At
+			}
+			remove(r.String())
+			o.Resources = append(o.Resources, r)
+		}
+	})
+}
+
+// Options are how the server behaves now.
+func (s *Server) Options() Options {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.opts
+}
+
+// String is "Patient/1".
+func (r Resource) String() string { return r.Type + "/" + r.ID }
+
+// isOf reports whether a resource is of one of some patients, or of nobody.
+func (r Resource) isOf(patients []string) bool {
+	of := r.Patient
+	if r.Type == "Patient" {
+		of = r.ID
+	}
+	return of == "" || slices.Contains(patients, of)
+}
+
+// Content is what an export of a Group has now: the line of each resource.
+func (o Options) Content() map[string]string {
+	content := map[string]string{}
+	for _, r := range o.Resources {
+		if o.Members == nil || r.isOf(o.Members) {
+			content[r.String()] = r.Line(o, false)
+		}
+	}
+	return content
 }
 
 // Read reads resources from ndjson.
@@ -97,7 +176,8 @@ func Of(resourceType string, n int, updated time.Time) (list []Resource) {
 	return list
 }
 
-// Epic is modelled on Epic's server: groups only, _type is needed, resources have no meta, and jobs take many polls.
+// Epic is modelled on Epic's server: groups only, asked for by GET, _type is needed, resources have no meta, jobs take many hours, what was
+// deleted is not listed, and Groups cannot be read.
 func Epic(resources ...Resource) Options {
-	return Options{Dialect: V1, Resources: resources, GroupsOnly: true, NeedsType: true, NoMeta: true, Time: time.Date(2026, 3, 1, 4, 0, 0, 0, time.UTC)}
+	return Options{Dialect: V1, Resources: resources, GroupsOnly: true, GetOnly: true, NeedsType: true, NoMeta: true, NoDeletions: true, NoPatient: true, HideGroup: 403, Polls: 150, Time: time.Date(2026, 3, 1, 4, 0, 0, 0, time.UTC)}
 }

@@ -18,6 +18,7 @@ const (
 	Page    = "page" // of the manifest, behind the first
 	File    = "file"
 	Remove  = "remove"
+	Group   = "group" // who is in it
 	Other   = "other"
 )
 
@@ -53,12 +54,13 @@ type Server struct {
 	generation int           // of URLs of files
 	stall      chan struct{} // files stop in their middle until it is closed; nil: they do not
 	cut        int           // how many answers with files are cut in their middle
+	halt       map[string]chan struct{}
 }
 
 // New starts a server, which ends with the test.
 func New(t testing.TB, opts Options) *Server {
 	t.Helper()
-	s := &Server{opts: opts, next: map[string][]Answer{}}
+	s := &Server{opts: opts, next: map[string][]Answer{}, halt: map[string]chan struct{}{}}
 	server := httptest.NewServer(s)
 	t.Cleanup(func() { s.Release(); server.CloseClientConnections(); server.Close() })
 	s.URL = server.URL + "/fhir"
@@ -91,6 +93,15 @@ func (s *Server) Cut(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cut = n
+}
+
+// Halt has the next request of a kind not answered, and nothing done of it, until its client is gone. The channel is closed when it is there.
+func (s *Server) Halt(kind string) (there <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := make(chan struct{})
+	s.halt[kind] = c
+	return c
 }
 
 // Stall has files stop in their middle until Release.
@@ -150,6 +161,8 @@ func kindOf(r *http.Request) string {
 		return Status
 	case first == "files":
 		return File
+	case strings.HasPrefix(path, "fhir/Group/") && r.Method == http.MethodGet:
+		return Group
 	default:
 		return Other
 	}
@@ -172,8 +185,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if waiting := s.next[a.Kind]; len(waiting) > 0 {
 		instead, s.next[a.Kind] = &waiting[0], waiting[1:]
 	}
+	halt := s.halt[a.Kind]
+	delete(s.halt, a.Kind)
 	s.mu.Unlock()
 	switch {
+	case halt != nil:
+		close(halt)
+		<-r.Context().Done()
 	case instead != nil:
 		for name, value := range instead.Header {
 			w.Header().Set(name, value)
@@ -187,6 +205,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.job(w, r, opts, generation)
 	case a.Kind == File:
 		s.file(w, r, opts, generation)
+	case a.Kind == Group:
+		s.group(w, opts, strings.TrimPrefix(a.Path, "/fhir/Group/"))
 	default:
 		reply(w, http.StatusNotFound, Outcome("not-found", "there is nothing"))
 	}

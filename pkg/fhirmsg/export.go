@@ -47,6 +47,23 @@ func (e *Export) Add(name string, values ...string) {
 	}
 }
 
+// ExportURL is where a FHIR server at a base URL is asked for an export: of a Group's patients, of all patients, or of all it has.
+func ExportURL(base, group string, patients bool) (string, error) {
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return "", errors.New("want the base URL of a FHIR server, such as https://example.org/fhir")
+	}
+	switch {
+	case group != "":
+		u = u.JoinPath("Group", url.PathEscape(group), "$export")
+	case patients:
+		u = u.JoinPath("Patient", "$export")
+	default:
+		u = u.JoinPath("$export")
+	}
+	return u.String(), nil
+}
+
 // Base is the URL of the FHIR server that is asked; "" where that cannot be told.
 func (e *Export) Base() string {
 	base, ok := strings.CutSuffix(e.URL, "/$export")

@@ -15,7 +15,7 @@ const (
 	SubjectReject    = "stoker.reject"    // stoker.reject.<supplier>
 	SubjectStatement = "stoker.statement" // stoker.statement.<supplier>
 	SubjectJournal   = "stoker.journal"   // stoker.journal.<what>.<supplier or dataset>
-	SubjectDead      = "stoker.dead"      // stoker.dead.<stream>
+	SubjectDead      = "stoker.dead"      // stoker.dead.<stream>, and stoker.dead.FETCH.<supplier>
 
 	// SubjectBucket is where object stores publish their events, in the form of S3. It is of no stream: what is
 	// missed is found by looking.
@@ -85,6 +85,9 @@ func JournalImportSubject(supplier string, id ImportID) string {
 
 // DeadSubject is where messages of a stream go that can never be processed.
 func DeadSubject(stream string) string { return SubjectDead + "." + stream }
+
+// DeadRequestSubject is where requests go that a supplier published and that can never be processed.
+func DeadRequestSubject(supplier string) string { return DeadSubject(StreamFetch) + "." + supplier }
 
 // MaxNameLength is the greatest length in bytes of a dataset's or supplier's name.
 // PostgreSQL cuts identifiers at 63 bytes; a dataset is a schema.

@@ -12,6 +12,9 @@ const DefaultMaxRejects = "10%"
 // DefaultMaxDeletes is the limit of a snapshot that names none.
 const DefaultMaxDeletes = "5%"
 
+// NoDeletes is the limit of a snapshot that deletes nothing until somebody confirms it.
+const NoDeletes = "0"
+
 // ShareAfter is how many resources and rejected lines there must be before a share counts.
 const ShareAfter = 1000
 

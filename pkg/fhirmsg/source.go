@@ -7,16 +7,18 @@ import (
 	"strings"
 )
 
-// Source is where files come from. Exactly one of Path, URL, Manifest, Export, Spool and Delivered is set.
+// Source is where files come from. Exactly one of Path, URL, Manifest, Export, Pull, Spool and
+// Delivered is set.
 type Source struct {
 	Path      string         `json:"path,omitempty"`      // a file or a folder, as the fetcher sees it
 	URL       string         `json:"url,omitempty"`       // http or https; or s3://bucket/key, of an object or of what lies below it
 	Manifest  string         `json:"manifest,omitempty"`  // http or https, of a list of files, such as $export ends with
 	Export    *Export        `json:"export,omitempty"`    // a bulk export, which is started and waited for
+	Pull      *Pull          `json:"pull,omitempty"`      // what a FHIR server has of a cohort, page by page
 	Spool     string         `json:"spool,omitempty"`     // a file that was handed in, such as standard input
 	Delivered *Delivered     `json:"delivered,omitempty"` // messages that a supplier published
 	Type      string         `json:"type,omitempty"`      // declared type of every resource in it; "" is unknown
-	Headers   []Header       `json:"headers,omitempty"`   // of requests for URL, or for the export, the manifest and its files
+	Headers   []Header       `json:"headers,omitempty"`   // of requests for URL, or for the pull, the export, the manifest and its files
 	ETag      string         `json:"etag,omitempty"`      // with an s3 URL: it is of one object, which must have this entity tag
 	After     *ManifestPlace `json:"after,omitempty"`     // with manifest: begin behind this place of its chain
 	OAuth     []string       `json:"oauth,omitempty"`     // with manifest: URLs of metadata that say where tokens for it and its files are given
@@ -105,6 +107,8 @@ func (s Source) String() string {
 		return s.Manifest
 	case s.Export != nil:
 		return s.Export.URL
+	case s.Pull != nil:
+		return s.Pull.URL
 	case s.Delivered != nil:
 		return s.Delivered.String()
 	default:
@@ -114,7 +118,7 @@ func (s Source) String() string {
 
 // IsRemote reports whether the files are at URLs of http or https.
 func (s Source) IsRemote() bool {
-	return s.URL != "" && !s.isObject() || s.Manifest != "" || s.Export != nil
+	return s.URL != "" && !s.isObject() || s.Manifest != "" || s.Export != nil || s.Pull != nil
 }
 
 func (s Source) isObject() bool { return strings.HasPrefix(s.URL, "s3://") }
@@ -132,6 +136,12 @@ func (s Source) check() error {
 			return fmt.Errorf("export: %w", err)
 		}
 	}
+	if s.Pull != nil {
+		set++
+		if err := s.Pull.Check(); err != nil {
+			return fmt.Errorf("pull: %w", err)
+		}
+	}
 	if s.Delivered != nil {
 		set++
 		if err := s.Delivered.check(); err != nil {
@@ -139,7 +149,7 @@ func (s Source) check() error {
 		}
 	}
 	if set != 1 {
-		return errors.New("set exactly one of path, url, manifest, export, spool, delivered")
+		return errors.New("set exactly one of path, url, manifest, export, pull, spool, delivered")
 	}
 	if err := s.checkText(); err != nil {
 		return err
@@ -149,7 +159,7 @@ func (s Source) check() error {
 		return errors.New("headers: not with an s3 URL; its requests are signed")
 	}
 	if len(s.Headers) > 0 && !s.IsRemote() {
-		return errors.New("headers: only with url, manifest or export")
+		return errors.New("headers: only with url, manifest, export or pull")
 	}
 	if s.ETag != "" && !isObject {
 		return errors.New("etag: only with an s3 URL")

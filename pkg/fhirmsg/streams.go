@@ -52,7 +52,7 @@ func Streams() []Stream {
 		{Name: StreamRejects, Subjects: []string{SubjectReject + ".*"}, MaxBytes: 512 << 20},
 		{Name: StreamStatements, Subjects: []string{SubjectStatement + ".*"}, MaxBytes: 128 << 20},
 		{Name: StreamJournal, Subjects: []string{SubjectJournal + ".>"}, MaxBytes: 128 << 20},
-		{Name: StreamDead, Subjects: []string{SubjectDead + ".*"}, MaxBytes: 256 << 20},
+		{Name: StreamDead, Subjects: []string{DeadSubject("*"), DeadRequestSubject("*")}, MaxBytes: 256 << 20},
 	}
 }
 

@@ -18,7 +18,7 @@ type Version struct {
 type Ordinal struct {
 	File  int32 // index of the file in the import, from 0
 	Line  int64 // line in the file, from 1; a file that is one document is line 1
-	Entry int32 // 0: the line itself; n: entry n of a Bundle, from 1; -n: entry n of a history Bundle
+	Entry int32 // 0: the line itself; n: entry n of a Bundle, from 1; -n: entry n of a history Bundle, newest first
 }
 
 // Compare compares from left to right: stamp, issued, file, line, entry. Entries of a

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
@@ -14,8 +13,8 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/ledgertest"
 	"github.com/stoker-fhir/stoker/pkg/natstest"
-	"github.com/stoker-fhir/stoker/pkg/pgtest"
 )
 
 func check(t *testing.T, err error) {
@@ -27,11 +26,7 @@ func check(t *testing.T, err error) {
 
 func newLedger(t *testing.T) *ledger.Ledger {
 	t.Helper()
-	pool, err := pgxpool.New(t.Context(), pgtest.New(t))
-	check(t, err)
-	t.Cleanup(pool.Close)
-	check(t, ledger.Migrate(t.Context(), pool))
-	return ledger.New(pool)
+	return ledger.New(ledgertest.New(t))
 }
 
 // TestForeignMessages: answers of JetStream that somebody had sent to the journal's subjects, and statements on subjects of

@@ -41,7 +41,7 @@ type Gathering struct {
 // The caller ends it. Deliveries of a stream that is not there any more are forgotten, and lost is how many.
 func (l *Ledger) BeginGathering(ctx context.Context, stream time.Time) (g *Gathering, lost int64, err error) {
 	// A connection of its own: it is held for long, and those of the pool are few.
-	conn, err := pgx.ConnectConfig(ctx, l.pool.Config().ConnConfig)
+	conn, err := l.outsidePool(ctx)
 	if err != nil {
 		return nil, 0, fmt.Errorf("gather deliveries: %w", err)
 	}
@@ -124,26 +124,6 @@ func (g *Gathering) Store(ctx context.Context, position uint64, changed []Delive
 		return fmt.Errorf("gather deliveries: %w", err)
 	}
 	return nil
-}
-
-// Accepted returns which of the imports were accepted.
-func (g *Gathering) Accepted(ctx context.Context, ids []fhirmsg.ImportID) (accepted []fhirmsg.ImportID, err error) {
-	plain := make([][16]byte, len(ids))
-	for i, id := range ids {
-		plain[i] = id
-	}
-	rows, err := g.conn.Query(ctx, `SELECT id FROM stoker.import WHERE id = ANY($1)`, plain)
-	if err == nil {
-		accepted, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (id fhirmsg.ImportID, err error) {
-			var plain [16]byte
-			err = row.Scan(&plain)
-			return plain, err
-		})
-	}
-	if err != nil {
-		return nil, fmt.Errorf("gather deliveries: %w", err)
-	}
-	return accepted, nil
 }
 
 // Forget forgets the deliveries whose imports need their messages no more, since they have been fetched or have

@@ -34,6 +34,8 @@
 // discarded, the one exception to their being only added, and writers learn of it from
 // [EnsureImport].
 //
+// Of a pull the page in hand is kept ([Ledger.KeepPage]) until its file is at its end.
+//
 // [Ledger.Outstanding] is what a supplier has on its way, by which fetchers hold it to its credit.
 //
 // Suppliers are declared by commands ([Ledger.AddSupplier]) or by a file ([Ledger.ApplySuppliers]).

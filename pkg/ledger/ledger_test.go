@@ -19,14 +19,19 @@ import (
 
 func newLedger(t *testing.T) *Ledger {
 	t.Helper()
-	pool, err := pgxpool.New(t.Context(), pgtest.New(t))
+	// As package ledgertest, which this one cannot import.
+	pool, err := pgxpool.New(t.Context(), pgtest.Prepared(t, SchemaHash(), func(ctx context.Context, databaseURL string) error {
+		pool, err := pgxpool.New(ctx, databaseURL)
+		if err != nil {
+			return err
+		}
+		defer pool.Close()
+		return Migrate(ctx, pool)
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	if err := Migrate(t.Context(), pool); err != nil {
-		t.Fatal(err)
-	}
 	return New(pool)
 }
 

@@ -9,6 +9,10 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 )
 
+// NoteOutcome is how a note begins on what a supplier's server reports of its own work; severity and code follow, as
+// in "error not-found".
+const NoteOutcome = "the server reports of its own work: "
+
 const insertNotes = `INSERT INTO stoker.note (import, note) SELECT $1, unnest($2::text[]) ON CONFLICT (import, note) DO NOTHING`
 
 // Note keeps what was noticed of an import and is no failure. The same text again changes nothing. It must
@@ -17,7 +21,9 @@ func (l *Ledger) Note(ctx context.Context, id fhirmsg.ImportID, texts ...string)
 	if len(texts) == 0 {
 		return nil
 	}
-	if _, err := l.pool.Exec(ctx, insertNotes, [16]byte(id), texts); err != nil {
+	// With what is new the import has changed, so that the journal gets it.
+	if _, err := l.pool.Exec(ctx, `WITH added AS (`+insertNotes+` RETURNING note)
+		UPDATE stoker.import SET change = change + 1 WHERE id = $1 AND EXISTS (SELECT FROM added)`, [16]byte(id), texts); err != nil {
 		return fmt.Errorf("note on import %s: %w", id, err)
 	}
 	return nil

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -16,15 +17,21 @@ type Mended struct {
 	By       []fhirmsg.ImportID `json:"by"`
 }
 
-// checkMends says why an import cannot mend the one that it names.
+// checkMends says why an import cannot mend the one that it names. All rejects of that have to be there first, since they
+// are resolved when the resource comes that mends them; of one that is paused those are that there are.
 func checkMends(ctx context.Context, tx pgx.Tx, imp fhirmsg.Import) (refusal string, err error) {
-	var known bool
-	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM stoker.import WHERE id = $1 AND supplier = $2 AND dataset = $3)`,
-		[16]byte(imp.Mends), imp.Supplier, imp.Dataset).Scan(&known)
-	if err == nil && !known {
-		refusal = fmt.Sprintf("import %s, which it is to mend, is not one of supplier %s into dataset %s", imp.Mends, imp.Supplier, imp.Dataset)
+	o, err := readOriginal(ctx, tx, imp.Mends)
+	switch {
+	case errors.Is(err, ErrNotFound), err == nil && (o.pins.Supplier != imp.Supplier || o.pins.Dataset != imp.Dataset):
+		return fmt.Sprintf("import %s, which it is to mend, is not one of supplier %s into dataset %s", imp.Mends, imp.Supplier, imp.Dataset), nil
+	case err != nil:
+		return "", err
+	case !o.state.Ended() && o.state != StatePaused:
+		return fmt.Sprintf("import %s is %s and can be mended once it has ended", imp.Mends, o.state), nil
+	case o.state.Ended() && o.kept < o.counted && o.ago < lateAfter:
+		return "", errRejectsUnderWay
 	}
-	return refusal, err
+	return "", nil
 }
 
 // Taken are resources of one file and type that a retry, or an import that mends another, has brought and that

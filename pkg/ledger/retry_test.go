@@ -187,3 +187,44 @@ func TestText(t *testing.T) {
 		}
 	}
 }
+
+// TestMendsWaits: nothing mends an import that may still reject something, except one that is paused; and the last of its
+// rejects are waited for.
+func TestMendsWaits(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	first := l.fetchOne(t, 1)
+	mend := func() (State, string, error) {
+		t.Helper()
+		req := newRequest(t)
+		req.Mends = first.ID
+		_, state, err := l.Accept(t.Context(), req, 2, "d")
+		if err != nil {
+			return state, "", err
+		}
+		s, statusErr := l.Status(t.Context(), req.ID)
+		check(t, statusErr)
+		return state, s.Reason, nil
+	}
+	if state, reason, err := mend(); err != nil || state != StateFailed || !strings.Contains(reason, "can be mended once it has ended") {
+		t.Errorf("while it is read: %s (%s), %v", state, reason, err)
+	}
+	set := func(state State) {
+		t.Helper()
+		_, err := l.pool.Exec(t.Context(), `UPDATE stoker.import SET state = $2, ended = CASE WHEN $2 = 'complete' THEN clock_timestamp() END WHERE id = $1`, [16]byte(first.ID), string(state))
+		check(t, err)
+	}
+	check(t, l.RecordParsed(t.Context(), []fhirmsg.Statement{parsedStatement(first, 1, 0)}))
+	set(StatePaused)
+	if state, reason, err := mend(); err != nil || state != StateAccepted {
+		t.Errorf("while it is paused: %s (%s), %v", state, reason, err)
+	}
+	set(StateComplete)
+	if _, _, err := mend(); !errors.Is(err, errRejectsUnderWay) {
+		t.Errorf("while a reject is under way: %v", err)
+	}
+	check(t, l.RecordRejects(t.Context(), []fhirmsg.Rejects{{RejectsHeader: fhirmsg.RejectsHeader{Import: first}, Items: []fhirmsg.Reject{reject(1, 0, "{}")}}}))
+	if state, reason, err := mend(); err != nil || state != StateAccepted {
+		t.Errorf("when all are there: %s (%s), %v", state, reason, err)
+	}
+}

@@ -304,3 +304,19 @@ func RecordMentioned(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID, resour
 	}
 	return nil
 }
+
+// SweepMentioned forgets the keys of snapshots that are not decided any more: cancelled, discarded, or decided while a
+// writer still had a part of theirs in hand. It may be called by several processes at once.
+func (l *Ledger) SweepMentioned(ctx context.Context) error {
+	// One look into the index for each import that has keys there, however many.
+	_, err := l.pool.Exec(ctx, `WITH RECURSIVE kept AS (
+			(SELECT import FROM stoker.mentioned ORDER BY import LIMIT 1)
+			UNION ALL SELECT (SELECT m.import FROM stoker.mentioned m WHERE m.import > k.import ORDER BY m.import LIMIT 1) FROM kept k WHERE k.import IS NOT NULL)
+		DELETE FROM stoker.mentioned WHERE import = ANY(ARRAY(SELECT k.import FROM kept k JOIN stoker.import i ON i.id = k.import
+			WHERE i.state = 'cancelled' OR i.snapshot->>'state' NOT IN ('pending', 'refused')
+				OR EXISTS (SELECT FROM stoker.discard d WHERE d.import = i.id AND d.file = $1)))`, AllFiles)
+	if err != nil {
+		return fmt.Errorf("forget what snapshots have: %w", err)
+	}
+	return nil
+}

@@ -231,10 +231,11 @@ func RecordReject(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID, file int3
 	return nil
 }
 
-// insertReject keeps a reject once. What was reported as stored becomes a reject where a
-// writer could not store it after all.
+// insertReject keeps a reject once, unless its import's were removed already, as where a message comes again after a
+// restore. What was reported as stored becomes a reject where a writer could not store it after all.
 const insertReject = `INSERT INTO stoker.reject AS r (import, file, line, entry, off, type, id, issues, raw, cut, stored, resource)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
+		WHERE NOT EXISTS (SELECT FROM stoker.import WHERE id = $1 AND swept IS NOT NULL)
 	ON CONFLICT (import, file, line, entry) DO UPDATE
 	SET stored = false, raw = excluded.raw, cut = excluded.cut, issues = excluded.issues || r.issues
 	WHERE r.stored AND NOT excluded.stored`

@@ -54,6 +54,11 @@ func TestSweepReports(t *testing.T) {
 			t.Errorf("%s: account %+v, %+v, missing %d, removed %v, %v", name, s.Lines, s.Resources, s.Missing, s.Swept, err)
 		}
 	}
+	// A message that comes again, as after a restore, brings nothing back.
+	check(t, l.RecordRejects(t.Context(), []fhirmsg.Rejects{{RejectsHeader: fhirmsg.RejectsHeader{Import: fhirmsg.Import{ID: ids["short"]}}, Items: []fhirmsg.Reject{{Line: 1, Raw: []byte("x")}}}}))
+	if rejects, _, err := l.CountReported(t.Context(), ids["short"]); rejects != 0 || err != nil {
+		t.Errorf("%d rejects came back, %v", rejects, err)
+	}
 	check(t, l.Cancel(t.Context(), imp.ID))
 	if n, err := l.SweepReports(t.Context()); n != 2 || err != nil {
 		t.Errorf("after the retry: removed %d, %v", n, err)

@@ -18,12 +18,21 @@ type SyncAsk struct {
 	supplier.Sync
 	Declared *supplier.Supplier // its supplier; nil: it was not declared
 	Cursor   json.RawMessage    // how far it was imported; nil: not at all, or all is asked for
+
+	// JoinedRefused says that the last run failed since the server did not export patients that joined by themselves.
+	JoinedRefused bool
 }
 
 // SyncFound is what a source has.
 type SyncFound struct {
 	Sources []fhirmsg.Source // to be imported; none: nothing is new
 	Cursor  json.RawMessage  // how far it is imported then; with no sources, nil is as before
+
+	// For people: since when changes are asked for, zero is all; how many patients joined, of whom all is asked for besides; and what was
+	// noticed.
+	Since   time.Time
+	Joined  int
+	Notices []string
 }
 
 // AskSyncRun has the source of a run asked, by one process at a time, and records what came of it: the request for an import,
@@ -46,11 +55,11 @@ func (l *Ledger) AskSyncRun(ctx context.Context, r SyncRun, now func() time.Time
 		if err != nil || !open {
 			return err
 		}
-		request, cursor, err := l.found(ctx, tx, s, r, ask)
+		request, found, err := l.found(ctx, tx, s, r, ask)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return recordFound(ctx, tx, s, r, request, cursor, err, now())
+		return recordFound(ctx, tx, s, r, request, found, err, now())
 	})
 	if err != nil || !ok {
 		return r, false, wrapRun(r, err)
@@ -99,7 +108,7 @@ func runToAsk(ctx context.Context, tx pgx.Tx, r SyncRun) (s Sync, open bool, err
 }
 
 // found asks the source, and makes the request of what it has; nil: nothing is new.
-func (l *Ledger) found(ctx context.Context, tx pgx.Tx, s Sync, r SyncRun, ask func(context.Context, SyncAsk) (SyncFound, error)) (*fhirmsg.ImportRequest, json.RawMessage, error) {
+func (l *Ledger) found(ctx context.Context, tx pgx.Tx, s Sync, r SyncRun, ask func(context.Context, SyncAsk) (SyncFound, error)) (*fhirmsg.ImportRequest, SyncFound, error) {
 	a := SyncAsk{Sync: s.Sync, Cursor: s.cursor}
 	if r.Full {
 		a.Cursor = nil
@@ -107,22 +116,34 @@ func (l *Ledger) found(ctx context.Context, tx pgx.Tx, s Sync, r SyncRun, ask fu
 	switch declared, err := findSupplier(ctx, tx, s.Supplier); {
 	case errors.Is(err, ErrNoSupplier):
 	case err != nil:
-		return nil, nil, err
+		return nil, SyncFound{}, err
 	case declared.Removed != nil:
-		return nil, nil, fmt.Errorf("supplier %s was removed and delivers nothing any more", s.Supplier)
+		return nil, SyncFound{}, fmt.Errorf("supplier %s was removed and delivers nothing any more", s.Supplier)
 	default:
 		a.Declared = &declared.Supplier
 	}
+	var err error
+	if a.JoinedRefused, err = joinedRefused(ctx, tx, s); err != nil {
+		return nil, SyncFound{}, err
+	}
 	found, err := ask(ctx, a)
 	if err != nil || len(found.Sources) == 0 {
-		return nil, found.Cursor, err
+		return nil, found, err
 	}
 	req := s.Request(found.Sources)
+	if a.Declared == nil {
+		req = s.Complete(req, supplier.Policy{})
+	} else {
+		req = s.Complete(req, a.Declared.Policy)
+	}
+	if r.MaxDeletes != nil {
+		*req.Snapshot, req.SnapshotTypes, req.MaxDeletes = true, s.Export.Types, *r.MaxDeletes
+	}
 	req.ID = importOf(s, r.Due, found.Cursor)
-	return &req, found.Cursor, req.CheckOpen()
+	return &req, found, req.CheckOpen()
 }
 
-func recordFound(ctx context.Context, tx pgx.Tx, s Sync, r SyncRun, request *fhirmsg.ImportRequest, cursor json.RawMessage, failure error, now time.Time) error {
+func recordFound(ctx context.Context, tx pgx.Tx, s Sync, r SyncRun, request *fhirmsg.ImportRequest, found SyncFound, failure error, now time.Time) error {
 	switch {
 	case failure != nil:
 		_, err := tx.Exec(ctx, `UPDATE stoker.sync_run SET state = 'failed', reason = $3, ended = $4
@@ -130,15 +151,21 @@ func recordFound(ctx context.Context, tx pgx.Tx, s Sync, r SyncRun, request *fhi
 		return err
 	case request != nil:
 		// Recorded before it is published: who finds it unpublished publishes the same.
-		_, err := tx.Exec(ctx, `UPDATE stoker.sync_run SET state = 'importing', import = $3, request = $4, cursor = $5, generation = $6
-			WHERE sync = $1 AND due = $2 AND state = 'asking'`, r.Sync, r.Due, [16]byte(request.ID), request, cursor, s.generation)
+		var since *time.Time
+		if !found.Since.IsZero() {
+			since = &found.Since
+		}
+		_, err := tx.Exec(ctx, `UPDATE stoker.sync_run SET state = 'importing', import = $3, request = $4, cursor = $5, generation = $6,
+				since = $7, joined = $8, notices = coalesce($9::text[], '{}')
+			WHERE sync = $1 AND due = $2 AND state = 'asking'`, r.Sync, r.Due, [16]byte(request.ID), request, found.Cursor, s.generation,
+			since, found.Joined, found.Notices)
 		return err
 	}
 	tag, err := tx.Exec(ctx, `UPDATE stoker.sync_run SET state = 'unchanged', ended = $3, generation = $4
 		WHERE sync = $1 AND due = $2 AND state = 'asking'`, r.Sync, r.Due, now, s.generation)
-	if err != nil || tag.RowsAffected() == 0 || cursor == nil {
+	if err != nil || tag.RowsAffected() == 0 || found.Cursor == nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `UPDATE stoker.sync SET cursor = $2 WHERE name = $1 AND generation = $3`, s.Name, cursor, s.generation)
+	_, err = tx.Exec(ctx, `UPDATE stoker.sync SET cursor = $2 WHERE name = $1 AND generation = $3`, s.Name, found.Cursor, s.generation)
 	return err
 }

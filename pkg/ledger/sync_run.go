@@ -44,13 +44,18 @@ type SyncRun struct {
 	Seen        int64             `json:"seen"`                   // resources that the import has read so far
 	Counts      Counts            `json:"counts"`                 // what became of them
 
-	published bool
-	request   *fhirmsg.ImportRequest
+	Since      *time.Time `json:"since,omitempty"`       // of an export: changes since then were asked for; nil: all
+	Joined     int        `json:"joined,omitempty"`      // patients that joined, of whom all was asked for besides
+	MaxDeletes *string    `json:"max_deletes,omitempty"` // what the source lacks is deleted, up to this; nil: it is not
+	Snapshot   *Snapshot  `json:"snapshot,omitempty"`    // what became of that
+	Notices    []string   `json:"notices,omitempty"`     // what was noticed that is no failure
+
+	request *fhirmsg.ImportRequest
 }
 
-// Unpublished is the request for the run's import that is to be published; nil: none is.
+// Unpublished is the request for the import of a run of [Ledger.SyncRunsToWork]; nil: it is to be asked for first.
 func (r SyncRun) Unpublished() *fhirmsg.ImportRequest {
-	if r.State != SyncImporting || r.published {
+	if r.State != SyncImporting {
 		return nil
 	}
 	return r.request
@@ -59,7 +64,8 @@ func (r SyncRun) Unpublished() *fhirmsg.ImportRequest {
 func (l *Ledger) runs(ctx context.Context, where string, args ...any) ([]SyncRun, error) {
 	rows, err := l.pool.Query(ctx, `SELECT r.sync, r.due, r.manual, r.whole, r.state, r.reason, r.begun, r.ended, r.import, coalesce(i.state, ''),
 			coalesce(t.seen, 0), coalesce(t.inserted, 0), coalesce(t.updated, 0), coalesce(t.unchanged, 0), coalesce(t.stale, 0), coalesce(t.deleted, 0),
-			coalesce(t.skipped, 0), coalesce(t.rejected, 0), coalesce(t.discarded, 0), coalesce(t.cancelled, 0), coalesce(t.conflicts, 0), r.published, r.request
+			coalesce(t.skipped, 0), coalesce(t.rejected, 0), coalesce(t.discarded, 0), coalesce(t.cancelled, 0), coalesce(t.conflicts, 0), r.request,
+			r.since, r.joined, r.max_deletes, i.snapshot, r.notices || ARRAY(SELECT n.note FROM stoker.note n WHERE n.import = r.import ORDER BY n.note COLLATE "C")
 		FROM stoker.sync_run r LEFT JOIN stoker.import i ON i.id = r.import LEFT JOIN LATERAL stoker.totals(i.id) t ON i.id IS NOT NULL WHERE `+where, args...)
 	if err != nil {
 		return nil, err
@@ -69,21 +75,50 @@ func (l *Ledger) runs(ctx context.Context, where string, args ...any) ([]SyncRun
 		c := &r.Counts
 		err = row.Scan(&r.Sync, &r.Due, &r.Manual, &r.Full, &r.State, &r.Reason, &r.Begun, &r.Ended, &id, &r.ImportState,
 			&r.Seen, &c.Inserted, &c.Updated, &c.Unchanged, &c.Stale, &c.Deleted,
-			&c.Skipped, &c.Rejected, &c.Discarded, &c.Cancelled, &c.Conflicts, &r.published, &r.request)
+			&c.Skipped, &c.Rejected, &c.Discarded, &c.Cancelled, &c.Conflicts, &r.request,
+			&r.Since, &r.Joined, &r.MaxDeletes, &r.Snapshot, &r.Notices)
 		r.Import = (*fhirmsg.ImportID)(id)
 		return r, err
 	})
 }
 
+// NoticeCounts adds to a run's notices that files have another number of resources than announced.
+func (l *Ledger) NoticeCounts(ctx context.Context, r *SyncRun) error {
+	if r.Import == nil {
+		return nil
+	}
+	var files []FileStatus
+	if err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) (err error) {
+		files, err = fileStatus(ctx, tx, *r.Import)
+		return err
+	}); err != nil {
+		return fmt.Errorf("files of a run of sync %s: %w", r.Sync, err)
+	}
+	differ := 0
+	for _, f := range files {
+		if f.Differs {
+			differ++
+		}
+	}
+	if differ > 0 {
+		r.Notices = append(r.Notices, fmt.Sprintf("%d of %d files have another number of resources than the server says", differ, len(files)))
+	}
+	return nil
+}
+
+// askAgain is after how long a request that no fetcher has accepted is published again, as it may be lost with its queue.
+const askAgain = 10 * time.Minute
+
 // SyncRunsToWork are the runs whose source is to be asked, or whose request is to be published.
 func (l *Ledger) SyncRunsToWork(ctx context.Context) ([]SyncRun, error) {
-	rows, err := l.pool.Query(ctx, `SELECT sync, due, whole, state, begun, published, request FROM stoker.sync_run
-		WHERE ended IS NULL AND NOT published ORDER BY due, sync`)
+	rows, err := l.pool.Query(ctx, `SELECT sync, due, whole, max_deletes, state, begun, request FROM stoker.sync_run r
+		WHERE ended IS NULL AND (NOT published OR asked < clock_timestamp() - $1::interval
+			AND NOT EXISTS (SELECT FROM stoker.import i WHERE i.id = r.import)) ORDER BY due, sync`, askAgain)
 	if err != nil {
 		return nil, fmt.Errorf("runs of syncs: %w", err)
 	}
 	runs, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r SyncRun, err error) {
-		err = row.Scan(&r.Sync, &r.Due, &r.Full, &r.State, &r.Begun, &r.published, &r.request)
+		err = row.Scan(&r.Sync, &r.Due, &r.Full, &r.MaxDeletes, &r.State, &r.Begun, &r.request)
 		return r, err
 	})
 	if err != nil {
@@ -119,7 +154,7 @@ func (l *Ledger) BeginDueSyncs(ctx context.Context, now time.Time) error {
 				unclear = append(unclear, fmt.Errorf("sync %s: %w", name, err))
 				continue
 			}
-			if _, err := beginRun(ctx, tx, s, *s.Next, false, false, now); err != nil {
+			if _, err := beginRun(ctx, tx, s, *s.Next, false, false, nil, now); err != nil {
 				return err
 			}
 			if _, err := tx.Exec(ctx, `UPDATE stoker.sync SET due = $2 WHERE name = $1`, name, next); err != nil {
@@ -141,7 +176,7 @@ func (l *Ledger) BeginDueSyncs(ctx context.Context, now time.Time) error {
 // before. Errors: [ErrNoSync], and [ErrSyncState] where a run is under way.
 func (l *Ledger) RunSync(ctx context.Context, name string, full bool, now time.Time) error {
 	return l.changeSync(ctx, name, "run", func(tx pgx.Tx, s Sync) error {
-		begun, err := beginRun(ctx, tx, s, now, true, full, now)
+		begun, err := beginRun(ctx, tx, s, now, true, full, nil, now)
 		if err == nil && !begun {
 			err = fmt.Errorf("a run of it is under way: %w", ErrSyncState)
 		}
@@ -149,9 +184,9 @@ func (l *Ledger) RunSync(ctx context.Context, name string, full bool, now time.T
 	})
 }
 
-func beginRun(ctx context.Context, tx pgx.Tx, s Sync, due time.Time, manual, full bool, now time.Time) (begun bool, err error) {
-	tag, err := tx.Exec(ctx, `INSERT INTO stoker.sync_run (sync, due, generation, manual, whole, state, begun)
-		VALUES ($1, $2, $3, $4, $5, 'asking', $6) ON CONFLICT DO NOTHING`, s.Name, due, s.generation, manual, full, now)
+func beginRun(ctx context.Context, tx pgx.Tx, s Sync, due time.Time, manual, full bool, maxDeletes *string, now time.Time) (begun bool, err error) {
+	tag, err := tx.Exec(ctx, `INSERT INTO stoker.sync_run (sync, due, generation, manual, whole, state, begun, max_deletes)
+		VALUES ($1, $2, $3, $4, $5, 'asking', $6, $7) ON CONFLICT DO NOTHING`, s.Name, due, s.generation, manual, full, now, maxDeletes)
 	if err != nil || tag.RowsAffected() == 0 {
 		return false, err
 	}
@@ -170,26 +205,48 @@ func importOf(s Sync, due time.Time, cursor json.RawMessage) fhirmsg.ImportID {
 
 // PublishedSyncRun records that the request for a run's import is in the queue.
 func (l *Ledger) PublishedSyncRun(ctx context.Context, r SyncRun) error {
-	_, err := l.pool.Exec(ctx, `UPDATE stoker.sync_run SET published = true, request = NULL WHERE sync = $1 AND due = $2`, r.Sync, r.Due)
+	_, err := l.pool.Exec(ctx, `UPDATE stoker.sync_run SET published = true, asked = clock_timestamp() WHERE sync = $1 AND due = $2`, r.Sync, r.Due)
 	if err != nil {
 		return fmt.Errorf("run of sync %s: %w", r.Sync, err)
 	}
 	return nil
 }
 
+// reportsErrors is whether the server of a run of kind export, of the sync s and the import i, reports errors of its own work. What it did
+// not export then is in none of the files, and would not be asked for again.
+const reportsErrors = `s.kind = 'export' AND s.definition->'export'->'accept_errors' IS DISTINCT FROM 'true'
+	AND EXISTS (SELECT FROM stoker.note n WHERE n.import = i.id AND n.note ^@ ANY(ARRAY['` + NoteOutcome + `error', '` + NoteOutcome + `fatal']))`
+
+// settleRuns ends runs. The transaction time of an export becomes part of the cursor; one that is more than a day ahead of the time here
+// would keep all that changes until then from being asked for, and counts as the time when the import was accepted.
+const settleRuns = `WITH settled AS (
+		SELECT r.sync, r.due, r.generation, i.state AS import_state, i.reason AS import_reason, ` + reportsErrors + ` AS errors,
+			CASE WHEN s.kind <> 'export' OR x.at IS NULL THEN r.cursor
+				ELSE r.cursor || jsonb_build_object('time', CASE WHEN x.at > i.issued + interval '1 day' THEN i.issued ELSE x.at END) END AS cursor
+		FROM stoker.sync_run r JOIN stoker.sync s ON s.name = r.sync JOIN stoker.import i ON i.id = r.import
+			LEFT JOIN stoker.export x ON x.import = i.id AND x.source = $2
+		WHERE r.ended IS NULL AND r.state = 'importing' AND i.state IN ('complete', 'failed', 'cancelled')
+		FOR UPDATE OF r
+	), ended AS (
+		UPDATE stoker.sync_run r SET ended = $1, cursor = NULL,
+			state = CASE WHEN o.import_state = 'complete' AND NOT o.errors THEN 'complete' ELSE 'failed' END,
+			reason = CASE
+				WHEN o.import_state = 'cancelled' THEN 'its import was cancelled'
+				WHEN o.import_state = 'failed' THEN coalesce(nullif(o.import_reason, ''), 'its import failed')
+				WHEN o.errors THEN concat_ws('. ', nullif(o.import_reason, ''), 'all files were imported, but the server reports errors of its own export, so it may not be all; the next run asks for the same time again')
+				ELSE o.import_reason END
+		FROM settled o WHERE r.sync = o.sync AND r.due = o.due
+		RETURNING r.sync, r.due, r.state, r.reason, r.generation, o.cursor
+	), moved AS (
+		UPDATE stoker.sync s SET cursor = coalesce(e.cursor, s.cursor) FROM ended e
+		WHERE e.state = 'complete' AND s.name = e.sync AND s.generation = e.generation
+	)
+	SELECT sync, due, state, reason FROM ended`
+
 // SettleSyncRuns ends the runs whose imports have ended, and returns them. Only here does what is known of a source move, by
 // an import that is complete.
 func (l *Ledger) SettleSyncRuns(ctx context.Context, now time.Time) ([]SyncRun, error) {
-	rows, err := l.pool.Query(ctx, `WITH ended AS (
-			UPDATE stoker.sync_run r SET ended = $1, state = CASE i.state WHEN 'complete' THEN 'complete' ELSE 'failed' END,
-				reason = CASE i.state WHEN 'complete' THEN i.reason WHEN 'cancelled' THEN 'its import was cancelled' ELSE coalesce(nullif(i.reason, ''), 'its import failed') END
-			FROM stoker.import i WHERE i.id = r.import AND r.ended IS NULL AND r.state = 'importing' AND i.state IN ('complete', 'failed', 'cancelled')
-			RETURNING r.sync, r.due, r.state, r.reason, r.generation, r.cursor
-		), moved AS (
-			UPDATE stoker.sync s SET cursor = coalesce(e.cursor, s.cursor) FROM ended e
-			WHERE e.state = 'complete' AND s.name = e.sync AND s.generation = e.generation
-		)
-		SELECT sync, due, state, reason FROM ended`, now)
+	rows, err := l.pool.Query(ctx, settleRuns, now, ExportChanges)
 	if err != nil {
 		return nil, fmt.Errorf("end runs of syncs: %w", err)
 	}

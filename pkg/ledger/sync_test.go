@@ -222,3 +222,45 @@ func TestSyncRemovedWhileAsked(t *testing.T) {
 		t.Errorf("got %v, %v", ok, err)
 	}
 }
+
+// TestSyncAskedAgain: a request that no fetcher has accepted for long is published again, as it may be lost with its
+// queue, and one that was accepted is not.
+func TestSyncAskedAgain(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	check(t, l.AddSync(t.Context(), nightly("a"), false, noon))
+	check(t, l.RunSync(t.Context(), "a", false, noon))
+	r := l.ask(t, noon, has(`1`))
+	check(t, l.PublishedSyncRun(t.Context(), r))
+	toPublish := func() *fhirmsg.ImportRequest {
+		t.Helper()
+		runs, err := l.SyncRunsToWork(t.Context())
+		check(t, err)
+		if len(runs) == 0 {
+			return nil
+		}
+		return runs[0].Unpublished()
+	}
+	if req := toPublish(); req != nil {
+		t.Errorf("asked again at once: %+v", req)
+	}
+	_, err := l.pool.Exec(t.Context(), `UPDATE stoker.sync_run SET asked = asked - interval '11 minutes'`)
+	check(t, err)
+	req := toPublish()
+	if req == nil || req.ID != r.request.ID {
+		t.Fatalf("asked again: %+v, want %s", req, r.request.ID)
+	}
+	check(t, l.PublishedSyncRun(t.Context(), r))
+	if again := toPublish(); again != nil {
+		t.Errorf("asked a third time at once: %+v", again)
+	}
+	_, err = l.pool.Exec(t.Context(), `UPDATE stoker.sync_run SET asked = asked - interval '11 minutes'`)
+	check(t, err)
+	l.finish(t, *req)
+	if again := toPublish(); again != nil {
+		t.Errorf("accepted, and asked again: %+v", again)
+	}
+	if runs, err := l.SettleSyncRuns(t.Context(), noon); err != nil || len(runs) != 1 || runs[0].State != SyncComplete {
+		t.Errorf("%+v, %v", runs, err)
+	}
+}

@@ -35,6 +35,19 @@ func Settings() map[string]string {
 // ends, with the connections that are left.
 func New(t testing.TB) (databaseURL string) {
 	t.Helper()
+	return newDatabase(t, nil)
+}
+
+// Prepared is New of a database that is as prepare leaves one. That is called once on a server, for all tests that give
+// the same key: the key names what prepare does, in all its detail, since tests of other versions may share the server.
+// prepare must close its connections.
+func Prepared(t testing.TB, key string, prepare func(ctx context.Context, databaseURL string) error) (databaseURL string) {
+	t.Helper()
+	return newDatabase(t, &preparation{key, prepare})
+}
+
+func newDatabase(t testing.TB, p *preparation) (databaseURL string) {
+	t.Helper()
 	skipIfShort(t)
 	server := os.Getenv("STOKER_TEST_DATABASE_URL") //nolint:forbidigo // tests have no configuration but the environment
 	ours := server == ""
@@ -44,15 +57,18 @@ func New(t testing.TB) (databaseURL string) {
 			t.Fatalf("pgtest: %v", err)
 		}
 	}
-	databaseURL, err := create(t, server, ours)
+	databaseURL, err := create(t, server, ours, p)
+	if err == nil && p != nil && !ours { // a template would stay there for ever
+		err = p.prepare(t.Context(), databaseURL)
+	}
 	if err != nil {
 		t.Fatalf("pgtest: create a database: %v", err)
 	}
 	return databaseURL
 }
 
-// create makes a database on a server, ours or not, and drops it when the test ends.
-func create(t testing.TB, server string, ours bool) (string, error) {
+// create makes a database on a server, ours or not, and drops it when the test ends. On ours it begins as p says; nil: empty.
+func create(t testing.TB, server string, ours bool, p *preparation) (string, error) {
 	location, err := url.Parse(server)
 	if err != nil {
 		return "", err
@@ -64,6 +80,13 @@ func create(t testing.TB, server string, ours bool) (string, error) {
 	defer func() { _ = conn.Close(t.Context()) }() // whether it worked is known by then
 	name := "test_" + strings.ToLower(rand.Text())
 	statement := "CREATE DATABASE " + name
+	if ours && p != nil {
+		template, err := p.template(t.Context(), conn, *location)
+		if err != nil {
+			return "", err
+		}
+		statement += " TEMPLATE " + template
+	}
 	if ours && majorVersion(conn) >= 15 {
 		// Where nothing is synced, this takes half as long as the newer way through the log.
 		statement += " STRATEGY file_copy"

@@ -1,6 +1,12 @@
 package pgtest_test
 
 import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"os"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -49,6 +55,37 @@ func TestNew(t *testing.T) {
 	}
 	if left {
 		t.Error("the database was not dropped")
+	}
+}
+
+// TestPrepared: databases of one key begin as prepare left the first, without a trace of each other, and prepare is called
+// once, also by tests that come together.
+func TestPrepared(t *testing.T) {
+	t.Parallel()
+	var calls atomic.Int32
+	key := rand.Text()
+	prepare := func(ctx context.Context, url string) error {
+		calls.Add(1)
+		conn, err := pgx.Connect(ctx, url)
+		if err != nil {
+			return err
+		}
+		_, err = conn.Exec(ctx, "CREATE TABLE kept AS SELECT 42 AS answer")
+		return errors.Join(err, conn.Close(ctx))
+	}
+	var together sync.WaitGroup
+	urls := make([]string, 4)
+	for i := range urls {
+		together.Go(func() { urls[i] = pgtest.Prepared(t, key, prepare) })
+	}
+	together.Wait()
+	for _, url := range urls {
+		if _, err := connect(t, url).Exec(t.Context(), "ALTER TABLE kept RENAME TO changed"); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := calls.Load(); n != 1 && os.Getenv("STOKER_TEST_DATABASE_URL") == "" {
+		t.Errorf("prepare was called %d times, want once", n)
 	}
 }
 

@@ -26,8 +26,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/ledgertest"
 	"github.com/stoker-fhir/stoker/pkg/outbound"
-	"github.com/stoker-fhir/stoker/pkg/pgtest"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
 )
 
@@ -137,7 +137,7 @@ type authority struct {
 
 func newAuthority(t *testing.T) *authority {
 	t.Helper()
-	return authorityOn(t, pgtest.New(t))
+	return authorityOn(t, ledgertest.URL(t))
 }
 
 // authorityOn is another process with the same database.
@@ -146,7 +146,6 @@ func authorityOn(t *testing.T, database string) *authority {
 	pool, err := pgxpool.New(t.Context(), database)
 	check(t, err)
 	t.Cleanup(pool.Close)
-	check(t, ledger.Migrate(t.Context(), pool))
 	a := &authority{
 		t: t, database: database,
 		Endpoint: &Endpoint{Ledger: ledger.New(pool), Keys: &KeySets{}, Log: zerolog.Nop()},

@@ -175,6 +175,8 @@ func kindName(t reflect.Type) string {
 		return "a whole number"
 	case reflect.Slice:
 		return "a list"
+	case reflect.Struct:
+		return "a mapping"
 	default:
 		return "something else"
 	}

@@ -23,7 +23,9 @@ func (p Policy) Fill(req fhirmsg.ImportRequest) (filled fhirmsg.ImportRequest, r
 	fixed("dataset", &req.Dataset, p.DatasetOf(req.Supplier))
 	fixed("mode", &mode, string(p.Mode))
 	fixed("fhir_version", &req.FHIRVersion, p.FHIRVersion)
-	fixed("max_deletes", &req.MaxDeletes, p.MaxDeletes)
+	if req.MaxDeletes != fhirmsg.NoDeletes { // until somebody confirms it
+		fixed("max_deletes", &req.MaxDeletes, p.MaxDeletes)
+	}
 	if req.Snapshot == nil && p.Snapshot && mayBeWhole(req) {
 		req.Snapshot = &p.Snapshot
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -88,7 +89,7 @@ func TestFileErrors(t *testing.T) {
 		{"a sync of nothing", "syncs:\n  a:\n", []string{"f.yaml:2: a.from: must be the URL", "f.yaml:2: a.every: must be a cron expression"}},
 		{"a sync misspelt", "syncs:\n  a:\n    form: https://a.example/m\n", []string{"f.yaml:3: a.form: is no field of a sync; did you mean from?"}},
 		{
-			"a sync with much wrong", "syncs:\n  a:\n    from: https://hunter2@a.example/m\n    every: 0 2 * *\n    headers:\n      - {name: Range, value: hunter2}\n    kind: export\n",
+			"a sync with much wrong", "syncs:\n  a:\n    from: https://hunter2@a.example/m\n    every: 0 2 * *\n    headers:\n      - {name: Range, value: hunter2}\n    kind: other\n",
 			[]string{"f.yaml:7: a.kind", "f.yaml:3: a.from: must have no user", "f.yaml:4: a.every", "f.yaml:6: a.headers[0]: Range is not"},
 		},
 		{"a zone", "syncs:\n  a:\n    from: https://a.example/m\n    every: '@daily'\n    zone: Berlin\n", []string{"f.yaml:5: a.zone: zone \"Berlin\""}},
@@ -285,6 +286,15 @@ func TestDocumented(t *testing.T) {
 	if declared, err := parse("docs/sync.md", []byte(example)); err != nil || len(declared.Syncs) != 1 {
 		t.Errorf("the example has %d syncs, %v", len(declared.Syncs), err)
 	}
+	trial, err := os.ReadFile(filepath.Join("..", "..", "docs", "use-cases", "trial-server.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ = strings.Cut(string(trial), "```yaml\n")
+	example, _, _ = strings.Cut(rest, "```")
+	if declared, err := parse("trial-server.md", []byte(example)); err != nil || len(declared.Syncs) != 1 || declared.Syncs[0].Export.Group != "cohort" {
+		t.Errorf("the example of the trial has %d syncs, %v", len(declared.Syncs), err)
+	}
 	_, rest, _ = strings.Cut(string(content), "```yaml\n")
 	example, _, _ = strings.Cut(rest, "```")
 	if list, err := parse("docs/suppliers.md", []byte(example)); err != nil || len(list.Suppliers) != 3 {
@@ -316,5 +326,74 @@ func TestSyncSource(t *testing.T) {
 	s.HeaderFile = "headers"
 	if err := s.Check(); err == nil || !strings.Contains(err.Error(), "absolute") {
 		t.Errorf("a relative path: %v", err)
+	}
+}
+
+// TestSyncExport: which export is asked for, and what cannot be one.
+func TestSyncExport(t *testing.T) {
+	t.Parallel()
+	sync := func(e *Export) Sync {
+		return Sync{Name: "a", From: "https://a.example/fhir/", Every: "@daily", Export: e}.WithDefaults()
+	}
+	since := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		name     string
+		export   *Export
+		patients []string
+		want     string // URL, and parameters
+	}{
+		{"all", &Export{}, nil, "https://a.example/fhir/$export _since=2026-03-01T00:00:00Z"},
+		{"patients", &Export{PatientLevel: true, Types: []string{"Patient", "Observation"}}, nil, "https://a.example/fhir/Patient/$export _type=Patient,Observation _since=2026-03-01T00:00:00Z"},
+		{"a group", &Export{Group: "a/b", TypeFilters: []string{"Observation?x=1"}, Parameters: []fhirmsg.ExportParameter{{Name: "_own", Value: "y"}}}, []string{"1", "2"},
+			"https://a.example/fhir/Group/a%2Fb/$export _since=2026-03-01T00:00:00Z _typeFilter=Observation?x=1 patient=Patient/1 patient=Patient/2 _own=y"},
+	} {
+		s := sync(tt.export)
+		got, err := s.ExportSource(since, tt.patients)
+		if err != nil || s.Kind != SyncExport {
+			t.Fatalf("%s, of kind %s: %v", tt.name, s.Kind, err)
+		}
+		text := got.Export.URL
+		for _, p := range got.Export.Parameters {
+			text += " " + p.Name + "=" + p.Value
+		}
+		if text != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, text, tt.want)
+		}
+	}
+	for want, change := range map[string]func(*Sync){
+		"":               func(*Sync) {},
+		"two different":  func(s *Sync) { s.Export.Group, s.Export.PatientLevel = "1", true },
+		"overlap":        func(s *Sync) { s.Export.Overlap = "-1m" },
+		"31 days":        func(s *Sync) { s.Export.Overlap = "1000h" },
+		"export.types[":  func(s *Sync) { s.Export.Types = []string{"Patient,Observation"} },
+		"itself asks":    func(s *Sync) { s.Export.Parameters = []fhirmsg.ExportParameter{{Name: "_since", Value: "x"}} },
+		"have a value":   func(s *Sync) { s.Export.Parameters = []fhirmsg.ExportParameter{{Name: "_own"}} },
+		"base URL":       func(s *Sync) { s.From = "" },
+		"no user":        func(s *Sync) { s.From = "https://u:p@a.example/fhir" },
+		"as https://exa": func(s *Sync) { s.From = "https://a.example/fhir?x=y" },
+		"is for syncs":   func(s *Sync) { s.Kind = SyncPublish },
+		"must be publis": func(s *Sync) { s.Kind = "other" },
+	} {
+		s := sync(&Export{})
+		change(&s)
+		if err := s.Check(); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	if s := (Sync{Name: "a", From: "https://a.example/fhir", Every: "@daily", Kind: SyncExport}); s.Check() != nil || s.WithDefaults().Export == nil {
+		t.Errorf("without a description: %v", s.Check())
+	}
+	p := Policy{URLPrefixes: []string{"https://a.example/fhir/"}, MaxDeletes: "2%"}
+	if refusal := p.Refusal(sync(&Export{Group: "1"})); refusal != "" {
+		t.Errorf("refused: %s", refusal)
+	}
+	if _, refusal := p.Fill(fhirmsg.ImportRequest{MaxDeletes: fhirmsg.NoDeletes}); refusal != "" {
+		t.Errorf("to delete nothing is refused: %s", refusal)
+	}
+	if mode := sync(&Export{}).Complete(fhirmsg.ImportRequest{}, Policy{}).Mode; mode != fhirmsg.ModeSync {
+		t.Errorf("mode %q", mode)
+	}
+	if mode := sync(&Export{}).Complete(fhirmsg.ImportRequest{}, Policy{Mode: fhirmsg.ModeOverwrite}).Mode; mode != fhirmsg.ModeOverwrite {
+		t.Errorf("mode %q under a policy", mode)
 	}
 }

@@ -16,14 +16,15 @@ import (
 // Kinds of syncs.
 const (
 	SyncPublish = "publish" // a manifest at a URL is polled: $bulk-publish, or a plain one
+	SyncExport  = "export"  // a FHIR server is asked for a bulk export of what has changed: $export
 )
 
 // Sync is a source that is asked again and again, on a schedule, for what it has new. docs/sync.md is this
 // type for operators.
 type Sync struct {
 	Name       string             `json:"name"`
-	Kind       string             `json:"kind,omitempty"`        // "" is publish
-	From       string             `json:"from"`                  // URL of the manifest
+	Kind       string             `json:"kind,omitempty"`        // "" is export where Export is set, and else publish
+	From       string             `json:"from"`                  // URL of the manifest; of an export, the server's base URL
 	Every      string             `json:"every"`                 // cron expression, see [schedule.Parse]
 	Zone       string             `json:"zone,omitempty"`        // time zone of it; "" is UTC
 	Supplier   string             `json:"supplier,omitempty"`    // "" is the operator: local
@@ -32,10 +33,17 @@ type Sync struct {
 	Validation fhirmsg.Validation `json:"validation,omitempty"`  //
 	Headers    []fhirmsg.Header   `json:"headers,omitempty"`     // of requests; values may be secrets
 	HeaderFile string             `json:"header_file,omitempty"` // file of more, lines "Name: value", read when a run begins
+	Export     *Export            `json:"export,omitempty"`      // of kind export
 }
 
 // WithDefaults fills in what a declaration leaves open and its supplier's policy does not decide.
 func (s Sync) WithDefaults() Sync {
+	if s.Export != nil {
+		s.Kind = cmp.Or(s.Kind, SyncExport)
+	}
+	if s.Kind == SyncExport && s.Export == nil {
+		s.Export = new(Export)
+	}
 	s.Kind = cmp.Or(s.Kind, SyncPublish)
 	s.Zone = cmp.Or(s.Zone, schedule.DefaultZone)
 	s.Supplier = cmp.Or(s.Supplier, fhirmsg.DefaultSupplier)
@@ -47,20 +55,24 @@ func (s Sync) Schedule() (schedule.Schedule, error) { return schedule.Parse(s.Ev
 
 // Source is what is polled, and with which headers: those of the file too.
 func (s Sync) Source() (fhirmsg.Source, error) {
-	source := fhirmsg.Source{Manifest: s.From, Headers: s.Headers}
+	headers, err := s.AllHeaders()
+	return fhirmsg.Source{Manifest: s.From, Headers: headers}, err
+}
+
+// AllHeaders are those that were declared, and those of the file as it is now.
+func (s Sync) AllHeaders() ([]fhirmsg.Header, error) {
 	if s.HeaderFile == "" {
-		return source, nil
+		return s.Headers, nil
 	}
 	content, err := os.ReadFile(s.HeaderFile)
 	if err != nil {
-		return source, fmt.Errorf("header_file: %w", err)
+		return nil, fmt.Errorf("header_file: %w", err)
 	}
 	more, err := fhirmsg.ParseHeaders(string(content))
 	if err != nil {
-		return source, fmt.Errorf("header_file %s: %w", s.HeaderFile, err)
+		return nil, fmt.Errorf("header_file %s: %w", s.HeaderFile, err)
 	}
-	source.Headers = append(append([]fhirmsg.Header{}, s.Headers...), more...)
-	return source, nil
+	return append(append([]fhirmsg.Header{}, s.Headers...), more...), nil
 }
 
 // WithoutSecrets is the sync as it may be shown: headers without values, and the URL without those of its query.
@@ -82,15 +94,30 @@ func (s Sync) Request(sources []fhirmsg.Source) fhirmsg.ImportRequest {
 	return fhirmsg.ImportRequest{Supplier: s.Supplier, Dataset: s.Dataset, Mode: s.Mode, Validation: s.Validation, Sources: sources, Snapshot: new(bool)}
 }
 
+// Complete fills in what a request leaves open that the policy of its supplier does not decide: exports are of changes, which are
+// compared by when they were made, and their references are to the server that is asked.
+func (s Sync) Complete(req fhirmsg.ImportRequest, p Policy) fhirmsg.ImportRequest {
+	if s.Kind != SyncExport {
+		return req
+	}
+	req.Mode = cmp.Or(req.Mode, p.Mode, fhirmsg.ModeSync)
+	req.Base = cmp.Or(req.Base, p.Base, s.From)
+	return req
+}
+
 // SameData reports whether two declarations are of the same data in the same place, so that what was imported by
 // one need not be by the other.
 func (s Sync) SameData(t Sync) bool {
-	return s.Kind == t.Kind && s.From == t.From && s.Supplier == t.Supplier && s.Dataset == t.Dataset && s.Mode == t.Mode
+	return s.Kind == t.Kind && s.From == t.From && s.Supplier == t.Supplier && s.Dataset == t.Dataset && s.Mode == t.Mode && s.Export.sameData(t.Export)
 }
 
 // Refusal says what in a sync contradicts its supplier's policy; "" is nothing.
 func (p Policy) Refusal(s Sync) string {
-	u, err := outbound.ParseURL(s.From)
+	at := s.From
+	if s.Kind == SyncExport {
+		at = s.Export.url(s.From)
+	}
+	u, err := outbound.ParseURL(at)
 	if err == nil {
 		err = (&outbound.Policy{Prefixes: p.URLPrefixes}).Allows(u)
 	}
@@ -118,10 +145,18 @@ func (s Sync) Problems() (problems []Problem) {
 		}
 	}
 	check("name", fhirmsg.CheckName(s.Name))
-	if s.Kind != "" && s.Kind != SyncPublish {
-		check("kind", fmt.Errorf("%q: must be %s", s.Kind, SyncPublish))
+	switch kind := s.WithDefaults().Kind; kind {
+	case SyncPublish:
+		check("from", checkManifestURL(s.From))
+		if s.Export != nil {
+			check("export", fmt.Errorf("is for syncs of kind %s", SyncExport))
+		}
+	case SyncExport:
+		problems = append(problems, s.exportProblems()...)
+	default:
+		check("from", checkManifestURL(s.From))
+		check("kind", fmt.Errorf("%q: must be %s or %s", s.Kind, SyncPublish, SyncExport))
 	}
-	check("from", checkManifestURL(s.From))
 	if _, err := schedule.Parse(s.Every, ""); err != nil {
 		check("every", err)
 	} else if _, err := schedule.Parse(s.Every, s.Zone); err != nil {

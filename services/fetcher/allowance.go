@@ -33,6 +33,9 @@ func (f *fetcher) newAllowance(ctx context.Context, imp fhirmsg.Import, policy *
 	return a, err
 }
 
+// isLimited reports whether there is a limit at all.
+func (a *allowance) isLimited() bool { return a.maxBytes > 0 || a.maxLines > 0 }
+
 // begin begins a file. The error says that the files before had too much already.
 func (a *allowance) begin() error {
 	a.bytes, a.lines = a.bytes+a.fileBytes, a.lines+a.fileLines

@@ -15,7 +15,8 @@ import (
 type Config struct {
 	Imports  int      `env:"IMPORTS" envDefault:"4" doc:"imports of a supplier fetched at once"`
 	All      int      `env:"ALL_IMPORTS" envDefault:"32" doc:"imports of all suppliers fetched at once, and as many again of those that suppliers ask for over NATS"`
-	Window   int      `env:"WINDOW" envDefault:"16" doc:"chunks of a file published at once; a chunk of one long line counts as several"`
+	Files    int      `env:"FILES" envDefault:"4" doc:"files of an import that are downloaded at once; one after the other where its supplier's policy limits bytes or lines"`
+	Window   int      `env:"WINDOW" envDefault:"16" doc:"chunks of an import published at once; a chunk of one long line counts as several"`
 	Credit   int64    `env:"CREDIT" envDefault:"268435456" doc:"bytes of a supplier's files, after decompression, that may be on their way and not stored yet; one chunk always may"`
 	Roots    []string `env:"ROOTS" envDefault:"/" doc:"folders that files and folders named by import requests must lie in, separated by commas"`
 	SpoolDir string   `env:"SPOOL_DIR" doc:"folder of content that was handed in, such as standard input; empty: such sources are refused"`
@@ -34,8 +35,8 @@ type Config struct {
 
 // Validate reports settings that cannot be.
 func (c Config) Validate() error {
-	if c.Imports < 1 || c.All < 1 || c.Window < 1 {
-		return errors.New("imports, all imports and window must be at least 1")
+	if c.Imports < 1 || c.All < 1 || c.Files < 1 || c.Window < 1 {
+		return errors.New("imports, all imports, files and window must be at least 1")
 	}
 	if c.Credit < 1 {
 		return errors.New("credit must be at least 1 byte")

@@ -21,8 +21,8 @@ const stalledAfter = 5 * time.Second
 // chunk to the commit of what is in it, so that no backlog of one supplier fills the queues for
 // all (invariant 6). What is on its way is read from the ledger, so it outlives fetchers
 // and needs no agreement between them. Imports of one supplier that are fetched at the same
-// time may pass the limit together, by an eighth of it each. It is for one import, and for
-// the goroutine that publishes its chunks.
+// time, and files of one that are, may pass the limit together, by an eighth of it each. It is for the goroutine that
+// publishes a file's chunks.
 type credit struct {
 	ledger    *ledger.Ledger
 	imp       fhirmsg.Import

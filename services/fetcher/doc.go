@@ -11,6 +11,9 @@
 // polled; between two polls the request is back in the queue. It is removed from its server by whoever reads the last
 // file, or else by any fetcher, which look for what is left over.
 //
+// A pull is read page by page; see internal/pull. What a page has is in the ledger before it is published, and what comes next
+// with it, since the server need not answer the same again: so chunks are of the same bytes whoever publishes them.
+//
 // What suppliers publish over NATS becomes imports here too; see internal/delivery. Requests that
 // they publish are held to their policies.
 //

@@ -167,6 +167,14 @@ func TestExportIsCut(t *testing.T) {
 	if *status.Files[1].Announced != 107 {
 		t.Errorf("announced %d", *status.Files[1].Announced)
 	}
+	// Where nothing tells that a file is still the same, what broke off is not taken for all of it.
+	s.Set(func(o *exporttest.Options) { o.NoLength = true })
+	s.Cut(1)
+	req = exportRequest(t, s.URL+"/$export")
+	f.bring(t, c, req)
+	if _, account := f.account(t, req.ID, s); !strings.HasPrefix(account, "0.Patient.ndjson failed") || !strings.Contains(account, "cut short") {
+		t.Errorf("without a length: %s", account)
+	}
 }
 
 // TestExportAsked: nothing is asked for outside of what the supplier's policy allows: no export, no status, no manifest that

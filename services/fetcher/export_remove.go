@@ -2,6 +2,7 @@ package fetcher
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
@@ -28,13 +29,13 @@ func (f *fetcher) sweepExports(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		err := f.removeExports(ctx, fhirmsg.ImportID{})
+		err := errors.Join(f.removeExports(ctx, fhirmsg.ImportID{}), f.ledger.DropPages(ctx))
 		if err == nil || ctx.Err() != nil {
 			failures = 0
 			continue
 		}
 		if failures++; failures == 3 {
-			f.deps.Log.Warn().Err(err).Msg("cannot look for exports to remove, trying again")
+			f.deps.Log.Warn().Err(err).Msg("cannot look for exports and pages of pulls to remove, trying again")
 		}
 	}
 }

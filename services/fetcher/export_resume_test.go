@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/exporttest"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/supplier"
 )
 
 // step hands a request in once, which is to be handed back.
@@ -263,4 +265,58 @@ func TestExportOfManyFiles(t *testing.T) {
 		t.Errorf("asked for %d more pages", pages)
 	}
 	wantJobs(t, s, "at the end", 1, 0)
+}
+
+// TestFilesAtOnce: files are downloaded several at once, and no more than that; one after the other where the policy counts through them.
+// Stopped in the middle of several, all of them are gone on with.
+func TestFilesAtOnce(t *testing.T) {
+	t.Parallel()
+	f, c, _ := exporting(t)
+	f.cfg.Files = 3
+	s := exporttest.New(t, exporttest.Options{Resources: exporttest.Patients(12_000, march), PerFile: 2000, Time: april})
+	req := exportRequest(t, s.URL+"/$export")
+	req.ChunkSize = fhirmsg.MinChunkSize
+	f.step(t, c, req)
+	s.Stall()
+	ctx, die := context.WithCancel(t.Context())
+	died := make(chan error)
+	go func() { died <- f.again().fetch(ctx, req) }()
+	for ticker := time.NewTicker(5 * time.Millisecond); len(s.Asked(exporttest.File)) < 3; {
+		select {
+		case <-ticker.C:
+		case err := <-died:
+			t.Fatalf("it ended: %v", err)
+		}
+	}
+	f.waitForChunks(t, 30)
+	die()
+	if err := <-died; !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if asked := len(s.Asked(exporttest.File)); asked != 3 {
+		t.Errorf("%d files were asked for at once, want 3", asked)
+	}
+	s.Release()
+	f.bring(t, c, req)
+	status, account := f.account(t, req.ID, s)
+	if strings.Count(account, "closed 2000\n") != 6 || status.State != ledger.StateDraining {
+		t.Errorf("%s, %s", status.State, account)
+	}
+	content, _, _ := f.published(t, 6)
+	for i, file := range status.Files {
+		if int64(len(content[i])) != file.Bytes {
+			t.Errorf("file %d: published %d bytes, stated %d", i, len(content[i]), file.Bytes)
+		}
+	}
+
+	policy := supplier.Policy{URLPrefixes: []string{strings.TrimSuffix(s.URL, "/fhir")}, InternalHosts: []string{"127.0.0.1"}, MaxLines: 5000}
+	if err := f.ledger.AddSupplier(t.Context(), supplier.Supplier{Name: "clinic-a", Policy: policy}, false); err != nil {
+		t.Fatal(err)
+	}
+	req = exportRequest(t, s.URL+"/$export")
+	req.Supplier, req.Dataset = "clinic-a", "clinic-a"
+	f.bring(t, c, req)
+	if _, account := f.account(t, req.ID, s); strings.Count(account, "closed 2000\n") != 2 || strings.Count(account, "more than the 5000 lines") != 4 {
+		t.Errorf("with a limit: %s", account)
+	}
 }

@@ -84,6 +84,12 @@ func (f *fetcher) bring(t *testing.T, c *clock, req fhirmsg.ImportRequest) (wait
 // account is an import in short: its files, and what was noticed.
 func (f *fetcher) account(t *testing.T, id fhirmsg.ImportID, s *exporttest.Server) (ledger.Status, string) {
 	t.Helper()
+	return f.accountAt(t, id, s.URL)
+}
+
+// accountAt is account of an import from a server at a URL.
+func (f *fetcher) accountAt(t *testing.T, id fhirmsg.ImportID, server string) (ledger.Status, string) {
+	t.Helper()
 	status, err := f.ledger.Status(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +99,7 @@ func (f *fetcher) account(t *testing.T, id fhirmsg.ImportID, s *exporttest.Serve
 		name := file.Name[strings.LastIndexByte(file.Name, '/')+1:]
 		fmt.Fprintf(&b, "%s %s %d", name, file.State, file.Lines)
 		if file.Reason != "" {
-			fmt.Fprintf(&b, " (%s)", strings.ReplaceAll(file.Reason, strings.TrimSuffix(s.URL, "/fhir"), ""))
+			fmt.Fprintf(&b, " (%s)", strings.ReplaceAll(file.Reason, strings.TrimSuffix(server, "/fhir"), ""))
 		}
 		b.WriteString("\n")
 	}
@@ -109,6 +115,21 @@ var (
 )
 
 const since = "2026-03-15T00:00:00Z"
+
+// TestExportAsEpic: a job that takes many hours is waited for, and polled no more often than need be.
+func TestExportAsEpic(t *testing.T) {
+	t.Parallel()
+	f, c, _ := exporting(t)
+	s := exporttest.New(t, exporttest.Epic(exporttest.Patients(3, march)...))
+	req := exportRequest(t, s.URL+"/Group/1/$export", "_type", "Patient")
+	begun := c.Now()
+	f.bring(t, c, req)
+	_, account := f.account(t, req.ID, s)
+	if took, polls := c.Now().Sub(begun), len(s.Asked(exporttest.Status)); account != "0.Patient.ndjson closed 3\n" || took < 8*time.Hour || polls > 160 {
+		t.Errorf("after %s and %d polls: %s", took, polls, account)
+	}
+	wantJobs(t, s, "at the end", 1, 0)
+}
 
 // TestExport: exports of servers in all dialects and with all their quirks are imported whole and once; each job is begun
 // once, and removed.
@@ -131,7 +152,7 @@ func TestExport(t *testing.T) {
 		{name: "version 4, GET is not found", opts: exporttest.Options{Dialect: exporttest.V4, NotFound: true}, parameters: []string{"_type", "Patient,Observation", "_type", "Encounter", "_since", "2026-01-01T00:00:00Z"},
 			want: all, kickOffs: "GET POST"},
 		{name: "GET only", opts: exporttest.Options{GetOnly: true}, parameters: []string{"_type", "Patient", "_type", "Observation"}, want: all, kickOffs: "GET"},
-		{name: "patient is posted", opts: exporttest.Options{}, at: "/Patient/$export", parameters: []string{"patient", "Patient/1", "patient", "Patient/2"}, want: all, kickOffs: "POST"},
+		{name: "patient is posted", opts: exporttest.Options{}, at: "/Patient/$export", parameters: []string{"patient", "Patient/1", "patient", "Patient/2"}, want: "0.Patient.ndjson closed 2\n1.Observation.ndjson closed 2\n", kickOffs: "POST"},
 		{name: "patient where POST is not taken", opts: exporttest.Options{GetOnly: true}, at: "/Patient/$export", parameters: []string{"patient", "Patient/1"},
 			want: "$export failed 0 (asked for the export, the server answered 405 Method Not Allowed)\n", kickOffs: "POST"},
 		{name: "a relative status URL", opts: exporttest.Options{Relative: true}, want: all, kickOffs: "GET"},

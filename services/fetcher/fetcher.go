@@ -32,8 +32,8 @@ import (
 const grace = 20 * time.Second
 
 // rules is the version of the parser's rules that imports are pinned to; 2 validates, 3 scopes keys,
-// 4 takes resources as incomplete where a chunk says so.
-const rules = 4
+// 4 takes resources as incomplete where a chunk says so, 5 orders the entries of a history by what they say.
+const rules = 5
 
 // Deps is what the service works with. They stay the caller's to close.
 type Deps struct {
@@ -191,18 +191,8 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 	if err != nil {
 		return err
 	}
-	c := newCredit(f, imp, a)
-	for _, file := range files {
-		if file.State == "closed" || file.State == "failed" {
-			continue
-		}
-		fetch := f.fetchFile
-		if imp.IsRetry() {
-			fetch = f.fetchRejects
-		}
-		if err := fetch(ctx, imp, file, c); err != nil {
-			return err
-		}
+	if err := f.fetchFiles(ctx, imp, files, a); err != nil {
+		return err
 	}
 	if err := f.ledger.CloseList(ctx, imp.ID); err != nil {
 		return err

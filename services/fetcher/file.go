@@ -33,6 +33,8 @@ func (f *fetcher) pin(ctx context.Context, imp fhirmsg.Import, sources []fhirmsg
 		var err error
 		if s.Export != nil {
 			found, passed, err = f.listExport(ctx, imp, s, exports[i])
+		} else if s.Pull != nil {
+			found, passed, err = f.listPull(ctx, imp, int32(i), s)
 		} else {
 			found, passed, err = source.List(ctx, s, f.source)
 		}

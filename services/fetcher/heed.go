@@ -13,7 +13,7 @@ import (
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/split"
 )
 
-// Limits of what is looked at of a chunk. A server that does not heed what it was asked for does not heed it
+// Limits of what is looked at of a chunk of resources. A server that does not heed what it was asked for does not heed it
 // throughout, so a part tells.
 const (
 	heedLines = 20
@@ -41,10 +41,10 @@ func (h *heed) look(piece split.Piece) {
 		return
 	}
 	rest, left := piece.Body, heedBytes
-	for range heedLines {
+	for n := 0; n < heedLines || h.outcome; n++ { // of a report any line may tell of what is missing
 		var line []byte
 		line, rest, _ = bytes.Cut(rest, []byte{'\n'})
-		if left -= len(line); left < 0 {
+		if left -= len(line); left < 0 && !h.outcome {
 			return
 		}
 		if line = bytes.TrimSpace(line); len(line) > 0 {
@@ -59,7 +59,7 @@ func (h *heed) look(piece split.Piece) {
 func (h *heed) line(line []byte) {
 	if h.outcome {
 		for _, c := range export.Codes(line) {
-			h.note("the server reports of its own work: " + c)
+			h.note(ledger.NoteOutcome + c)
 		}
 		return
 	}

@@ -59,8 +59,8 @@ func (f *fetcher) refusal(ctx context.Context, req *fhirmsg.ImportRequest, suppl
 		return "attempt: is not a supplier's to choose", nil
 	}
 	for _, s := range req.Sources {
-		if s.URL == "" && s.Manifest == "" && s.Export == nil {
-			return "a supplier's request names URLs, manifests or exports; files of the server, and what was handed in there, are for its operator", nil
+		if s.URL == "" && s.Manifest == "" && s.Export == nil && s.Pull == nil {
+			return "a supplier's request names URLs, manifests, exports or pulls; files of the server, and what was handed in there, are for its operator", nil
 		}
 	}
 	if req.Retry != (fhirmsg.ImportID{}) && declared.IsLaxer(req.Validation) {

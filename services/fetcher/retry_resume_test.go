@@ -11,33 +11,17 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/rs/zerolog"
 
-	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/journal"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
-	"github.com/stoker-fhir/stoker/pkg/natstest"
-	"github.com/stoker-fhir/stoker/pkg/pgtest"
+	"github.com/stoker-fhir/stoker/pkg/ledgertest"
 )
 
 // newFetcher is a fetcher on servers of its own.
 func newFetcher(t *testing.T) (*fetcher, *pgxpool.Pool) {
 	t.Helper()
-	fail := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	pool, err := pgxpool.New(t.Context(), pgtest.New(t))
-	fail(err)
-	t.Cleanup(pool.Close)
-	fail(ledger.Migrate(t.Context(), pool))
-	nc, err := natstest.New(t).Connect()
-	fail(err)
-	t.Cleanup(nc.Close)
-	b, err := bus.New(nc, zerolog.Nop())
-	fail(err)
-	fail(b.Apply(t.Context(), []string{"Patient"}, nil))
+	servers := ledgertest.NewServers(t)
+	pool, b := servers.Pool, servers.Bus
 	return &fetcher{
 		cfg: Config{Window: 4, Credit: 1 << 20}, deps: Deps{Bus: b, Pool: pool, Log: zerolog.Nop()},
 		ledger: ledger.New(pool), journal: journal.Journal{Bus: b, Ledger: ledger.New(pool)}, stopping: make(chan struct{}), seats: &seats{},

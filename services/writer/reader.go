@@ -8,6 +8,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/services/writer/internal/store"
 )
 
@@ -47,6 +49,31 @@ func (r *Reader) History(ctx context.Context, dataset, resourceType, id string) 
 		return nil, err
 	}
 	return r.read(ctx, sql, id)
+}
+
+// Outdated returns those keys of which the dataset has nothing that is as new as what was rejected. They are of one supplier.
+func (r *Reader) Outdated(ctx context.Context, dataset, supplier string, keys fhirmsg.Keys, rejected []ledger.RejectedKey) (outdated []ledger.RejectedKey, err error) {
+	ids := map[string][]string{}
+	for _, k := range rejected {
+		ids[k.Type] = append(ids[k.Type], k.ID)
+	}
+	there := map[[2]string]store.Standing{}
+	for resourceType, ids := range ids {
+		list, err := store.Standings(ctx, r.Pool, dataset, resourceType, supplier, keys, ids)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range list {
+			there[[2]string{resourceType, s.ID}] = s
+		}
+	}
+	for _, k := range rejected {
+		s, ok := there[[2]string{k.Type, k.ID}]
+		if order := s.Stamp.Compare(k.Stamp); !ok || order < 0 || order == 0 && s.Issued.Before(k.Issued) {
+			outdated = append(outdated, k)
+		}
+	}
+	return outdated, nil
 }
 
 func (r *Reader) read(ctx context.Context, sql string, args ...any) ([]Stored, error) {

@@ -7,10 +7,11 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/telemetry"
 )
 
-// sweepReportsEvery is how often it is looked for reports that are kept no longer. They are kept for days.
+// sweepReportsEvery is how often it is looked for what is kept no longer. Reports are kept for days.
 const sweepReportsEvery = time.Minute
 
-// sweepReports removes the reports that suppliers' policies keep no longer, also those of while no writer ran.
+// sweepReports removes the reports that suppliers' policies keep no longer, and what is kept of snapshots that nobody
+// decides any more, also those of while no writer ran.
 func (w *writer) sweepReports(ctx context.Context) {
 	ticker := time.NewTicker(sweepReportsEvery)
 	defer ticker.Stop()
@@ -21,6 +22,9 @@ func (w *writer) sweepReports(ctx context.Context) {
 			w.deps.Log.Warn().Err(err).Msg("cannot remove reports that are kept no longer, trying again")
 		case removed > 0:
 			w.deps.Log.Info().Int64(telemetry.FieldRows, removed).Msg("removed reports of imports whose suppliers' policies keep them no longer")
+		}
+		if err := w.ledger.SweepMentioned(ctx); err != nil && ctx.Err() == nil {
+			w.deps.Log.Warn().Err(err).Msg("cannot remove what is kept of snapshots no longer, trying again")
 		}
 		select {
 		case <-ctx.Done():

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/s3"
@@ -67,10 +69,18 @@ func (s *Server) prefixes(r *http.Request) (prefixes []s3.Location, err error) {
 	return prefixes, err
 }
 
+// notify passes events on, in several messages where one would be too large: written anew they may take more room than
+// they came in, and the queue's own limit may be lower than theirs.
 func (s *Server) notify(events []s3.Event) error {
 	msg, err := s3.EncodeEvents(events)
 	if err != nil {
 		return err
 	}
-	return s.Bus.Notify(fhirmsg.SubjectBucket, msg)
+	if len(msg) <= s3.MaxEvents {
+		err = s.Bus.Notify(fhirmsg.SubjectBucket, msg)
+	}
+	if half := len(events) / 2; half > 0 && (len(msg) > s3.MaxEvents || errors.Is(err, nats.ErrMaxPayload)) {
+		return errors.Join(s.notify(events[:half]), s.notify(events[half:]))
+	}
+	return err
 }

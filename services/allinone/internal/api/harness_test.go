@@ -10,15 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/rs/zerolog"
 
-	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/journal"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
-	"github.com/stoker-fhir/stoker/pkg/natstest"
-	"github.com/stoker-fhir/stoker/pkg/pgtest"
+	"github.com/stoker-fhir/stoker/pkg/ledgertest"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/inbox"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/submission"
@@ -45,16 +42,8 @@ func check(t *testing.T, err error) {
 
 func newFixture(t *testing.T, auth Auth) *fixture {
 	t.Helper()
-	pool, err := pgxpool.New(t.Context(), pgtest.New(t))
-	check(t, err)
-	t.Cleanup(pool.Close)
-	check(t, ledger.Migrate(t.Context(), pool))
-	nc, err := natstest.New(t).Connect()
-	check(t, err)
-	t.Cleanup(nc.Close)
-	b, err := bus.New(nc, zerolog.Nop())
-	check(t, err)
-	check(t, b.Apply(t.Context(), []string{"Patient"}, nil))
+	servers := ledgertest.NewServers(t)
+	pool, b := servers.Pool, servers.Bus
 	l, spool := ledger.New(pool), t.TempDir()
 	j, operator := journal.Journal{Bus: b, Ledger: l}, &operate.Operator{Bus: b, Ledger: l, Pool: pool}
 	s := &Server{

@@ -41,12 +41,15 @@ func (s *Server) syncRoutes() []route {
 			id: "addSync", summary: "Declare a sync", text: "A field that is not known is refused.", query: params{replaceParam},
 			takes: &content{of: supplier.Sync{}, most: maxRequest}, answers: []answers{gives(http.StatusCreated, Sync{}, "Location")}, fails: []int{400, 422},
 		}},
-		{pattern: "GET /syncs/{name}", handle: s.sync, operation: operation{id: "getSync", summary: "One sync with its runs, 20 at most", answers: one, fails: []int{404}}},
+		{pattern: "GET /syncs/{name}", handle: s.sync, operation: operation{id: "getSync", summary: "One sync with its runs, 20 at most", query: params{flag("brief", "Without what takes a while to find.")}, answers: one, fails: []int{404}}},
 		{pattern: "DELETE /syncs/{name}", handle: s.removeSync, operation: operation{
 			id: "removeSync", summary: "Remove a sync; what it imported stays", answers: []answers{{status: http.StatusNoContent}}, fails: []int{404, 409, 422},
 		}},
 		{pattern: "POST /syncs/{name}/run", handle: s.runSync, operation: operation{
-			id: "runSync", summary: "Begin a run now", query: params{flag("full", "All of it, whatever was imported before.")},
+			id: "runSync", summary: "Begin a run now", query: params{
+				flag("full", "All of it, whatever was imported before."), flag("reconcile", "All of it, and then what the source lacks is deleted."),
+				query("max_deletes", "With reconcile: how much may be deleted, a number, a share such as 2.5%, or off.", nil),
+			},
 			answers: []answers{gives(http.StatusAccepted, Sync{})}, fails: []int{404, 409, 422},
 		}},
 		{pattern: "POST /syncs/{name}/pause", handle: s.pauseSync, operation: operation{id: "pauseSync", summary: "Begin no run by schedule until it is resumed", answers: one, fails: []int{404, 409, 422}}},

@@ -15,6 +15,7 @@ func TestSyncs(t *testing.T) {
 	token := f.supplier("clinic-a", supplier.Policy{URLPrefixes: []string{"https://a.example/"}})
 	const declared = `{"name":"a","from":"https://a.example/m?sig=hunter2","every":"0 2 * * *","zone":"Europe/Berlin",
 		"supplier":"clinic-a","headers":[{"name":"Authorization","value":"Bearer hunter2"}]}`
+	const exported = `{"name":"e","from":"https://a.example/fhir","every":"@daily","supplier":"clinic-a","export":{"group":"7"}}`
 	for _, tt := range []struct {
 		method, path, token, body string
 		status                    int
@@ -31,13 +32,20 @@ func TestSyncs(t *testing.T) {
 		{"GET", "/syncs/a", "", "", http.StatusOK, `"headers":[{"name":"Authorization","value":""}]`},
 		{"GET", "/syncs/b", "", "", http.StatusNotFound, "no such sync"},
 		{"POST", "/syncs/a/pause", "", "", http.StatusOK, `"paused":true`},
+		{"POST", "/syncs/a/run?reconcile=1", "", "", http.StatusUnprocessableEntity, "kind publish"},
 		{"POST", "/syncs/a/run", "", "", http.StatusAccepted, `"state":"asking"`},
 		{"POST", "/syncs/a/run?full=1", "", "", http.StatusConflict, "under way"},
 		{"POST", "/syncs/a/resume", "", "", http.StatusOK, `"paused":false`},
 		{"POST", "/syncs/b/run", "", "", http.StatusNotFound, "no such sync"},
+		{"POST", "/syncs", "", exported, http.StatusCreated, `"kind":"export"`},
+		{"POST", "/syncs?replace=1", "", strings.Replace(exported, "a.example", "b.example", 1), http.StatusUnprocessableEntity, "URL prefixes"},
+		{"POST", "/syncs", "", strings.Replace(exported, "group", "groups", 1), http.StatusBadRequest, "groups"},
+		{"POST", "/syncs/e/run?reconcile=1&max_deletes=many", "", "", http.StatusUnprocessableEntity, "max_deletes"},
+		{"POST", "/syncs/e/run?reconcile=1&max_deletes=0", "", "", http.StatusUnprocessableEntity, "sync a delivers into dataset clinic-a"},
 		{"DELETE", "/syncs/a", token, "", http.StatusForbidden, "for operators"},
 		{"DELETE", "/syncs/a", "", "", http.StatusNoContent, ""},
 		{"GET", "/syncs/a", "", "", http.StatusNotFound, "no such sync"},
+		{"POST", "/syncs/e/run?reconcile=1&max_deletes=0", "", "", http.StatusAccepted, `"max_deletes":"0"`},
 	} {
 		got := f.do(tt.method, tt.path, tt.token, tt.body)
 		if got.status != tt.status || !strings.Contains(got.body, tt.want) {

@@ -27,6 +27,7 @@ type importFlags struct {
 	manifests, headers                    []string
 	chunkSize                             int
 	export                                exportFlags
+	pull                                  pullFlags
 	endFlags
 }
 
@@ -66,6 +67,7 @@ snapshot lacks was not deleted.`,
   zcat dump.gz | stoker import - --dataset research
   stoker import --manifest https://example.org/bulk/manifest.json --mode sync --header @token
   stoker import --export https://example.org/fhir --group 7 --type Patient --since 2026-05-01T00:00:00Z --mode sync --header @token
+  stoker import --everything https://example.org/fhir --patients ids.txt --follow Practitioner,Organization --mode sync --header @token
   stoker import data/ --validation strict --max-rejects 2.5%`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.snapshotSet = cmd.Flags().Changed("snapshot")
@@ -89,7 +91,8 @@ snapshot lacks was not deleted.`,
 	flags.StringVar(&f.mends, "mends", "", "id of an import of the supplier whose rejects this delivers anew")
 	flags.StringArrayVar(&f.manifests, "manifest", nil, "URL of a manifest, as a bulk export ends with; its files are imported. May be repeated")
 	f.export.add(cmd)
-	flags.StringArrayVar(&f.headers, "header", nil, `header of requests for URLs, exports and manifests, as in "X-Key: value"; @FILE has one on each line. May be repeated`)
+	f.pull.add(cmd)
+	flags.StringArrayVar(&f.headers, "header", nil, `header of requests for URLs, exports, pulls and manifests, as in "X-Key: value"; @FILE has one on each line. May be repeated`)
 	flags.StringVar(&f.resume, "resume", "", "go on with a paused or interrupted import, by its id")
 	return cmd
 }
@@ -144,10 +147,16 @@ func (a *app) follow(ctx context.Context, f endFlags, begin func(context.Context
 
 func (f importFlags) check(args []string) error {
 	switch {
-	case f.resume == "" && len(args)+len(f.manifests)+len(f.export.server) == 0:
+	case f.resume == "" && len(args)+len(f.manifests)+len(f.export.server)+len(f.pull.server()) == 0:
 		return usage("name at least one file, folder, URL or - for standard input\nsee: stoker import --help")
-	case f.resume != "" && len(args)+len(f.manifests)+len(f.export.server) > 0:
+	case f.resume != "" && len(args)+len(f.manifests)+len(f.export.server)+len(f.pull.server()) > 0:
 		return usage("--resume goes on with what the import named; name no sources")
+	}
+	if f.pull.server() != "" {
+		return f.pull.check(f.export)
+	}
+	if err := f.pull.alone(); err != nil {
+		return err
 	}
 	return f.export.check()
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,14 +20,14 @@ type exportFlags struct {
 func (f *exportFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.server, "export", "", "base URL of a FHIR server; what it exports in bulk ($export) is imported. See docs/export.md")
-	flags.StringVar(&f.group, "group", "", "of an export: the patients of the Group with this id (default: all that the server has)")
+	flags.StringVar(&f.group, "group", "", "of an export or a pull: the patients of the Group with this id (default of an export: all that the server has)")
 	flags.BoolVar(&f.patientLevel, "patient-level", false, "of an export: all patients")
-	flags.StringArrayVar(&f.types, "type", nil, "of an export: a resource type, or several separated by commas. May be repeated (default: all)")
-	flags.StringVar(&f.since, "since", "", "of an export: what changed since a time (RFC 3339), such as the transaction time of the last import")
+	flags.StringArrayVar(&f.types, "type", nil, "of an export or a pull: a resource type, or several separated by commas. May be repeated (default: all; needed with --search)")
+	flags.StringVar(&f.since, "since", "", "of an export or a pull: what changed since a time (RFC 3339), such as the transaction time of the last import")
 	flags.StringVar(&f.until, "until", "", "of an export: what changed until a time (RFC 3339)")
-	flags.StringArrayVar(&f.typeFilters, "type-filter", nil, "of an export: a search such as Observation?category=laboratory. May be repeated")
+	flags.StringArrayVar(&f.typeFilters, "type-filter", nil, "of an export or --search: a search such as Observation?category=laboratory. May be repeated")
 	flags.StringArrayVar(&f.elements, "elements", nil, "of an export: elements such as Patient.name; such resources never replace whole ones. May be repeated")
-	flags.StringArrayVar(&f.patients, "patient", nil, "of an export: a patient's id. May be repeated")
+	flags.StringArrayVar(&f.patients, "patient", nil, "of an export or a pull: a patient's id. May be repeated")
 	flags.StringArrayVar(&f.params, "export-param", nil, "of an export: another parameter, as in organizeOutputBy=Patient. May be repeated")
 }
 
@@ -36,7 +35,7 @@ func (f exportFlags) check() error {
 	switch {
 	case f.server == "" && (f.group != "" || f.patientLevel || f.since != "" || f.until != "" ||
 		len(f.types)+len(f.typeFilters)+len(f.elements)+len(f.patients)+len(f.params) > 0):
-		return usage("--group, --patient-level, --type, --since and the like are of an export; name its server with --export")
+		return usage("--group, --patient-level, --type, --since and the like are of an export; name its server with --export, or that of a pull with --everything or --search")
 	case f.group != "" && f.patientLevel:
 		return usage("--group and --patient-level are two different exports; name one")
 	}
@@ -45,19 +44,11 @@ func (f exportFlags) check() error {
 
 // request is the export that the flags ask for.
 func (f exportFlags) request() (*fhirmsg.Export, error) {
-	u, err := url.Parse(f.server)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, errors.New("want the base URL of a FHIR server, such as https://example.org/fhir")
+	at, err := fhirmsg.ExportURL(f.server, f.group, f.patientLevel)
+	if err != nil {
+		return nil, err
 	}
-	switch {
-	case f.group != "":
-		u = u.JoinPath("Group", url.PathEscape(f.group), "$export")
-	case f.patientLevel:
-		u = u.JoinPath("Patient", "$export")
-	default:
-		u = u.JoinPath("$export")
-	}
-	e := &fhirmsg.Export{URL: u.String()}
+	e := &fhirmsg.Export{URL: at}
 	e.Add(fhirmsg.ExportType, f.types...)
 	if f.since != "" {
 		e.Add(fhirmsg.ExportSince, f.since)

@@ -7,7 +7,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 )
 
-// remote adds the manifests and the export to the sources, and the headers to all that is asked for over HTTP.
+// remote adds the manifests, the export and the pull to the sources, and the headers to all that is asked for over HTTP.
 func (f importFlags) remote(sources []fhirmsg.Source) ([]fhirmsg.Source, error) {
 	headers, err := readHeaders(f.headers)
 	if err != nil {
@@ -26,6 +26,13 @@ func (f importFlags) remote(sources []fhirmsg.Source) ([]fhirmsg.Source, error) 
 		}
 		sources = append(sources, fhirmsg.Source{Export: e})
 	}
+	if f.pull.server() != "" {
+		p, err := f.pull.request(f.export)
+		if err != nil {
+			return nil, usage("%w", err)
+		}
+		sources = append(sources, fhirmsg.Source{Pull: p})
+	}
 	used := false
 	for i := range sources {
 		if sources[i].IsRemote() {
@@ -33,7 +40,7 @@ func (f importFlags) remote(sources []fhirmsg.Source) ([]fhirmsg.Source, error) 
 		}
 	}
 	if len(headers) > 0 && !used {
-		return nil, usage("--header: is for URLs, exports and manifests, and none is named")
+		return nil, usage("--header: is for URLs, exports, pulls and manifests, and none is named")
 	}
 	return sources, nil
 }

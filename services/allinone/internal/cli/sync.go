@@ -12,12 +12,13 @@ import (
 func (a *app) syncCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sync",
-		Short: "Poll suppliers' manifests on a schedule, and import what is new",
-		Long: `Poll suppliers' manifests on a schedule, and import what is new: what a server offers by $bulk-publish, or
-any manifest at a URL. "stoker up" runs them when they are due. One that is unchanged costs one request
-and no import. What failed is asked for again by the next run; runs that were missed are made up by one.
-Syncs can also be declared in the file of suppliers (STOKER_SUPPLIERS). See docs/sync.md.`,
+		Short: "Ask suppliers' servers on a schedule, and import what is new",
+		Long: `Ask suppliers' servers on a schedule, and import what is new: by bulk exports of what has changed since the last
+one ($export), or by what a server publishes ($bulk-publish, or any manifest at a URL). "stoker up" runs
+them when they are due. What failed is asked for again by the next run; runs that were missed are made up
+by one. Syncs can also be declared in the file of suppliers (STOKER_SUPPLIERS). See docs/sync.md.`,
 		Example: `  stoker sync add directory --from 'https://example.org/fhir/$bulk-publish' --every "0 2 * * *" --zone Europe/Berlin
+  stoker sync add trial --from https://example.org/fhir --group 7 --every "0 2 * * *" --into trial
   stoker sync list                   what ran, what came of it, what is next
   stoker sync run directory --wait   now, whatever the schedule says`,
 		Args: cobra.NoArgs,
@@ -58,8 +59,11 @@ func (a *app) syncShowCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "show NAME",
-		Short: "Show a sync with its newest runs",
-		Args:  cobra.ExactArgs(1),
+		Short: "Show a sync with its newest runs, what was noticed, and what is outdated",
+		Long: `Show a sync with its newest runs, and what was noticed in the last one: for example that the server does not heed what
+it is asked for. A resource is outdated when a newer version of it was rejected; it is listed until a retry or
+a later version mends it.`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withConnection(cmd.Context(), func(ctx context.Context, conn *connection) error {
 				s, err := conn.Sync(ctx, args[0])

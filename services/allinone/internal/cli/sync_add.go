@@ -15,6 +15,7 @@ type syncFlags struct {
 	mode, validation string
 	headers          []string
 	replace          bool
+	export           syncExportFlags
 }
 
 func (a *app) syncAddCommand() *cobra.Command {
@@ -22,8 +23,9 @@ func (a *app) syncAddCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add NAME",
 		Short: "Declare a sync",
-		Long: `Declare a sync: which manifest is polled, when, and where what it lists is imported. --every is a cron
-expression: minute, hour, day of the month, month, day of the week. "0 2 * * *" is every night at two,
+		Long: `Declare a sync: which source is asked, when, and where what it has is imported. With --group, --patient-level
+or --kind export the source is a FHIR server, which is asked for a bulk export of what has changed since the
+last one; else it is a manifest at a URL. --every is a cron expression: minute, hour, day of the month, month, day of the week. "0 2 * * *" is every night at two,
 "*/15 * * * *" every quarter of an hour, "30 6 * * 1-5" at half past six on working days; @hourly, @daily,
 @weekly and @monthly are short for the obvious. Where clocks are put forward, a time that is left out is
 made up at once, and where they are put back, a time that comes twice counts once.
@@ -31,25 +33,27 @@ made up at once, and where they are put back, a time that comes twice counts onc
 The first run takes everything. Begin it at once with: stoker sync run NAME`,
 		Example: `  stoker sync add directory --from 'https://example.org/fhir/$bulk-publish' --every "0 2 * * *" --zone Europe/Berlin
   stoker sync add clinic-a --supplier clinic-a --from https://clinic-a.example/manifest.json --every @hourly --header @token
+  stoker sync add trial --from https://clinic-a.example/fhir --group 7 --every "0 2 * * *" --into trial --supplier clinic-a
   stoker sync add directory --replace --from 'https://example.org/fhir/$bulk-publish' --every "0 3 * * *"`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f.sync.Name = args[0]
+			f.sync.Name, f.sync.Export = args[0], f.export.of(f.sync.Kind)
 			return a.addSync(cmd.Context(), f)
 		},
 	}
 	flags, s := cmd.Flags(), &f.sync
-	flags.StringVar(&s.Kind, "kind", "", "publish: a manifest at a URL, as $bulk-publish gives it (default publish)")
-	flags.StringVar(&s.From, "from", "", "URL of the manifest; required")
+	flags.StringVar(&s.Kind, "kind", "", "publish: a manifest at a URL, as $bulk-publish gives it; export: bulk exports of a FHIR server (default publish, or export where --group or the like is given)")
+	flags.StringVar(&s.From, "from", "", "URL of the manifest; of an export, base URL of the FHIR server; required")
 	flags.StringVar(&s.Every, "every", "", "when it is due, a cron expression; required")
 	flags.StringVar(&s.Zone, "zone", "", "time zone of --every, such as Europe/Berlin (default UTC)")
 	flags.StringVar(&s.Supplier, "supplier", "", "who delivers; its policy counts, and its URL prefixes must allow the URL (default local, which may ask for any URL)")
 	flags.StringVar(&s.Dataset, "into", "", "dataset to import into (default: the supplier's, or fhir)")
-	flags.StringVar(&f.mode, "mode", "", "overwrite: the later import wins; sync: the later meta.lastUpdated wins (default: the supplier's, or overwrite)")
+	flags.StringVar(&f.mode, "mode", "", "overwrite: the later import wins; sync: the later meta.lastUpdated wins (default: the supplier's, or overwrite; of an export, sync)")
 	flags.StringVar(&f.validation, "validation", "", "strict, warn or off (default: the supplier's, or warn)")
 	flags.StringArrayVar(&f.headers, "header", nil, `header of requests, as in "X-Key: value"; @FILE has one on each line, and is read now. May be repeated`)
 	flags.StringVar(&s.HeaderFile, "header-file", "", "file of headers that stoker up reads when a run begins, so that a token in it may be renewed")
 	flags.BoolVar(&f.replace, "replace", false, "declare a sync anew that is there; of the same source, what is known stays")
+	f.export.add(cmd)
 	return cmd
 }
 
@@ -62,7 +66,7 @@ func (a *app) addSync(ctx context.Context, f syncFlags) error {
 	}
 	switch {
 	case s.From == "":
-		return usage("--from is missing: the URL of a manifest, such as https://example.org/fhir/$bulk-publish")
+		return usage("--from is missing: the URL of a manifest, such as https://example.org/fhir/$bulk-publish, or, with --group or the like, of a FHIR server")
 	case s.Every == "":
 		return usage(`--every is missing: when it is due, such as "0 2 * * *" for every night at two`)
 	}

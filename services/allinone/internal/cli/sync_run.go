@@ -15,6 +15,7 @@ import (
 
 func (a *app) syncRunCommand() *cobra.Command {
 	var full, wait, asJSON bool
+	var r reconcileFlags
 	cmd := &cobra.Command{
 		Use:   "run NAME",
 		Short: "Begin a run now, whatever the schedule says",
@@ -24,14 +25,26 @@ is under way at a time.
 --full asks for all that the source has, whatever was imported before: after a discard, or to restore what was
 changed by hand. What is stored already is found unchanged.
 
-Exit codes with --wait: 0 unchanged or complete, 1 failed, 4 its import is paused.`,
+--reconcile does the same, and then deletes what the source does not have any more, for servers that do not say
+what was deleted. How much that is, is shown first and has to be confirmed, unless --yes is given; then it is
+deleted up to --max-deletes. It is for syncs of kind export, and only rows of the sync's supplier are deleted.
+
+Exit codes with --wait: 0 unchanged or complete, 1 failed, 4 its import is paused, 5 complete, but what the source
+lacks was not deleted.`,
+		Example: `  stoker sync run trial --wait
+  stoker sync run trial --full --wait
+  stoker sync run trial --reconcile --wait                       # shows what is not there any more, and asks
+  stoker sync run trial --reconcile --yes --max-deletes 2%`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := r.check(); err != nil {
+				return err
+			}
 			return a.withConnection(cmd.Context(), func(ctx context.Context, conn *connection) error {
 				if conn.own != nil {
 					return usage(`a run needs a running "stoker up"; start one, or name it by STOKER_URL`)
 				}
-				s, err := conn.RunSync(ctx, args[0], full)
+				s, err := r.begin(ctx, conn, args[0], full)
 				if err != nil {
 					return err
 				}
@@ -39,44 +52,51 @@ Exit codes with --wait: 0 unchanged or complete, 1 failed, 4 its import is pause
 					a.printf("a run of %s begins; see what comes of it with: stoker sync show %s\n", s.Name, s.Name)
 					return nil
 				}
-				return a.watchRun(ctx, conn, s, asJSON)
+				run, err := a.watchRun(ctx, conn, s)
+				if err == nil && !asJSON {
+					run, err = a.confirmRun(ctx, conn, run)
+				}
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					a.printJSON(run)
+				} else {
+					a.printf("%s\n", describeRun(run))
+				}
+				return runExit(run)
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&full, "full", false, "ask for all, whatever was imported before")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait for its end, and tell by the exit code")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "with --wait: print the run as JSON")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "with --wait: print the run as JSON, and ask nothing")
+	r.add(cmd)
 	return cmd
 }
 
-// watchRun waits for the end of the run that a sync has begun.
-func (a *app) watchRun(ctx context.Context, conn *connection, s api.Sync, asJSON bool) error {
+// watchRun waits for the end of the run that a sync has begun, or for its import to pause.
+func (a *app) watchRun(ctx context.Context, conn *connection, s api.Sync) (ledger.SyncRun, error) {
 	if s.Last == nil {
-		return errors.New("the run is not known any more")
+		return ledger.SyncRun{}, errors.New("the run is not known any more")
 	}
 	due := s.Last.Due
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
 	for {
 		for _, r := range s.Runs {
-			if !r.Due.Equal(due) || !r.State.Ended() && r.ImportState != ledger.StatePaused {
-				continue
+			if r.Due.Equal(due) && (r.State.Ended() || r.ImportState == ledger.StatePaused) {
+				return r, nil
 			}
-			if asJSON {
-				a.printJSON(r)
-			} else {
-				a.printf("%s\n", describeRun(r))
-			}
-			return runExit(r)
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return ledger.SyncRun{}, ctx.Err()
 		case <-ticker.C:
 		}
 		var err error
-		if s, err = conn.Sync(ctx, s.Name); err != nil {
-			return err
+		if s, err = conn.SyncProgress(ctx, s.Name); err != nil {
+			return ledger.SyncRun{}, err
 		}
 	}
 }
@@ -87,6 +107,8 @@ func runExit(r ledger.SyncRun) error {
 		return lifecycle.Exit{Code: ExitFailed, Err: fmt.Errorf("the run failed: %s", r.Reason)}
 	case !r.State.Ended():
 		return lifecycle.Exit{Code: ExitPaused, Err: fmt.Errorf("its import is paused; see why with: stoker status %s", r.Import)}
+	case r.Snapshot != nil && (r.Snapshot.State == ledger.SnapshotRefused || r.Snapshot.State == ledger.SnapshotNotApplied):
+		return lifecycle.Exit{Code: ExitSnapshot, Err: errors.New("what the source lacks was not deleted")}
 	default:
 		return nil
 	}

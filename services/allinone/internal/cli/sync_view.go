@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/supplier"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/api"
 )
 
@@ -32,7 +33,10 @@ func (a *app) printSyncs(list []ledger.Sync) error {
 func (a *app) printSync(s api.Sync) error {
 	a.printf("sync %s, of kind %s, declared by %s\n", s.Name, s.Kind, map[bool]string{true: "the file of suppliers", false: "command"}[s.FromFile])
 	a.printf("from %s\n", s.From)
-	a.printf("supplier %s, dataset %s, mode %s, validation %s\n", s.Supplier, s.Into, orPolicy(string(s.Mode)), orPolicy(string(s.Validation)))
+	if s.Export != nil {
+		a.printf("%s\n", describeExport(*s.Export))
+	}
+	a.printf("supplier %s, dataset %s, mode %s, validation %s\n", s.Supplier, s.Into, modeOf(s.Sync), orPolicy(string(s.Validation)))
 	a.printf("every %s in %s; %s\n", s.Every, s.Zone, nextRun(s.Sync))
 	if s.Lag != nil {
 		a.printf("lag %s\n", lag(s.Sync))
@@ -43,7 +47,7 @@ func (a *app) printSync(s api.Sync) error {
 	}
 	a.printf("\n")
 	t := a.table()
-	row(t, "DUE", "BEGUN", "TOOK", "OUTCOME", "INSERTED", "UPDATED", "UNCHANGED", "DELETED", "REJECTED", "IMPORT")
+	row(t, "DUE", "BEGUN", "TOOK", "ASKED FOR", "OUTCOME", "INSERTED", "UPDATED", "UNCHANGED", "DELETED", "REJECTED", "IMPORT")
 	for _, r := range s.Runs {
 		due, took, id := inZone(s.Sync, r.Due), "", ""
 		if r.Manual {
@@ -55,14 +59,17 @@ func (a *app) printSync(s api.Sync) error {
 		if r.Import != nil {
 			id = r.Import.String()
 		}
-		row(t, due, inZone(s.Sync, r.Begun), took, string(r.State), thousands(r.Counts.Inserted), thousands(r.Counts.Updated),
+		row(t, due, inZone(s.Sync, r.Begun), took, askedFor(s.Sync, r), string(r.State), thousands(r.Counts.Inserted), thousands(r.Counts.Updated),
 			thousands(r.Counts.Unchanged), thousands(r.Counts.Deleted), thousands(r.Counts.Rejected), id)
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	a.printf("\nlast run: %s\n", describeRun(s.Runs[0]))
-	return nil
+	for _, n := range s.Runs[0].Notices {
+		a.printf("noticed: %s\n", n)
+	}
+	return a.printOutdated(s)
 }
 
 // describeRun says what a run came to, and what to do about it.
@@ -90,7 +97,14 @@ func describeRun(r ledger.SyncRun) string {
 	if r.Reason != "" {
 		what += "\nreason: " + r.Reason
 	}
-	return what
+	return what + describeReconciled(r.Snapshot)
+}
+
+func modeOf(s ledger.Sync) string {
+	if s.Mode == "" && s.Kind == supplier.SyncExport {
+		return "sync unless the policy says otherwise"
+	}
+	return orPolicy(string(s.Mode))
 }
 
 func orPolicy(s string) string {

@@ -39,12 +39,25 @@ func (c *Client) Sync(ctx context.Context, name string) (s api.Sync, err error) 
 	return s, err
 }
 
+// SyncProgress is Sync without what is outdated, which takes a while to find.
+func (c *Client) SyncProgress(ctx context.Context, name string) (s api.Sync, err error) {
+	err = c.call(ctx, http.MethodGet, syncPath(name)+"?brief=1", nil, &s)
+	return s, err
+}
+
 // RunSync begins a run; full asks for all, whatever was imported before.
 func (c *Client) RunSync(ctx context.Context, name string, full bool) (s api.Sync, err error) {
 	path := syncPath(name) + "/run"
 	if full {
 		path += "?full=1"
 	}
+	err = c.call(ctx, http.MethodPost, path, nil, &s)
+	return s, err
+}
+
+// ReconcileSync begins a run of everything, after which what the source lacks is deleted, up to a limit; "" is the default one.
+func (c *Client) ReconcileSync(ctx context.Context, name, maxDeletes string) (s api.Sync, err error) {
+	path := syncPath(name) + "/run?reconcile=1&max_deletes=" + url.QueryEscape(maxDeletes)
 	err = c.call(ctx, http.MethodPost, path, nil, &s)
 	return s, err
 }

@@ -101,7 +101,7 @@ func TestPermissions(t *testing.T) {
 	}
 	for _, subject := range []string{
 		fhirmsg.ChunkSubject("a"), fhirmsg.DeliverSubject("b"), fhirmsg.SupplierFetchSubject("b"), fhirmsg.FetchSubject("a"), fhirmsg.DeliverSubject("a") + ".x",
-		"stoker.resource.fhir.Patient", "stoker.reject.a", "stoker.statement.a", "stoker.journal.import.a.x", "stoker.dead.CHUNKS",
+		"stoker.resource.fhir.Patient", "stoker.reject.a", "stoker.statement.a", "stoker.journal.import.a.x", "stoker.dead.CHUNKS", "stoker.dead.FETCH.a",
 		"$JS.API.STREAM.PURGE.CHUNKS", "$JS.API.STREAM.MSG.GET.DELIVER", "$JS.API.INFO", "$JS.ACK.CHUNKS.parser-a.1.1.1.1.0", "$SYS.REQ.SERVER.PING",
 		"_INBOX.x", InboxPrefix("b") + ".x", "$O.LARGE.M.x",
 	} {

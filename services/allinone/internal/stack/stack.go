@@ -237,7 +237,7 @@ func (s *Stack) runServices(ctx context.Context, b *bus.Bus, pool *pgxpool.Pool,
 	if s.opts.Syncs {
 		scheduler := &syncs.Scheduler{
 			Ledger: ledger.New(pool), Bus: b, Log: s.log,
-			Kinds: map[string]syncs.Ask{supplier.SyncPublish: cfg.Fetcher.Poll},
+			Kinds: map[string]syncs.Ask{supplier.SyncPublish: cfg.Fetcher.Poll, supplier.SyncExport: cfg.Fetcher.AskExport},
 		}
 		s.services.Go(func() error { return scheduler.Run(ctx) })
 	}

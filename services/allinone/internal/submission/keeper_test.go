@@ -8,15 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/rs/zerolog"
 
-	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/journal"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
-	"github.com/stoker-fhir/stoker/pkg/natstest"
-	"github.com/stoker-fhir/stoker/pkg/pgtest"
+	"github.com/stoker-fhir/stoker/pkg/ledgertest"
 	"github.com/stoker-fhir/stoker/services/writer/operate"
 )
 
@@ -35,16 +32,8 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	pool, err := pgxpool.New(t.Context(), pgtest.New(t))
-	check(t, err)
-	t.Cleanup(pool.Close)
-	check(t, ledger.Migrate(t.Context(), pool))
-	nc, err := natstest.New(t).Connect()
-	check(t, err)
-	t.Cleanup(nc.Close)
-	b, err := bus.New(nc, zerolog.Nop())
-	check(t, err)
-	check(t, b.Apply(t.Context(), []string{"Patient"}, nil))
+	servers := ledgertest.NewServers(t)
+	pool, b := servers.Pool, servers.Bus
 	l := ledger.New(pool)
 	return &fixture{&Keeper{
 		Bus: b, Ledger: l, Journal: journal.Journal{Bus: b, Ledger: l}, Operator: &operate.Operator{Bus: b, Ledger: l, Pool: pool}, Pool: pool, Log: zerolog.Nop(),

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
@@ -22,8 +21,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
-	"github.com/stoker-fhir/stoker/pkg/natstest"
-	"github.com/stoker-fhir/stoker/pkg/pgtest"
+	"github.com/stoker-fhir/stoker/pkg/ledgertest"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
 )
 
@@ -42,17 +40,8 @@ type world struct {
 
 func newWorld(t *testing.T, now string) *world {
 	t.Helper()
-	pool, err := pgxpool.New(t.Context(), pgtest.New(t))
-	check(t, err)
-	t.Cleanup(pool.Close)
-	check(t, ledger.Migrate(t.Context(), pool))
-	nc, err := natstest.New(t).Connect()
-	check(t, err)
-	t.Cleanup(nc.Close)
-	b, err := bus.New(nc, zerolog.Nop())
-	check(t, err)
-	check(t, b.Apply(t.Context(), []string{"Patient"}, nil))
-	w := &world{t: t, ledger: ledger.New(pool), bus: b, nc: nc}
+	servers := ledgertest.NewServers(t)
+	w := &world{t: t, ledger: ledger.New(servers.Pool), bus: servers.Bus, nc: servers.NATS}
 	w.at(now)
 	var n atomic.Int64
 	w.answer = func(context.Context, ledger.SyncAsk) (ledger.SyncFound, error) {
@@ -302,10 +291,9 @@ func TestClocksAreChanged(t *testing.T) {
 			w := newWorld(t, tt.begin)
 			w.answer = func(context.Context, ledger.SyncAsk) (ledger.SyncFound, error) { return ledger.SyncFound{}, nil }
 			w.add("a", "30 2 * * *", tt.zone)
-			p := w.process()
 			for at := w.clock(); at.Before(mustTime(t, tt.end)); at = at.Add(10 * time.Minute) {
 				w.at(at.Format(time.RFC3339))
-				w.steps(p)
+				w.steps(w.process()) // each time another one, as after a restart
 			}
 			w.want("runs", "a", tt.want...)
 		})

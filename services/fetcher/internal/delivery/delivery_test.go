@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/nats-io/nats.go"
@@ -22,8 +21,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
-	"github.com/stoker-fhir/stoker/pkg/natstest"
-	"github.com/stoker-fhir/stoker/pkg/pgtest"
+	"github.com/stoker-fhir/stoker/pkg/ledgertest"
 )
 
 // quick are settings by which nothing waits long.
@@ -43,19 +41,10 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	pool, err := pgxpool.New(t.Context(), pgtest.New(t))
+	servers := ledgertest.NewServers(t)
+	js, err := jetstream.New(servers.NATS)
 	check(t, err)
-	t.Cleanup(pool.Close)
-	check(t, ledger.Migrate(t.Context(), pool))
-	nc, err := natstest.New(t).Connect()
-	check(t, err)
-	t.Cleanup(nc.Close)
-	b, err := bus.New(nc, zerolog.Nop())
-	check(t, err)
-	check(t, b.Apply(t.Context(), []string{"Patient"}, nil))
-	js, err := jetstream.New(nc)
-	check(t, err)
-	return &fixture{t: t, js: js, bus: b, ledger: ledger.New(pool), times: map[fhirmsg.ImportID]int{}}
+	return &fixture{t: t, js: js, bus: servers.Bus, ledger: ledger.New(servers.Pool), times: map[fhirmsg.ImportID]int{}}
 }
 
 func check(t *testing.T, err error) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -182,11 +184,11 @@ func ignoreEnd(ctx context.Context, err error) error {
 // requests, so that it does not fill it.
 func (g *Gatherer) request(ctx context.Context, right *ledger.Gathering, h *heap, position uint64) error {
 	if ids := h.unaccepted(); len(ids) > 0 {
-		accepted, err := right.Accepted(ctx, ids)
+		accepted, err := g.Ledger.States(ctx, ids)
 		if err != nil {
 			return ignoreEnd(ctx, err)
 		}
-		h.accept(accepted)
+		h.accept(slices.Collect(maps.Keys(accepted)))
 	}
 	for _, d := range h.due() {
 		publishing, cancel := context.WithTimeout(ctx, requestTime)

@@ -34,6 +34,9 @@ type Imports interface {
 // interval is between two looks at everything. Notices of the system make the next one come at once.
 const interval = time.Second
 
+// maxTaken is how many deliveries of a supplier are being imported at once. The others wait where they are.
+const maxTaken = 100
+
 // takenName is the folder of deliveries that are being imported, out of reach of suppliers.
 const takenName = ".taken"
 
@@ -92,10 +95,18 @@ func (d *drop) round(ctx context.Context, watchFolders func(suppliers []string))
 	suppliers, err := d.suppliers()
 	d.say("folder", err)
 	watchFolders(suppliers)
+	open, err := d.taken()
+	d.say(takenName, err)
 	for _, supplier := range suppliers {
 		complete, err := d.look(supplier)
 		d.say(supplier, err)
-		for _, one := range complete {
+		room := maxTaken
+		for _, t := range open {
+			if t.supplier == supplier {
+				room--
+			}
+		}
+		for _, one := range complete[:max(0, min(len(complete), room))] {
 			d.say(one.path(), d.take(one))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -251,6 +252,33 @@ func TestPutAway(t *testing.T) {
 				t.Fatalf("%d imports of one delivery", len(f.all))
 			}
 		})
+	}
+}
+
+// TestManyDeliveries: no more of a supplier than so many are asked for at once, the others as these end, and those of
+// another supplier do not wait.
+func TestManyDeliveries(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	for i := range maxTaken + 5 {
+		f.put(fmt.Sprintf("clinic/%03d.ndjson", i), "x")
+		f.put(fmt.Sprintf("clinic/%03d.ndjson.done", i), "")
+	}
+	f.put("other/a.ndjson", "x")
+	f.put("other/a.ndjson.done", "")
+	f.after(0)
+	if got := len(f.all); got != maxTaken+1 {
+		t.Errorf("%d were asked for, want %d", got, maxTaken+1)
+	}
+	f.after(0)
+	if got := len(f.all); got != maxTaken+1 {
+		t.Errorf("a second look: %d were asked for, want %d", got, maxTaken+1)
+	}
+	f.end(ledger.StateComplete)
+	f.after(0) // puts them away
+	f.after(0)
+	if got := len(f.all); got != maxTaken+6 {
+		t.Errorf("when they have ended: %d were asked for, want %d", got, maxTaken+6)
 	}
 }
 

@@ -81,7 +81,7 @@ func withoutUser(u *url.URL, headers []fhirmsg.Header) (*url.URL, []fhirmsg.Head
 // needed, as it is for some servers; with another token, since one may expire before its time; or where the
 // manifest says that the file is now, since URLs of files may expire.
 func (s *httpStream) refused(resp *http.Response) error {
-	err := refusal(resp, s.cfg.Now())
+	err := refusal(resp, s.cfg.Now(), s.says(resp))
 	switch resp.StatusCode {
 	case http.StatusUnauthorized:
 		if s.anonymous && s.web.HasCredential(s.url) {

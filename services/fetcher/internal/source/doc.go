@@ -1,5 +1,5 @@
 // Package source finds and opens what an import names: files, the files of folders, content
-// that was handed in, http(s) URLs, objects of buckets (S3), and the files that manifests list, those of exports ([ListExport]) included. What it gives is bytes as they are at the source; that
+// that was handed in, http(s) URLs, objects of buckets (S3), and the files that manifests list, those of exports ([ListExport]) included; and it asks servers for answers that are no files ([Site]). What it gives is bytes as they are at the source; that
 // they may be compressed is not its concern.
 //
 // What it guarantees:

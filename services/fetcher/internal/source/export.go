@@ -74,10 +74,7 @@ func partOf(e *fhirmsg.Export, cfg Config) string {
 
 // notYet tells what may pass from what stays.
 func notYet(err error) error {
-	status := StatusError{}
-	var unanswered *outbound.Unanswered
-	if errors.As(err, &status) && (status.Code == http.StatusAccepted || passes(status.Code)) || errors.As(err, &unanswered) ||
-		errors.Is(err, ErrCut) || errors.Is(err, ErrChanged) {
+	if answered(err, http.StatusAccepted) || Passes(err) {
 		return fmt.Errorf("%w: %w", ErrNotYet, err)
 	}
 	return nil
@@ -95,38 +92,3 @@ func NotAsked(asked []string, resourceType string) string {
 	}
 	return fmt.Sprintf("the server sent resources of type %s, which _type does not ask for", resourceType)
 }
-
-// Site is the server of a source, for what is asked of it besides files. It is for one goroutine.
-type Site struct {
-	access
-	url       *url.URL
-	hasPolicy bool
-}
-
-// NewSite is the server that an export is asked of. Its credentials and headers are those of the source.
-func NewSite(s fhirmsg.Source, cfg Config) (*Site, error) {
-	c, err := newChain(s)
-	if err != nil {
-		return nil, err
-	}
-	how, err := Locator{URL: c.root, Home: c.home, Headers: c.headers}.access(cfg)
-	if err != nil {
-		return nil, err
-	}
-	return &Site{access: how, url: c.first, hasPolicy: cfg.Policy != nil}, nil
-}
-
-// URL is where the export is asked for, without a user.
-func (s *Site) URL() *url.URL { u := *s.url; return &u }
-
-// HasPolicy reports whether a supplier's policy says what may be asked for.
-func (s *Site) HasPolicy() bool { return s.hasPolicy }
-
-// Do makes a request, under the supplier's policy. Its errors are those of [outbound.Client.Do].
-func (s *Site) Do(ctx context.Context, r outbound.Request) (*http.Response, error) {
-	r.Secret = s.headers(r.URL)
-	return s.web.Do(ctx, r)
-}
-
-// Close ends connections.
-func (s *Site) Close() { s.web.Close() }

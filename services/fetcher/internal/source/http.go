@@ -23,12 +23,15 @@ type httpStream struct {
 	account *s3.Account // signs the requests; nil: of no bucket
 
 	accept    string
-	maxBody   int64     // of an answer in bytes; 0: no limit
-	unless    Validator // of content that is not wanted again: the answer is then a [StatusError] of 304
-	anonymous bool      // no credential is to be sent
-	reminted  bool      // a token was not taken, and another one asked for, since something was read last
-	renewed   bool      // the manifest was read again, since something was read last
-	answered  *url.URL  // where the last answer came from
+	prefer    string      // RFC 7240; "": nothing
+	header    http.Header // of the last answer
+	maxBody   int64       // of an answer in bytes; 0: no limit
+	unless    Validator   // of content that is not wanted again: the answer is then a [StatusError] of 304
+	anonymous bool        // no credential is to be sent
+	reminted  bool        // a token was not taken, and another one asked for, since something was read last
+	renewed   bool        // the manifest was read again, since something was read last
+	answered  *url.URL    // where the last answer came from
+	handsBack bool        // a server that asks to wait for longer than MaxWait is not waited for: the error is then a [Busy]
 
 	v        Validator
 	known    bool          // v is of an earlier answer, or of an earlier reading
@@ -162,6 +165,9 @@ func (s *httpStream) goOn(err error) error {
 	if s.offset > 0 && !s.v.Strong {
 		return fmt.Errorf("%w, as the server gives nothing to tell by whether the content is still the same: %w", ErrCut, f.err)
 	}
+	if s.handsBack && f.after > s.cfg.MaxWait {
+		return &Busy{After: f.after, Err: f.err}
+	}
 	s.failures++
 	if s.failures >= s.cfg.Attempts {
 		err := fmt.Errorf("given up after %d attempts: %w", s.failures, f.err)
@@ -191,7 +197,7 @@ func (s *httpStream) ask() error {
 	if err != nil {
 		return err
 	}
-	s.body, s.answered = resp.Body, resp.Request.URL
+	s.body, s.answered, s.header = resp.Body, resp.Request.URL, resp.Header
 	switch resp.StatusCode {
 	case http.StatusOK, http.StatusPartialContent:
 		if !readable(resp.Header.Get("Content-Encoding")) {

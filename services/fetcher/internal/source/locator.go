@@ -47,6 +47,8 @@ type Locator struct {
 
 	Delivered *fhirmsg.Delivered `json:"delivered,omitempty"` // messages of the queue, always ndjson
 
+	Pull *Pull `json:"pull,omitempty"` // of the FHIR server at URL
+
 	Headers   []fhirmsg.Header `json:"headers,omitempty"`   // of requests
 	Home      string           `json:"home,omitempty"`      // the origin that the headers were given for; "": the URL's
 	Anonymous bool             `json:"anonymous,omitempty"` // the manifest says that no token is to be sent

@@ -98,7 +98,7 @@ func (s *httpStream) storeRefused(resp *http.Response) error {
 		body = nil // its status says enough
 	}
 	hint, mayPass := s3.ReadError(body)
-	err = refusal(resp, s.cfg.Now())
+	err = refusal(resp, s.cfg.Now(), "")
 	if hint != "" {
 		err = fmt.Errorf("%w: %s", err, hint)
 	} else if resp.StatusCode >= 300 && resp.StatusCode < 400 {

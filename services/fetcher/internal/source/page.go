@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
-	"github.com/stoker-fhir/stoker/services/fetcher/internal/format"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/manifest"
 )
 
@@ -49,28 +47,12 @@ func answered(err error, codes ...int) bool {
 }
 
 func readPageOnce(ctx context.Context, l Locator, cfg Config, unless Validator) (p page, err error) {
-	cfg = cfg.withDefaults()
-	s, err := newHTTPStream(ctx, l, cfg)
+	b, s, err := readWhole(ctx, l, cfg.withDefaults(), acceptManifest, manifest.MaxSize, unless)
 	if err != nil {
-		return p, err
-	}
-	defer s.Close() //nolint:errcheck // only read from
-	s.accept, s.maxBody, s.unless = acceptManifest, manifest.MaxSize, unless
-	if err := s.connect(); err != nil {
 		return p, err
 	}
 	base := *s.answered
 	base.User = nil // it is in the headers, which go where they belong
-	in := format.NewInput(s)
-	content, err := in.Decompress(in.Detect())
-	if err != nil {
-		return p, err
-	}
-	defer content.Close() //nolint:errcheck // frees memory only
-	b, err := io.ReadAll(io.LimitReader(content, manifest.MaxSize+1))
-	if err != nil {
-		return p, err
-	}
 	p = page{url: s.url, validator: s.v, content: fhirmsg.HashOf(b)}
 	p.Manifest, err = manifest.Read(b, &base)
 	return p, err

@@ -14,15 +14,32 @@ import (
 
 // StatusError is a server's answer that is no content, such as 404.
 type StatusError struct {
-	Code int // of HTTP
+	Code int    // of HTTP
+	Says string // severities and codes of its OperationOutcome; "": none that was read
 }
 
 func (e StatusError) Error() string {
-	return strings.TrimSpace(fmt.Sprintf("the server answered %d %s", e.Code, http.StatusText(e.Code)))
+	s := strings.TrimSpace(fmt.Sprintf("the server answered %d %s", e.Code, http.StatusText(e.Code)))
+	if e.Says != "" {
+		s += ": " + e.Says
+	}
+	return s
+}
+
+// Passes reports whether an error is one that may well be over when it is asked again: no answer, or one that says so.
+func Passes(err error) bool {
+	status := StatusError{}
+	var unanswered *outbound.Unanswered
+	return errors.As(err, &status) && passes(status.Code) || errors.As(err, &unanswered) || errors.Is(err, ErrCut) || errors.Is(err, ErrChanged)
 }
 
 // get makes a request for what is to be read from the offset.
 func (s *httpStream) get() (*http.Response, error) {
+	if s.cfg.Pace != nil {
+		if err := s.cfg.Pace(s.ctx); err != nil {
+			return nil, err
+		}
+	}
 	resp, err := s.web.Do(s.ctx, s.request())
 	var unanswered *outbound.Unanswered
 	if errors.As(err, &unanswered) {
@@ -34,6 +51,9 @@ func (s *httpStream) get() (*http.Response, error) {
 func (s *httpStream) request() outbound.Request {
 	header := http.Header{}
 	header.Set("Accept", s.accept)
+	if s.prefer != "" {
+		header.Set("Prefer", s.prefer)
+	}
 	if condition := s.v.condition(); s.offset > 0 && condition != "" {
 		header.Set("Range", fmt.Sprintf("bytes=%d-", s.offset))
 		header.Set("If-Range", condition)
@@ -66,8 +86,8 @@ func readable(encoding string) bool {
 }
 
 // refusal is the error for an answer without content.
-func refusal(resp *http.Response, now time.Time) error {
-	err := StatusError{Code: resp.StatusCode}
+func refusal(resp *http.Response, now time.Time, says string) error {
+	err := StatusError{Code: resp.StatusCode, Says: says}
 	if passes(resp.StatusCode) {
 		return &failure{err: err, after: outbound.RetryAfter(resp.Header, now)}
 	}

@@ -43,6 +43,8 @@ type Config struct {
 	MaxWait  time.Duration // between them, also when the server asks for more; 2 min
 	ListTime time.Duration // for a manifest and those that follow it; 15 min
 
+	Pace func(context.Context) error // is waited for before each request; nil: nothing is
+
 	Sleep func(context.Context, time.Duration) error // nil: by the clock; ends with the context
 	Now   func() time.Time                           // nil: the clock
 }
@@ -59,6 +61,9 @@ func (c Config) withDefaults() Config {
 	}
 	return c
 }
+
+// TimeToList is how long it may take to find out what files there are.
+func (c Config) TimeToList() time.Duration { return c.withDefaults().ListTime }
 
 func defaultTo[T time.Duration | int](v *T, value T) {
 	if *v <= 0 {
@@ -112,6 +117,8 @@ func open(ctx context.Context, f File, cfg Config, want *Validator, offset int64
 	var s stream
 	var err error
 	switch {
+	case f.Locator.Pull != nil:
+		err = errors.New("a pull is read page by page")
 	case f.Locator.URL != "" || f.Locator.Object != nil:
 		s, err = openHTTP(ctx, f.Locator, cfg, want, offset)
 	case f.Locator.Delivered != nil:

@@ -275,6 +275,7 @@ func TestWholeBundlesAndProblems(t *testing.T) {
 func FuzzUnroll(f *testing.F) {
 	f.Add([]byte(`{"resourceType":"Bundle","type":"transaction","entry":[{"fullUrl":"urn:uuid:1","resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Patient","ifNoneExist":"a=1"}},{"resource":{"resourceType":"Observation","id":"o","subject":{"reference":"urn:uuid:1"}},"request":{"method":"PUT","url":"Observation/o"}},{"request":{"method":"DELETE","url":"Patient/2"}}]}`))
 	f.Add([]byte(`{"resourceType":"Bundle","type":"history","entry":[{"fullUrl":"http://x/Patient/1","response":{"status":"204","lastModified":"2020-01-01T00:00:00Z"}}]}`))
+	f.Add([]byte(`{"resourceType":"Bundle","type":"history","entry":[{"request":{"method":"DELETE","url":"Patient/1/_history/2"},"response":{"status":"204","etag":"W/\"2\""}},{"resource":{"resourceType":"Patient","id":"1","meta":{"versionId":"1","lastUpdated":"2020-01-01T00:00:00Z"}},"request":{"method":"POST","url":"Patient"},"response":{"etag":"W/\"3\""}},1,{"resource":{"meta":7}}]}`))
 	f.Add([]byte(` { "type" : "searchset" , "entry" : [ { "search" : { "mode" : "outcome" } } , 1 ] } `))
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		var s resource.Reader
@@ -297,7 +298,7 @@ func FuzzUnroll(f *testing.F) {
 			}
 		}
 		var u Unroller
-		b := Bundle{Text: doc, Document: d, Type: typ, FHIRVersion: fhirmsg.FHIRVersionR4, IDs: key.NewMaker(supplier)}
+		b := Bundle{Text: doc, Document: d, Type: typ, FHIRVersion: fhirmsg.FHIRVersionR4, IDs: key.NewMaker(supplier), Orders: true}
 		var first, second []string
 		for _, into := range []*[]string{&first, &second} {
 			problem = u.Unroll(b, func(e *Entry) {

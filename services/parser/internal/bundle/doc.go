@@ -17,6 +17,10 @@
 //   - else made from supplier and fullUrl, and without one from supplier and content. Bundles
 //     and Parameters within a Bundle get no made id.
 //
+// Entries of a history are its versions, newest first. What they say of themselves counts more than that: their
+// dates (meta.lastUpdated, response.lastModified), or else the numbers of their versions (response.etag,
+// meta.versionId). An entry without a date, as some servers send deletions, has that of the version before it in time.
+//
 // References between entries by urn: are replaced by Type/id: where a member named reference
 // has the text of some entry's fullUrl, this string changes and no other byte. A fullUrl of
 // two entries with different keys is left alone, and so are the insides of a Bundle in a
@@ -24,5 +28,6 @@
 //
 // Guarantees: the same Bundle gives the same entries. Every element of Bundle.entry is
 // yielded once. Issues hold nothing of the content. Memory does not grow with the number of
-// entries, save for a map of those with an urn: fullUrl where such references occur.
+// entries, save for a map of those with an urn: fullUrl where such references occur, and the dates of
+// a history.
 package bundle

@@ -21,7 +21,7 @@ const (
 // Entry is one element of Bundle.entry. Its bytes are valid during the call that it is
 // handed to.
 type Entry struct {
-	Ordinal int32 // n for the nth, from 1; -n in a history Bundle; see fhirmsg.Ordinal
+	Ordinal int32 // n for the nth, from 1; -n in a history Bundle, unless its oldest is first; see fhirmsg.Ordinal
 	Raw     []byte
 	Outcome Outcome
 	Problem *fhirmsg.Issue // of what is rejected; its offset is that in the Bundle's document
@@ -34,7 +34,7 @@ type Entry struct {
 	Hash         fhirmsg.Hash
 	Subsetted    bool
 	LastUpdated  lex.Value // meta.lastUpdated
-	LastModified lex.Value // response.lastModified, the next best
+	LastModified lex.Value // response.lastModified, the next best; in a history perhaps of an entry beside it
 
 	// Warnings counts what is wrong with the entry and does not keep it from being taken.
 	Warnings int64

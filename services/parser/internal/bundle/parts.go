@@ -22,6 +22,7 @@ type parts struct {
 	status       lex.Value
 	location     lex.Value
 	lastModified lex.Value
+	etag         lex.Value
 }
 
 func readParts(doc []byte, entry lex.Value) parts {
@@ -63,6 +64,8 @@ func readParts(doc []byte, entry lex.Value) parts {
 			p.location = v
 		case "lastModified":
 			p.lastModified = v
+		case "etag":
+			p.etag = v
 		}
 	}
 	return p

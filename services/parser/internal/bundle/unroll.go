@@ -23,6 +23,10 @@ type Bundle struct {
 	IDs         key.Maker // of the supplier
 	Base        string    // of the supplier's own server, with a slash at its end, where fullUrls on it name resources; else ""
 
+	// Orders says that the order of a history's entries is what they say of it, and that those without a date have one by
+	// their neighbours.
+	Orders bool
+
 	// Refuses says which of the resources that could be stored are rejected all the same; nil is
 	// none.
 	Refuses func(resource lex.Value) bool
@@ -34,6 +38,7 @@ type Unroller struct {
 	Bundle
 	scanner resource.Reader // of the entries' resources
 	targets map[string]string
+	history history
 	body    []byte
 	id      []byte
 }
@@ -46,6 +51,9 @@ func (u *Unroller) Unroll(b Bundle, yield func(*Entry)) *fhirmsg.Issue {
 	entries := b.Document.Entry
 	if entries.Kind != lex.Absent && entries.Kind != lex.Array {
 		return issue("structure", "Bundle.entry must be an array", "Bundle.entry", entries.Start)
+	}
+	if u.Orders && u.Type == History {
+		u.readHistory()
 	}
 	if len(b.Document.URNs) > 0 {
 		u.each(func(e *Entry, p *parts) { u.addTarget(e, p.fullURL) })
@@ -83,6 +91,11 @@ func (u *Unroller) reset() {
 	if cap(u.body) > maxKept {
 		u.body = nil
 	}
+	if len(u.history.dates) > maxTargets {
+		u.history.dates = nil
+	}
+	clear(u.history.dates) // they hold on to the document
+	u.history = history{dates: u.history.dates[:0]}
 	u.Bundle = Bundle{}
 }
 
@@ -99,7 +112,7 @@ func (u *Unroller) each(do func(*Entry, *parts)) {
 	index := 0
 	for v := range lex.Elements(u.Text, u.Document.Entry) {
 		e := Entry{Ordinal: int32(index + 1), Raw: u.Text[v.Start:v.End], index: index, Start: v.Start}
-		if u.Type == History {
+		if u.Type == History && !u.history.oldestFirst {
 			e.Ordinal = -e.Ordinal
 		}
 		var p parts
@@ -109,6 +122,9 @@ func (u *Unroller) each(do func(*Entry, *parts)) {
 			p = readParts(u.Text, v)
 			e.Resource = p.resource
 			u.decide(&e, &p)
+			if index < len(u.history.dates) && e.LastModified.Kind == lex.Absent {
+				e.LastModified = u.history.dates[index]
+			}
 		}
 		do(&e, &p)
 		index++

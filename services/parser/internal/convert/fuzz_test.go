@@ -16,6 +16,7 @@ func FuzzConvert(f *testing.F) {
 		"\ufeff{\"resourceType\":\"Parameters\",\"parameter\":[{\"name\":\"header\"}]}\nx",
 		`{"resourceType":"Bundle","type":"transaction","entry":[{"fullUrl":"urn:uuid:1","resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Patient"}},{"resource":{"resourceType":"Observation","subject":{"reference":"urn:uuid:1"}},"request":{"method":"PUT","url":"Observation/o"}},{"request":{"method":"DELETE","url":"Patient/2"}}]}`,
 		`{"resourceType":"Bundle","type":"history","entry":[{"fullUrl":"http://x/Patient/1","response":{"status":"204","lastModified":"2020-01-01T00:00:00Z"}}]}`,
+		`{"resourceType":"Bundle","type":"history","entry":[{"resource":{"resourceType":"Patient","id":"1","meta":{"lastUpdated":"2020-01-01T00:00:00Z"}},"response":{"etag":"W/\"1\""}},{"request":{"method":"DELETE","url":"Patient/1"},"response":{"etag":"W/\"2\""}}]}`,
 		`{"resourceType":"Patient","id":"ü","meta":{"lastUpdated":"2020-01-01T00:00:00.5+01:00"}}`,
 	} {
 		f.Add([]byte(seed), false, false, int64(0))

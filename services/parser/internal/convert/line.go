@@ -113,7 +113,7 @@ func (p *Parser) unroll(l line, d *resource.Document) bool {
 	if t.IsWhole() {
 		return false
 	}
-	b := bundle.Bundle{Text: l.text, Document: d, Type: t, FHIRVersion: p.chunk.Import.FHIRVersion, IDs: p.ids}
+	b := bundle.Bundle{Text: l.text, Document: d, Type: t, FHIRVersion: p.chunk.Import.FHIRVersion, IDs: p.ids, Orders: p.chunk.Import.Rules >= 5}
 	if p.scope != nil {
 		b.Base = p.scope.Base()
 	}

@@ -17,8 +17,8 @@ import (
 // same chunk raises it.
 //
 // 2 validates, where an import asks for it. 3 scopes keys, where one asks for it. 4 takes resources as
-// incomplete where a chunk says so.
-const Rules = 4
+// incomplete where a chunk says so. 5 orders the entries of a history by what they say, and dates those without a date.
+const Rules = 5
 
 // DefaultMaxBatchBytes is the size of a batch's body, before compression, that is not
 // exceeded but by a single resource. A message of that size fits NATS's default of 1 MiB.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
-	"github.com/stoker-fhir/stoker/pkg/pgtest"
+	"github.com/stoker-fhir/stoker/pkg/ledgertest"
 )
 
 const (
@@ -69,7 +69,7 @@ func (b *batch) GoString() string {
 
 func newMachine(t *testing.T, mode fhirmsg.Mode) *machine {
 	t.Helper()
-	config, err := pgxpool.ParseConfig(pgtest.New(t))
+	config, err := pgxpool.ParseConfig(ledgertest.URL(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,9 +79,6 @@ func newMachine(t *testing.T, mode fhirmsg.Mode) *machine {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	if err := ledger.Migrate(t.Context(), pool); err != nil {
-		t.Fatal(err)
-	}
 	return &machine{testing: t, mode: mode, pool: pool, ledger: ledger.New(pool)}
 }
 

@@ -3,10 +3,13 @@ package store
 import (
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
@@ -232,6 +235,77 @@ func TestSnapshotComesAgain(t *testing.T) {
 	f.wantRows(map[string]string{"a": "1", "b": "deleted"})
 	f.write(batchOf(f.accept(fhirmsg.ModeSync), res{id: "b", content: "1", stamp: 10}))
 	f.wantRows(map[string]string{"a": "1", "b": "1"})
+}
+
+// TestSnapshotPlan: rows of a supplier, and rejects and keys of an import, that the statistics know nothing of are not
+// compared each with each.
+func TestSnapshotPlan(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	before := f.accept(fhirmsg.ModeSync)
+	f.write(batchOf(before, res{id: "a", content: "1", stamp: 10}))
+	f.end(before)
+	imp := f.snapshot(fhirmsg.ImportRequest{Mode: fhirmsg.ModeSync})
+	for _, sql := range []string{
+		`INSERT INTO fhir.patient (id, resource, supplier, issued) SELECT 'o' || i, '{}', 'other', now() FROM generate_series(1, 5000) i`,
+		`INSERT INTO stoker.mentioned SELECT md5((i % 50)::text)::uuid, 'Patient', i::text FROM generate_series(1, 5000) i`,
+		`INSERT INTO stoker.reject SELECT md5((i % 50)::text)::uuid, 0, i, 0, 0, 'Patient', i::text, '[]', '', false FROM generate_series(1, 5000) i`,
+		`ANALYZE fhir.patient, stoker.mentioned, stoker.reject`,
+	} {
+		if _, err := f.pool.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tx, err := f.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(t.Context()) }()
+	if err := joinByHash(t.Context(), tx); err != nil {
+		t.Fatal(err)
+	}
+	condition, args := absent(&ledger.SnapshotStep{Import: imp}, "Patient")
+	rows, err := tx.Query(t.Context(), `EXPLAIN SELECT FROM fhir.patient t WHERE t.stamp < $5 AND`+condition, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := strings.Join(plan, "\n"); strings.Contains(text, "Nested Loop") || strings.Count(text, " Join ") < 2 {
+		t.Errorf("the plan compares each row with each key:\n%s", text)
+	}
+}
+
+// TestMentionedIsForgotten: what is kept of a snapshot goes with its cancellation, and stays while it may be decided.
+func TestMentionedIsForgotten(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	cancelled := f.snapshot(fhirmsg.ImportRequest{Mode: fhirmsg.ModeSync})
+	pending := f.snapshot(fhirmsg.ImportRequest{Mode: fhirmsg.ModeSync})
+	discarded := f.snapshot(fhirmsg.ImportRequest{Mode: fhirmsg.ModeSync})
+	for i, imp := range []fhirmsg.Import{cancelled, pending, discarded} {
+		f.write(batchOf(imp, res{id: fmt.Sprint("a", i), content: "1", stamp: 10}, res{id: fmt.Sprint("b", i), content: "1", stamp: 10}))
+	}
+	if err := f.ledger.Cancel(t.Context(), cancelled.ID); err != nil {
+		t.Fatal(err)
+	}
+	f.end(discarded)
+	f.discard(discarded, "")
+	for range 2 {
+		if err := f.ledger.SweepMentioned(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows, err := f.pool.Query(t.Context(), `SELECT import FROM stoker.mentioned`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left, err := pgx.CollectRows(rows, pgx.RowTo[[16]byte])
+	if err != nil || len(left) != 2 || left[0] != [16]byte(pending.ID) || left[1] != [16]byte(pending.ID) {
+		t.Errorf("keys are left of %x, %v; want two of %s", left, err, pending.ID)
+	}
 }
 
 // TestResolved: a mending import resolves rejects of its keys, a retry those of its lines, and a discard undoes that.

@@ -17,7 +17,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
-	"github.com/stoker-fhir/stoker/pkg/pgtest"
+	"github.com/stoker-fhir/stoker/pkg/ledgertest"
 )
 
 // fixture is a store on a database of its own.
@@ -32,14 +32,7 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	pool, err := pgxpool.New(t.Context(), pgtest.New(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pool.Close)
-	if err := ledger.Migrate(t.Context(), pool); err != nil {
-		t.Fatal(err)
-	}
+	pool := ledgertest.New(t)
 	return &fixture{Store: New(pool), t: t, pool: pool, ledger: ledger.New(pool)}
 }
 

@@ -1,0 +1,34 @@
+package bus
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+)
+
+// TestFollowSizes: without payloads the size of a message is the one that the server states, whatever its publisher
+// claims.
+func TestFollowSizes(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, nil)
+	for _, claims := range [][]string{nil, {"1"}, {"999999999999"}, {"-5"}, {"many"}, {"7", "8"}} {
+		msg := &nats.Msg{Subject: fhirmsg.DeliverSubject("a"), Data: []byte("four"), Header: nats.Header{nats.MsgSize: claims}}
+		if _, err := b.js.PublishMsg(t.Context(), msg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := b.Follow(t.Context(), fhirmsg.StreamDeliver, "", 1, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for range 6 {
+		d, err := f.Next(t.Context(), 30*time.Second)
+		if err != nil || d == nil || d.Bytes != 4 || len(d.Data) != 0 {
+			t.Fatalf("message %+v, %v; want one of 4 bytes", d, err)
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+)
+
+// ExportCursor is the cursor of a sync of kind export: how far its source was imported.
+type ExportCursor struct {
+	// Time is the transaction time of the newest export that was imported whole; nil: none was, or it had none. It is known when the
+	// import has ended, and set by [Ledger.SettleSyncRuns]; before that it is the one of the run before.
+	Time *time.Time `json:"time,omitempty"`
+
+	// Members are the ids of the Group's patients, in order, of whom all is imported. nil: they are not known.
+	Members []string `json:"members"`
+
+	// Whole says that the server does not export patients by themselves, so that all is asked for when somebody joins.
+	Whole bool `json:"whole,omitempty"`
+}
+
+// Sources of a run's import: an export of what has changed, and one of all of the patients that joined.
+const (
+	ExportChanges = 0
+	ExportJoined  = 1
+)
+
+// joinedRefused reports whether the last run failed since the export of those who joined did, and the other one did not.
+func joinedRefused(ctx context.Context, tx pgx.Tx, s Sync) (refused bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT EXISTS (
+		SELECT FROM (SELECT import, generation, state, joined FROM stoker.sync_run WHERE sync = $1 AND ended IS NOT NULL ORDER BY due DESC LIMIT 1) r
+			JOIN stoker.export j ON j.import = r.import AND j.source = $3 AND j.state = 'failed'
+			JOIN stoker.export c ON c.import = r.import AND c.source = $4 AND c.state = 'ready'
+		WHERE r.generation = $2 AND r.state = 'failed' AND r.joined > 0)`, s.Name, s.generation, ExportJoined, ExportChanges).Scan(&refused)
+	return refused, err
+}
+
+// ReconcileSync begins a run by hand that asks for all of the source, after which what the source lacks is deleted, as by a
+// snapshot, up to a limit; see [fhirmsg.ParseDeleteLimit]. With [fhirmsg.NoDeletes] somebody has to confirm it.
+// Errors: [ErrNoSync]; [ErrSync] where it cannot be known what the source lacks; [ErrSyncState] where a run is under way.
+func (l *Ledger) ReconcileSync(ctx context.Context, name, maxDeletes string, now time.Time) error {
+	return l.changeSync(ctx, name, "reconcile", func(tx pgx.Tx, s Sync) error {
+		if _, err := fhirmsg.ParseDeleteLimit(maxDeletes); err != nil {
+			return fmt.Errorf("max_deletes %w: %w", err, ErrSync)
+		}
+		if err := s.Reconcilable(); err != nil {
+			return fmt.Errorf("%w: %w", err, ErrSync)
+		}
+		other, err := sharedWith(ctx, tx, s, now)
+		if err != nil {
+			return err
+		}
+		if other != "" {
+			return fmt.Errorf("sync %s delivers into dataset %s as supplier %s too, and what it brings would be taken for what this one lacks; give each a supplier of its own: %w",
+				other, s.Into, s.Supplier, ErrSync)
+		}
+		begun, err := beginRun(ctx, tx, s, now, true, true, &maxDeletes, now)
+		if err == nil && !begun {
+			err = fmt.Errorf("a run of it is under way: %w", ErrSyncState)
+		}
+		return err
+	})
+}
+
+// sharedWith is another sync of the same supplier into the same dataset, or "".
+func sharedWith(ctx context.Context, tx pgx.Tx, s Sync, now time.Time) (name string, err error) {
+	rows, err := tx.Query(ctx, selectSync+`WHERE s.definition->>'supplier' = $2 AND s.name <> $3`, now, s.Supplier, s.Name)
+	if err != nil {
+		return "", err
+	}
+	list, err := pgx.CollectRows(rows, scanSync)
+	for _, other := range list {
+		if other.Into == s.Into {
+			return other.Name, err
+		}
+	}
+	return "", err
+}
