@@ -7,6 +7,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/s3"
 	"github.com/stoker-fhir/stoker/pkg/smart"
+	"github.com/stoker-fhir/stoker/pkg/supplier"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/openapi"
 )
 
@@ -85,7 +86,7 @@ func newSchemas() *openapi.Schemas {
 			reflect.TypeFor[tokenForm]():            component("TokenRequest"),
 			reflect.TypeFor[map[string]any]():       {Type: "object"},
 		},
-		Names: map[reflect.Type]string{reflect.TypeFor[Sync](): "SyncWithRuns"},
+		Names: map[reflect.Type]string{reflect.TypeFor[Sync](): "SyncWithRuns", reflect.TypeFor[supplier.Export](): "SyncExport"},
 	}
 }
 
