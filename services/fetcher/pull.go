@@ -105,7 +105,7 @@ func (r *pullReading) run(ctx context.Context) error {
 		if err := r.next(ctx); err != nil {
 			return err
 		}
-		published = r.page.Offset // all that is before the page
+		published, lines = r.page.Offset, r.page.Line-1 // all that is before the page
 	}
 }
 
