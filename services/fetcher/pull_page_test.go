@@ -1,6 +1,8 @@
 package fetcher
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"testing"
 
@@ -43,4 +45,56 @@ func TestPullNumbersLines(t *testing.T) {
 	if err := pool.QueryRow(t.Context(), `SELECT count(*) FROM stoker.reject`).Scan(&rejects); err != nil || rejects != 3 {
 		t.Errorf("%d rejects, %v", rejects, err)
 	}
+}
+
+// TestPullWithoutLines: how far a file was read is stored although its pages have no lines, and an import that is cancelled
+// meanwhile is left.
+func TestPullWithoutLines(t *testing.T) {
+	t.Parallel()
+	const read = heldPages + 10
+	begin := func(t *testing.T) (*fetcher, *fhirservertest.Server, fhirmsg.ImportRequest) {
+		t.Helper()
+		f, _, _ := exporting(t)
+		s := fhirservertest.New(t, fhirservertest.Options{Resources: fhirservertest.Cohort(1, 4*heldPages, march)})
+		s.Stall(read)
+		return f, s, pullRequest(t, s.URL, fhirmsg.Pull{
+			Types: []string{"Observation"}, Patients: []string{"none"}, Count: 1, Concurrency: 1, Deletions: true, Since: &march,
+		})
+	}
+	t.Run("died", func(t *testing.T) {
+		t.Parallel()
+		f, s, req := begin(t)
+		ctx, die := context.WithCancel(t.Context())
+		died := make(chan error)
+		go func() { died <- f.again().fetch(ctx, req) }()
+		waitUntil(t, func() bool { return len(s.Asked()) > read })
+		die()
+		if err := <-died; !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		s.Release()
+		if err := f.again().fetch(t.Context(), req); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(s.Asked(fhirservertest.History)); n != 1 {
+			t.Errorf("the first page was asked for %d times", n)
+		}
+	})
+	t.Run("cancelled", func(t *testing.T) {
+		t.Parallel()
+		f, s, req := begin(t)
+		ended := make(chan error)
+		go func() { ended <- f.fetch(t.Context(), req) }()
+		waitUntil(t, func() bool { return len(s.Asked()) > read })
+		if err := f.ledger.Cancel(t.Context(), req.ID); err != nil {
+			t.Fatal(err)
+		}
+		s.Release()
+		if err := <-ended; !errors.Is(err, errHalted) {
+			t.Error(err)
+		}
+		if n := len(s.Asked()); n > 2*heldPages {
+			t.Errorf("%d pages were asked for", n)
+		}
+	})
 }
