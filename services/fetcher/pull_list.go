@@ -42,8 +42,12 @@ func (f *fetcher) listPull(ctx context.Context, imp fhirmsg.Import, index int32,
 	if err := f.ledger.Note(ctx, imp.ID, notes...); err != nil {
 		return nil, nil, ledgerError{err}
 	}
-	var files []source.File
-	for _, planned := range pull.Plan(*s.Pull, patients) {
+	plan, err := pull.Plan(*s.Pull, patients)
+	if err != nil {
+		return nil, nil, err
+	}
+	files := make([]source.File, 0, len(plan))
+	for _, planned := range plan {
 		file, err := source.PullFile(s, session.Name(planned), source.Pull{
 			Source: index, Queries: planned.Queries, History: planned.History, Follows: planned.Follows, Types: s.Pull.Follow,
 			Concurrency: s.Pull.Concurrency, Rate: s.Pull.Rate,
