@@ -146,6 +146,41 @@ func TestHeeds(t *testing.T) {
 	}
 }
 
+func TestHeedsAll(t *testing.T) {
+	t.Parallel()
+	const asked = "Patient?organization:Organization.name=x&active=true&_sort=_id&_include=Patient:link&_count=2"
+	for _, tt := range []struct {
+		asked, self string
+		want        bool
+	}{
+		{asked, "", true},
+		{asked, "Patient?organization:Organization.name=x&active=true", true},
+		{asked, "Patient?organization.name=x&active:exact=true&_count=50", true},
+		{asked, "Patient?active=true&_count=2", false},
+		{asked, "Patient?_count=2", false},
+		{asked, "Patient?organization.name=x", false},
+		{asked, "Patient", true}, // says nothing
+		{asked, "x?token=1", true},
+		{"Patient?_has:Observation:patient:code=1", "Patient?_has:Observation:patient:code=1&_count=9", true},
+		{"Patient?_has:Observation:patient:code=1&_count=2", "Patient?_count=2", false},
+	} {
+		parse := func(s string) *url.URL {
+			u, err := url.Parse(base + s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return u
+		}
+		self := parse(tt.self)
+		if tt.self == "" {
+			self = nil
+		}
+		if got := heedsAll(parse(tt.asked), self); got != tt.want {
+			t.Errorf("%q, %q: %v", tt.asked, tt.self, got)
+		}
+	}
+}
+
 // TestLoops: pages that lead back to any earlier one are noticed before they were read many times.
 func TestLoops(t *testing.T) {
 	t.Parallel()
