@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
@@ -30,10 +31,10 @@ func (f *fetcher) listPull(ctx context.Context, imp fhirmsg.Import, index int32,
 	inTime, cancel := context.WithTimeout(ctx, f.source.TimeToList())
 	defer cancel()
 	patients, notes, err := session.Patients(inTime, *s.Pull)
-	busy := (*source.Busy)(nil)
+	wait := f.listAgain(inTime, imp, err)
 	switch {
-	case errors.As(err, &busy):
-		return nil, nil, ledgerError{f.askLater(ctx, imp, err, busy.After)}
+	case wait > 0:
+		return nil, nil, ledgerError{f.askLater(ctx, imp, err, wait)}
 	case err != nil && ctx.Err() == nil && inTime.Err() != nil:
 		return nil, nil, fmt.Errorf("the cohort was not known within %s", f.source.TimeToList())
 	case err != nil:
@@ -67,6 +68,21 @@ func (f *fetcher) listPull(ctx context.Context, imp fhirmsg.Import, index int32,
 		skipped = append(skipped, source.Skipped{Name: source.Name(s), Reason: "what is pulled of a cohort is a part of what the server has"})
 	}
 	return files, skipped, nil
+}
+
+// listAgain is when a server is asked again who the patients are, after an error; 0: never.
+func (f *fetcher) listAgain(ctx context.Context, imp fhirmsg.Import, err error) time.Duration {
+	busy := (*source.Busy)(nil)
+	switch {
+	case err == nil || ctx.Err() != nil || f.now().Sub(time.UnixMicro(imp.Issued)) >= maxPullWait:
+		return 0
+	case errors.As(err, &busy):
+		return busy.After
+	case ofServer(err):
+		return pullSlow
+	default:
+		return 0
+	}
 }
 
 // pulls are the files of an import that are of pulls, and the sessions in which they are read.

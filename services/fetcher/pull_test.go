@@ -224,6 +224,38 @@ func TestPullWaitsForItsCohort(t *testing.T) {
 	}
 }
 
+// TestPullWaitsForItsCohortInAnOutage: a server that does not serve when it is asked who the patients are is asked again, for as
+// long as a day.
+func TestPullWaitsForItsCohortInAnOutage(t *testing.T) {
+	t.Parallel()
+	f, c, _ := exporting(t)
+	s := fhirservertest.New(t, fhirservertest.Options{Resources: fhirservertest.Cohort(1, 1, march)})
+	outage := slices.Repeat([]exporttest.Answer{{Status: http.StatusServiceUnavailable}}, 8) // as often as a page is tried
+	begin := func(answers ...exporttest.Answer) fhirmsg.ImportRequest {
+		s.Next(fhirservertest.Read, answers...)
+		return pullRequest(t, s.URL, fhirmsg.Pull{Types: []string{"Patient"}, Group: "study"})
+	}
+	req := begin(outage...)
+	if wait := f.step(t, c, req); wait != pullSlow {
+		t.Errorf("waited for %s", wait)
+	}
+	f.bring(t, c, req)
+	if _, got := f.accountAt(t, req.ID, s.URL); got != "0 closed 1\n" {
+		t.Error(got)
+	}
+	_ = c.pass(t.Context(), time.Since(c.Now())+maxPullWait) // imports are accepted in the database's time
+	for _, answers := range [][]exporttest.Answer{outage, {{Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "3600"}}}} {
+		_ = c.pass(t.Context(), time.Hour)
+		req := begin(answers...)
+		if waits := f.bring(t, c, req); len(waits) > 0 {
+			t.Errorf("waited for %s", waits)
+		}
+		if _, got := f.accountAt(t, req.ID, s.URL); !strings.HasPrefix(got, "fhir failed 0 (the cohort: the Group: ") {
+			t.Error(got)
+		}
+	}
+}
+
 // linesOf are those of the files of an import that are in the queue, and fails where one is there in two chunks.
 func (f *fetcher) linesOf(t *testing.T, files int) (all [][]string) {
 	t.Helper()
