@@ -43,6 +43,8 @@ func TestPageLines(t *testing.T) {
 		gone   = `{"request":{"method":"DELETE","url":"Patient/1"},"response":{"status":"204","lastModified":"2026-01-02T00:00:00Z"}}`
 		nodate = `{"request":{"method":"DELETE","url":"Patient/2"}}`
 		alive  = `{"resource":{"resourceType":"Patient","id":"3","meta":{"lastUpdated":"2026-01-03T00:00:00Z"}},"request":{"method":"PUT","url":"Patient/3"}}`
+		odd    = `{"request":{"method":"DELETE","url":"Patient/2"},"response":{"status":204,"lastModified":"2026-01-02T00:00:00Z"}}`
+		vague  = `{"request":{"url":"Patient/2"},"response":{"status":204}}`
 		date   = `{"request":{"method":"GET","url":"metadata"},"response":{"status":"200","lastModified":"2026-01-03T00:00:00Z"}}`
 	)
 	tests := []struct {
@@ -58,9 +60,12 @@ func TestPageLines(t *testing.T) {
 		{"an OperationOutcome that is a resource", false, searchset(`{"resource":{"resourceType":"OperationOutcome","id":"1"}}`), `{"resourceType":"OperationOutcome","id":"1"}` + "\n"},
 		{"without an id", false, searchset(`{"fullUrl":"urn:1","resource":{"resourceType":"Patient"}}`), wrapped(`{"fullUrl":"urn:1","resource":{"resourceType":"Patient"}}`)},
 		{"a Bundle", false, searchset(`{"resource":{"resourceType":"Bundle","id":"b","type":"document"}}`), wrapped(`{"resource":{"resourceType":"Bundle","id":"b","type":"document"}}`)},
+		{"a search of another shape", false, searchset(`{"resource":` + p1 + `,"search":1}`), p1 + "\n"},
 		{"no entries", false, searchset(`1,{},{"resource":[]}`), wrapped(`1`) + wrapped(`{}`) + wrapped(`{"resource":[]}`)},
 		{"deletions", true, history(alive + "," + gone), history(gone) + "\n"},
 		{"deletions without a date", true, history(alive + "," + nodate + "," + gone), history(date+","+nodate+","+gone) + "\n"},
+		{"a deletion of another shape", true, history(alive + "," + odd), history(odd) + "\n"},
+		{"what may be a deletion", true, history(alive + "," + vague + ",1"), history(date+","+vague+",1") + "\n"},
 		{"no deletions", true, history(alive), ""},
 		{"by status", true, history(`{"fullUrl":"http://x/Patient/1","response":{"status":"410 Gone","lastModified":"x"}}`), history(`{"fullUrl":"http://x/Patient/1","response":{"status":"410 Gone","lastModified":"x"}}`) + "\n"},
 	}
@@ -214,6 +219,7 @@ func TestLoops(t *testing.T) {
 func FuzzPage(f *testing.F) {
 	f.Add([]byte(`{"resourceType":"Bundle","type":"searchset","total":1,"link":[{"relation":"next","url":"?p=2"}],"entry":[{"resource":{"resourceType":"Patient","id":"1"}},1,{"search":{"mode":"outcome"}}]}`), false, false)
 	f.Add([]byte(`{"resourceType":"Bundle","entry":[{"request":{"method":"DELETE","url":"Patient/1"}},{"resource":{"meta":{"lastUpdated":"\u0000"}}}]}`), true, false)
+	f.Add([]byte(`{"resourceType":"Bundle","entry":[{"request":{"method":"DELETE"},"response":{"status":204}},{"response":1}]}`), true, false)
 	f.Add([]byte(`{"resourceType":"Binary","id":"1","x":{"reference":"Binary/2"}}`), false, true)
 	f.Add([]byte(`{"resourceType":"OperationOutcome","issue":[{"code":"secret"}]}`), false, false)
 	f.Add([]byte("<html>"), false, false)
