@@ -109,6 +109,11 @@ func runToAsk(ctx context.Context, tx pgx.Tx, r SyncRun) (s Sync, open bool, err
 
 // found asks the source, and makes the request of what it has; nil: nothing is new.
 func (l *Ledger) found(ctx context.Context, tx pgx.Tx, s Sync, r SyncRun, ask func(context.Context, SyncAsk) (SyncFound, error)) (*fhirmsg.ImportRequest, SyncFound, error) {
+	if r.MaxDeletes != nil {
+		if err := stillReconciles(ctx, tx, s, r); err != nil {
+			return nil, SyncFound{}, err
+		}
+	}
 	a := SyncAsk{Sync: s.Sync, Cursor: s.cursor}
 	if r.Full {
 		a.Cursor = nil

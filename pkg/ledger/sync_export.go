@@ -47,16 +47,8 @@ func (l *Ledger) ReconcileSync(ctx context.Context, name, maxDeletes string, now
 		if _, err := fhirmsg.ParseDeleteLimit(maxDeletes); err != nil {
 			return fmt.Errorf("max_deletes %w: %w", err, ErrSync)
 		}
-		if err := s.Reconcilable(); err != nil {
-			return fmt.Errorf("%w: %w", err, ErrSync)
-		}
-		other, err := sharedWith(ctx, tx, s, now)
-		if err != nil {
+		if err := mayReconcile(ctx, tx, s, now); err != nil {
 			return err
-		}
-		if other != "" {
-			return fmt.Errorf("sync %s delivers into dataset %s as supplier %s too, and what it brings would be taken for what this one lacks; give each a supplier of its own: %w",
-				other, s.Into, s.Supplier, ErrSync)
 		}
 		begun, err := beginRun(ctx, tx, s, now, true, true, &maxDeletes, now)
 		if err == nil && !begun {
@@ -64,6 +56,34 @@ func (l *Ledger) ReconcileSync(ctx context.Context, name, maxDeletes string, now
 		}
 		return err
 	})
+}
+
+// mayReconcile refuses, with [ErrSync], where it cannot be known what the source of a sync lacks.
+func mayReconcile(ctx context.Context, tx pgx.Tx, s Sync, now time.Time) error {
+	if err := s.Reconcilable(); err != nil {
+		return fmt.Errorf("%w: %w", err, ErrSync)
+	}
+	other, err := sharedWith(ctx, tx, s, now)
+	if err == nil && other != "" {
+		err = fmt.Errorf("sync %s delivers into dataset %s as supplier %s too, and what it brings would be taken for what this one lacks; give each a supplier of its own: %w",
+			other, s.Into, s.Supplier, ErrSync)
+	}
+	return err
+}
+
+// stillReconciles refuses a run that is to delete what its source lacks where the sync is not what it was when the run was begun.
+func stillReconciles(ctx context.Context, tx pgx.Tx, s Sync, r SyncRun) error {
+	var begunAs int
+	if err := tx.QueryRow(ctx, `SELECT generation FROM stoker.sync_run WHERE sync = $1 AND due = $2`, r.Sync, r.Due).Scan(&begunAs); err != nil {
+		return err
+	}
+	if err := mayReconcile(ctx, tx, s, r.Begun); err != nil {
+		return err
+	}
+	if begunAs != s.generation {
+		return fmt.Errorf("it was declared anew, as one of other data or of another place, after the run was begun, which may delete other rows than was meant; begin it again: %w", ErrSync)
+	}
+	return nil
 }
 
 // sharedWith is another sync of the same supplier into the same dataset, or "".

@@ -187,6 +187,46 @@ func TestReconcileSync(t *testing.T) {
 	}
 }
 
+// TestReconcileIsCheckedAgain: what changed between the beginning of a run and its source being asked does not make it delete what was not meant.
+func TestReconcileIsCheckedAgain(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	published := nightly("a")
+	published.Dataset = "trial"
+	elsewhere, same := trial("a"), trial("a")
+	elsewhere.Dataset, same.Every = "elsewhere", "0 3 * * *"
+	for i, tt := range []struct {
+		what   string
+		change supplier.Sync
+		reason string // "": it goes on
+	}{
+		{"another schedule", same, ""},
+		{"of another kind", published, "kind publish"},
+		{"another dataset", elsewhere, "begin it again"},
+		{"another sync into the dataset", trial("b"), "sync b delivers into dataset trial"},
+	} {
+		at := noon.Add(time.Duration(i) * time.Minute)
+		check(t, l.AddSync(t.Context(), trial("a"), true, noon))
+		check(t, l.ReconcileSync(t.Context(), "a", "", at))
+		check(t, l.AddSync(t.Context(), tt.change, true, noon))
+		asked := false
+		r := l.ask(t, at, func(ctx context.Context, a SyncAsk) (SyncFound, error) {
+			asked = true
+			return exporting(0)(ctx, a)
+		})
+		if tt.reason == "" {
+			if r.State != SyncImporting || !r.request.IsSnapshot() {
+				t.Errorf("%s: %+v", tt.what, r)
+			}
+			l.exported(t, *r.request, nil, ExportReady)
+			_, err := l.SettleSyncRuns(t.Context(), at)
+			check(t, err)
+		} else if r.State != SyncFailed || !strings.Contains(r.Reason, tt.reason) || r.Ended == nil || asked {
+			t.Errorf("%s: %+v, want %q; asked: %v", tt.what, r, tt.reason, asked)
+		}
+	}
+}
+
 // TestRejectedKeys: the newest reject of each key counts, with when it was changed at its source; none that was resolved, discarded or is of another dataset.
 func TestRejectedKeys(t *testing.T) {
 	t.Parallel()
