@@ -305,4 +305,7 @@ func TestSyncAskedAgain(t *testing.T) {
 	if runs, err := l.SettleSyncRuns(t.Context(), noon); err != nil || len(runs) != 1 || runs[0].State != SyncComplete {
 		t.Errorf("%+v, %v", runs, err)
 	}
+	if _, runs := l.mustSync(t, "a"); runs[0].request != nil {
+		t.Errorf("after the end the request is there: %+v", runs[0].request)
+	}
 }
