@@ -2,12 +2,14 @@ package ledger
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/supplier"
 )
 
 // ExportCursor is the cursor of a sync of kind export: how far its source was imported.
@@ -19,8 +21,18 @@ type ExportCursor struct {
 	// Members are the ids of the Group's patients, in order, of whom all is imported. nil: they are not known.
 	Members []string `json:"members"`
 
-	// Whole says that the server does not export patients by themselves, so that all is asked for when somebody joins.
+	// Whole says that the server does not export patients by themselves, so that all is asked for when somebody joins. It is of the server, and
+	// stays when all is asked for.
 	Whole bool `json:"whole,omitempty"`
+}
+
+// cursorOfAll is the cursor with which all of the source is asked for, whatever was imported before.
+func (s Sync) cursorOfAll() json.RawMessage {
+	var c ExportCursor
+	if s.Kind != supplier.SyncExport || s.cursor == nil || json.Unmarshal(s.cursor, &c) != nil || !c.Whole {
+		return nil
+	}
+	return json.RawMessage(`{"members":null,"whole":true}`)
 }
 
 // Sources of a run's import: an export of what has changed, and one of all of the patients that joined.
