@@ -53,7 +53,7 @@ func TestReportIsNotedBeforeItIsStated(t *testing.T) {
 	t.Parallel()
 	f, c, _ := exporting(t)
 	reports := []string{exporttest.Outcome("not-found", "Patient/secret")}
-	for range 200 {
+	for range 4000 {
 		reports = append(reports, `{"resourceType":"OperationOutcome","issue":[{"severity":"information","code":"informational"}]}`)
 	}
 	s := exporttest.New(t, exporttest.Options{Time: april, Outcomes: reports})
@@ -82,7 +82,7 @@ func TestReportIsNotedBeforeItIsStated(t *testing.T) {
 	s.Release()
 	f.again().bring(t, c, req)
 	_, account := f.account(t, req.ID, s)
-	want := "problems.ndjson closed 201\nnote: the server reports of its own work: error not-found\nnote: the server reports of its own work: information informational\n"
+	want := "problems.ndjson closed 4001\nnote: the server reports of its own work: error not-found\nnote: the server reports of its own work: information informational\n"
 	if diff := cmp.Diff(want, account); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
