@@ -117,7 +117,7 @@ func (f *fetcher) members(ctx context.Context, a ledger.SyncAsk, known ledger.Ex
 	status := source.StatusError{}
 	switch {
 	case err == nil:
-		ids, err = group.Patients(content, f.now())
+		ids, err = group.Patients(content, a.From, f.now())
 	case !errors.As(err, &status):
 		return nil, "", fmt.Errorf("read the Group: %w", err)
 	case known.Members != nil && (status.Code == http.StatusNotFound || status.Code == http.StatusGone):
