@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
 )
 
@@ -133,9 +134,28 @@ func writeSupplier(ctx context.Context, tx pgx.Tx, s supplier.Supplier, fromFile
 	if err != nil {
 		return err
 	}
+	if err := forgetElsewhere(ctx, tx, s); err != nil {
+		return err
+	}
 	_, err = tx.Exec(ctx, `INSERT INTO stoker.supplier AS s (name, policy, credentials, from_file) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (name) DO UPDATE SET policy = excluded.policy, credentials = excluded.credentials, from_file = excluded.from_file, removed = NULL`,
 		s.Name, policy, credentials, fromFile)
+	return err
+}
+
+// forgetElsewhere has a supplier's syncs ask for everything again where the policy about to be written puts it elsewhere: what was imported into
+// another dataset, or in another mode, is not there.
+func forgetElsewhere(ctx context.Context, tx pgx.Tx, s supplier.Supplier) error {
+	dataset, mode := fhirmsg.DefaultDataset, fhirmsg.Mode("") // of one that was never declared
+	switch there, err := findSupplier(ctx, tx, s.Name); {
+	case err == nil:
+		dataset, mode = there.DatasetOf(s.Name), there.Mode
+	case !errors.Is(err, ErrNoSupplier):
+		return err
+	}
+	_, err := tx.Exec(ctx, `UPDATE stoker.sync SET cursor = NULL, generation = generation + 1 WHERE definition->>'supplier' = $1
+		AND ($2 AND coalesce(definition->>'dataset', '') = '' OR $3 AND coalesce(definition->>'mode', '') = '')`,
+		s.Name, dataset != s.DatasetOf(s.Name), mode != s.Mode)
 	return err
 }
 

@@ -17,7 +17,7 @@ import (
 type SyncAsk struct {
 	supplier.Sync
 	Declared *supplier.Supplier // its supplier; nil: it was not declared
-	Cursor   json.RawMessage    // how far it was imported; nil: not at all, or all is asked for
+	Cursor   json.RawMessage    // how far it was imported; nil: not at all, or all is asked for; see [ExportCursor.Whole] for what stays then
 
 	// JoinedRefused says that the last run failed since the server did not export patients that joined by themselves.
 	JoinedRefused bool
@@ -109,9 +109,14 @@ func runToAsk(ctx context.Context, tx pgx.Tx, r SyncRun) (s Sync, open bool, err
 
 // found asks the source, and makes the request of what it has; nil: nothing is new.
 func (l *Ledger) found(ctx context.Context, tx pgx.Tx, s Sync, r SyncRun, ask func(context.Context, SyncAsk) (SyncFound, error)) (*fhirmsg.ImportRequest, SyncFound, error) {
+	if r.MaxDeletes != nil {
+		if err := stillReconciles(ctx, tx, s, r); err != nil {
+			return nil, SyncFound{}, err
+		}
+	}
 	a := SyncAsk{Sync: s.Sync, Cursor: s.cursor}
 	if r.Full {
-		a.Cursor = nil
+		a.Cursor = s.cursorOfAll()
 	}
 	switch declared, err := findSupplier(ctx, tx, s.Supplier); {
 	case errors.Is(err, ErrNoSupplier):

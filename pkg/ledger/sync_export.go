@@ -2,12 +2,14 @@ package ledger
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/supplier"
 )
 
 // ExportCursor is the cursor of a sync of kind export: how far its source was imported.
@@ -19,8 +21,18 @@ type ExportCursor struct {
 	// Members are the ids of the Group's patients, in order, of whom all is imported. nil: they are not known.
 	Members []string `json:"members"`
 
-	// Whole says that the server does not export patients by themselves, so that all is asked for when somebody joins.
+	// Whole says that the server does not export patients by themselves, so that all is asked for when somebody joins. It is of the server, and
+	// stays when all is asked for.
 	Whole bool `json:"whole,omitempty"`
+}
+
+// cursorOfAll is the cursor with which all of the source is asked for, whatever was imported before.
+func (s Sync) cursorOfAll() json.RawMessage {
+	var c ExportCursor
+	if s.Kind != supplier.SyncExport || s.cursor == nil || json.Unmarshal(s.cursor, &c) != nil || !c.Whole {
+		return nil
+	}
+	return json.RawMessage(`{"members":null,"whole":true}`)
 }
 
 // Sources of a run's import: an export of what has changed, and one of all of the patients that joined.
@@ -47,16 +59,8 @@ func (l *Ledger) ReconcileSync(ctx context.Context, name, maxDeletes string, now
 		if _, err := fhirmsg.ParseDeleteLimit(maxDeletes); err != nil {
 			return fmt.Errorf("max_deletes %w: %w", err, ErrSync)
 		}
-		if err := s.Reconcilable(); err != nil {
-			return fmt.Errorf("%w: %w", err, ErrSync)
-		}
-		other, err := sharedWith(ctx, tx, s, now)
-		if err != nil {
+		if err := mayReconcile(ctx, tx, s, now); err != nil {
 			return err
-		}
-		if other != "" {
-			return fmt.Errorf("sync %s delivers into dataset %s as supplier %s too, and what it brings would be taken for what this one lacks; give each a supplier of its own: %w",
-				other, s.Into, s.Supplier, ErrSync)
 		}
 		begun, err := beginRun(ctx, tx, s, now, true, true, &maxDeletes, now)
 		if err == nil && !begun {
@@ -64,6 +68,34 @@ func (l *Ledger) ReconcileSync(ctx context.Context, name, maxDeletes string, now
 		}
 		return err
 	})
+}
+
+// mayReconcile refuses, with [ErrSync], where it cannot be known what the source of a sync lacks.
+func mayReconcile(ctx context.Context, tx pgx.Tx, s Sync, now time.Time) error {
+	if err := s.Reconcilable(); err != nil {
+		return fmt.Errorf("%w: %w", err, ErrSync)
+	}
+	other, err := sharedWith(ctx, tx, s, now)
+	if err == nil && other != "" {
+		err = fmt.Errorf("sync %s delivers into dataset %s as supplier %s too, and what it brings would be taken for what this one lacks; give each a supplier of its own: %w",
+			other, s.Into, s.Supplier, ErrSync)
+	}
+	return err
+}
+
+// stillReconciles refuses a run that is to delete what its source lacks where the sync is not what it was when the run was begun.
+func stillReconciles(ctx context.Context, tx pgx.Tx, s Sync, r SyncRun) error {
+	var begunAs int
+	if err := tx.QueryRow(ctx, `SELECT generation FROM stoker.sync_run WHERE sync = $1 AND due = $2`, r.Sync, r.Due).Scan(&begunAs); err != nil {
+		return err
+	}
+	if err := mayReconcile(ctx, tx, s, r.Begun); err != nil {
+		return err
+	}
+	if begunAs != s.generation {
+		return fmt.Errorf("it was declared anew, as one of other data or of another place, after the run was begun, which may delete other rows than was meant; begin it again: %w", ErrSync)
+	}
+	return nil
 }
 
 // sharedWith is another sync of the same supplier into the same dataset, or "".

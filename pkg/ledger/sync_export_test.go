@@ -187,6 +187,68 @@ func TestReconcileSync(t *testing.T) {
 	}
 }
 
+// TestFullKeepsWhatIsOfTheServer: where all is asked for, what was imported is forgotten, and not what the server refuses.
+func TestFullKeepsWhatIsOfTheServer(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	check(t, l.AddSync(t.Context(), trial("a"), false, noon))
+	for i, tt := range []struct{ cursor, want string }{
+		{`{"time":"2026-03-01T00:00:00Z","members":["a"],"whole":true}`, `{"members":null,"whole":true}`}, {`{"time":"2026-03-01T00:00:00Z","members":["a"]}`, ""}, {`[]`, ""},
+	} {
+		_, err := l.pool.Exec(t.Context(), `UPDATE stoker.sync SET cursor = $1`, tt.cursor)
+		check(t, err)
+		at, got := noon.Add(time.Duration(i)*time.Minute), "not asked"
+		check(t, l.RunSync(t.Context(), "a", true, at))
+		l.ask(t, at, func(_ context.Context, a SyncAsk) (SyncFound, error) {
+			got = string(a.Cursor)
+			return SyncFound{}, nil
+		})
+		if got != tt.want {
+			t.Errorf("of %s: %q, want %q", tt.cursor, got, tt.want)
+		}
+	}
+}
+
+// TestReconcileIsCheckedAgain: what changed between the beginning of a run and its source being asked does not make it delete what was not meant.
+func TestReconcileIsCheckedAgain(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	published := nightly("a")
+	published.Dataset = "trial"
+	elsewhere, same := trial("a"), trial("a")
+	elsewhere.Dataset, same.Every = "elsewhere", "0 3 * * *"
+	for i, tt := range []struct {
+		what   string
+		change supplier.Sync
+		reason string // "": it goes on
+	}{
+		{"of another kind", published, "kind publish"},
+		{"another dataset", elsewhere, "begin it again"},
+		{"another sync into the dataset", trial("b"), "sync b delivers into dataset trial"},
+		{"another schedule", same, ""},
+	} {
+		at := noon.Add(time.Duration(i) * time.Minute)
+		check(t, l.AddSync(t.Context(), trial("a"), true, noon))
+		check(t, l.ReconcileSync(t.Context(), "a", "", at))
+		check(t, l.AddSync(t.Context(), tt.change, true, noon))
+		asked := false
+		r := l.ask(t, at, func(ctx context.Context, a SyncAsk) (SyncFound, error) {
+			asked = true
+			return exporting(0)(ctx, a)
+		})
+		if tt.reason == "" {
+			if r.State != SyncImporting || !r.request.IsSnapshot() {
+				t.Errorf("%s: %+v", tt.what, r)
+			}
+		} else if r.State != SyncFailed || !strings.Contains(r.Reason, tt.reason) || r.Ended == nil || asked {
+			t.Errorf("%s: %+v, want %q; asked: %v", tt.what, r, tt.reason, asked)
+		}
+		if tt.change.Name == "b" {
+			check(t, l.RemoveSync(t.Context(), "b"))
+		}
+	}
+}
+
 // TestRejectedKeys: the newest reject of each key counts, with when it was changed at its source; none that was resolved, discarded or is of another dataset.
 func TestRejectedKeys(t *testing.T) {
 	t.Parallel()

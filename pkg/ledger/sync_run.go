@@ -217,7 +217,7 @@ func (l *Ledger) PublishedSyncRun(ctx context.Context, r SyncRun) error {
 const reportsErrors = `s.kind = 'export' AND s.definition->'export'->'accept_errors' IS DISTINCT FROM 'true'
 	AND EXISTS (SELECT FROM stoker.note n WHERE n.import = i.id AND n.note ^@ ANY(ARRAY['` + NoteOutcome + `error', '` + NoteOutcome + `fatal']))`
 
-// settleRuns ends runs. The transaction time of an export becomes part of the cursor; one that is more than a day ahead of the time here
+// settleRuns ends runs, of whose requests nothing is kept: they may have secrets and ids of patients. The transaction time of an export becomes part of the cursor; one that is more than a day ahead of the time here
 // would keep all that changes until then from being asked for, and counts as the time when the import was accepted.
 const settleRuns = `WITH settled AS (
 		SELECT r.sync, r.due, r.generation, i.state AS import_state, i.reason AS import_reason, ` + reportsErrors + ` AS errors,
@@ -228,7 +228,7 @@ const settleRuns = `WITH settled AS (
 		WHERE r.ended IS NULL AND r.state = 'importing' AND i.state IN ('complete', 'failed', 'cancelled')
 		FOR UPDATE OF r
 	), ended AS (
-		UPDATE stoker.sync_run r SET ended = $1, cursor = NULL,
+		UPDATE stoker.sync_run r SET ended = $1, cursor = NULL, request = NULL,
 			state = CASE WHEN o.import_state = 'complete' AND NOT o.errors THEN 'complete' ELSE 'failed' END,
 			reason = CASE
 				WHEN o.import_state = 'cancelled' THEN 'its import was cancelled'

@@ -145,6 +145,48 @@ func TestSyncInto(t *testing.T) {
 	}
 }
 
+// TestSyncOfASupplierElsewhere: where a policy puts what a sync brings elsewhere, everything is asked for again; a sync that says itself where to
+// put it, or how, is not concerned.
+func TestSyncOfASupplierElsewhere(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	own := nightly("own")
+	own.Dataset, own.Mode = "d", fhirmsg.ModeSync
+	list := []supplier.Sync{nightly("silent"), own, nightly("other")}
+	for i, s := range list {
+		s.Supplier = "clinic-a"
+		if s.Name == "other" {
+			s.Supplier = ""
+		}
+		check(t, l.AddSync(t.Context(), s, false, noon.Add(time.Duration(i)*time.Second)))
+	}
+	policy := func(dataset string, mode fhirmsg.Mode, maxLine int) supplier.Policy {
+		return supplier.Policy{URLPrefixes: []string{"https://a.example/"}, Dataset: dataset, Mode: mode, MaxLine: maxLine}
+	}
+	for _, tt := range []struct {
+		what    string
+		policy  supplier.Policy
+		forgets bool
+	}{
+		{"declared with a dataset of its own", policy("", "", 0), true},
+		{"another limit", policy("", "", 2048), false},
+		{"another dataset", policy("d", "", 2048), true},
+		{"a mode", policy("d", fhirmsg.ModeSync, 0), true},
+		{"the same", policy("d", fhirmsg.ModeSync, 0), false},
+	} {
+		_, err := l.pool.Exec(t.Context(), `UPDATE stoker.sync SET cursor = '1', generation = 0`)
+		check(t, err)
+		check(t, l.AddSupplier(t.Context(), named("clinic-a", tt.policy), true))
+		for _, declared := range list {
+			s, _ := l.mustSync(t, declared.Name)
+			forgets := tt.forgets && s.Name == "silent"
+			if (s.cursor == nil) != forgets || (s.generation == 1) != forgets {
+				t.Errorf("%s: sync %s has cursor %s, generation %d", tt.what, s.Name, s.cursor, s.generation)
+			}
+		}
+	}
+}
+
 // TestSyncsOfTheFile: the file decides on those that it names, and pauses what it does not name any more.
 func TestSyncsOfTheFile(t *testing.T) {
 	t.Parallel()
@@ -262,5 +304,8 @@ func TestSyncAskedAgain(t *testing.T) {
 	}
 	if runs, err := l.SettleSyncRuns(t.Context(), noon); err != nil || len(runs) != 1 || runs[0].State != SyncComplete {
 		t.Errorf("%+v, %v", runs, err)
+	}
+	if _, runs := l.mustSync(t, "a"); runs[0].request != nil {
+		t.Errorf("after the end the request is there: %+v", runs[0].request)
 	}
 }

@@ -172,6 +172,8 @@ func TestExport(t *testing.T) {
 		{name: "deletions in a file that is named after another type", opts: exporttest.Options{Deleted: []string{"Patient/7"}, Misnamed: true}, want: all + "Observation.deleted.ndjson closed 1\n", kickOffs: "GET"},
 		{name: "some of it failed", opts: exporttest.Options{Outcomes: []string{exporttest.Outcome("not-found", "Patient/secret"), `{"resourceType":"OperationOutcome","issue":[{"severity":"warning","code":"informational"}]}`}},
 			want: all + "problems.ndjson closed 2\nnote: the server reports of its own work: error not-found\nnote: the server reports of its own work: warning informational\n", kickOffs: "GET"},
+		{name: "some of it failed, said over several lines", opts: exporttest.Options{Outcomes: []string{strings.ReplaceAll(exporttest.Outcome("not-found", "Patient/secret"), ",", ",\n")}},
+			want: all + "problems.ndjson closed 1\nnote: the server reports of its own work: error not-found\n", kickOffs: "GET"},
 		{name: "a token for all", opts: exporttest.Options{Token: "t"}, token: true, want: all, kickOffs: "GET"},
 		{name: "files have their own", opts: exporttest.Options{Token: "t", Presigned: true}, token: true, want: all, kickOffs: "GET"},
 		{name: "files need a token although the manifest says no", opts: exporttest.Options{Token: "t", SaysAnonymous: true, GetOnly: true}, token: true, want: all, kickOffs: "GET"},

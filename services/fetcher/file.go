@@ -207,7 +207,14 @@ func (f *fetcher) readPieces(ctx context.Context, imp fhirmsg.Import, file ledge
 		if err := p.credit.allowance.reach(piece.Offset+piece.Length, piece.FirstLine-1+piece.Lines); err != nil {
 			return fileError{err}
 		}
+		noted := len(h.notes)
 		h.look(piece)
+		if h.outcome && len(h.notes) > noted {
+			// Before what it is on can be stated: whoever resumes behind it does not see it again.
+			if err := f.ledger.Note(ctx, imp.ID, h.notes...); err != nil {
+				return err
+			}
+		}
 		chunk := fhirmsg.Chunk{
 			ChunkHeader: fhirmsg.ChunkHeader{
 				Import: imp, Place: fhirmsg.Place{File: file.Index, Offset: piece.Offset, Length: piece.Length},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/ledger"
@@ -37,6 +38,10 @@ func newHeed(file ledger.File, asked *source.Asked) *heed {
 
 // look looks at a part of a chunk.
 func (h *heed) look(piece split.Piece) {
+	if h.asked != nil && h.outcome && piece.Document {
+		h.line(piece.Body) // a report over several lines
+		return
+	}
 	if h.asked == nil || h.deleted || piece.TooLong || piece.Document || !h.outcome && len(h.asked.Types) == 0 && h.asked.Since == 0 {
 		return
 	}
@@ -80,11 +85,31 @@ func (h *heed) line(line []byte) {
 	}
 }
 
-// maxHeedNotes is how many notes a file may have: types are the server's to name.
+// maxHeedNotes is how many notes a file may have, and how many on what failed: types and codes are the server's to name.
 const maxHeedNotes = 20
 
 func (h *heed) note(text string) {
-	if text != "" && len(h.notes) < maxHeedNotes && !slices.Contains(h.notes, text) {
+	severity := failureOf(text)
+	n := 0
+	for _, known := range h.notes {
+		if (failureOf(known) == "") == (severity == "") {
+			n++
+		}
+	}
+	if n >= maxHeedNotes { // that something failed is not to be crowded out: it keeps a run from being complete
+		text = severity
+	}
+	if text != "" && !slices.Contains(h.notes, text) {
 		h.notes = append(h.notes, text)
 	}
+}
+
+// failureOf is the note on a failure that the server reports, without what the failure is; "" where a note is on something else.
+func failureOf(note string) string {
+	for _, severity := range []string{ledger.NoteOutcome + "error", ledger.NoteOutcome + "fatal"} {
+		if note == severity || strings.HasPrefix(note, severity+" ") {
+			return severity
+		}
+	}
+	return ""
 }

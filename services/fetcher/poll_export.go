@@ -37,6 +37,7 @@ func (f *fetcher) askExport(ctx context.Context, a ledger.SyncAsk) (found ledger
 			known = ledger.ExportCursor{} // of another version: all is asked for
 		}
 	}
+	known.Whole = known.Whole || a.JoinedRefused
 	if known.Time != nil {
 		if found.Since, err = a.Export.Since(*known.Time); err != nil {
 			return found, err
@@ -51,7 +52,7 @@ func (f *fetcher) askExport(ctx context.Context, a ledger.SyncAsk) (found ledger
 	}
 	var joined []string
 	if !found.Since.IsZero() && members != nil {
-		joined, notice = whoJoined(&known, members, a.JoinedRefused)
+		joined, notice = whoJoined(known, members)
 		if notice != "" {
 			found.Since, found.Notices = time.Time{}, append(found.Notices, notice)
 		}
@@ -69,12 +70,11 @@ func (f *fetcher) askExport(ctx context.Context, a ledger.SyncAsk) (found ledger
 
 // whoJoined are the members of whom everything is asked for, besides what has changed of all. A notice says why everything is to be asked
 // for of all instead.
-func whoJoined(known *ledger.ExportCursor, members []string, refused bool) (joined []string, notice string) {
+func whoJoined(known ledger.ExportCursor, members []string) (joined []string, notice string) {
 	if known.Members == nil {
 		return nil, "who is in the Group was not known before, so everything was asked for"
 	}
 	joined = group.Joined(known.Members, members)
-	known.Whole = known.Whole || refused
 	switch {
 	case len(joined) == 0:
 		return nil, ""
@@ -117,7 +117,7 @@ func (f *fetcher) members(ctx context.Context, a ledger.SyncAsk, known ledger.Ex
 	status := source.StatusError{}
 	switch {
 	case err == nil:
-		ids, err = group.Patients(content, f.now())
+		ids, err = group.Patients(content, a.From, f.now())
 	case !errors.As(err, &status):
 		return nil, "", fmt.Errorf("read the Group: %w", err)
 	case known.Members != nil && (status.Code == http.StatusNotFound || status.Code == http.StatusGone):

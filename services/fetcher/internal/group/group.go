@@ -19,9 +19,9 @@ const (
 // idPattern is FHIR's (https://hl7.org/fhir/R4/datatypes.html#id), and longer ones, as some servers have.
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9\-._]{1,128}$`)
 
-// Patients are the ids of the patients who are members of a Group at a time, in order and each once. Members that are no patients, and
-// such as are not members any more, are passed over. Errors repeat nothing of the content.
-func Patients(content []byte, now time.Time) ([]string, error) {
+// Patients are the ids of the patients of a server, by its base URL, who are members of a Group at a time, in order and each once. Members that
+// are no patients, or another server's, and such as are not members yet or any more, are passed over. Errors repeat nothing of the content.
+func Patients(content []byte, base string, now time.Time) ([]string, error) {
 	if len(content) > MaxSize {
 		return nil, fmt.Errorf("the Group has more than %d bytes", MaxSize)
 	}
@@ -33,7 +33,8 @@ func Patients(content []byte, now time.Time) ([]string, error) {
 				Reference string `json:"reference"`
 			} `json:"entity"`
 			Period struct {
-				End string `json:"end"`
+				Start string `json:"start"`
+				End   string `json:"end"`
 			} `json:"period"`
 		} `json:"member"`
 	}
@@ -43,12 +44,13 @@ func Patients(content []byte, now time.Time) ([]string, error) {
 	if len(g.Member) > maxMembers {
 		return nil, fmt.Errorf("the Group has more than %d members", maxMembers)
 	}
+	base = strings.TrimSuffix(base, "/") + "/"
 	ids := []string{}
 	for _, m := range g.Member {
-		if m.Inactive || isOver(m.Period.End, now) {
+		if m.Inactive || isToCome(m.Period.Start, now) || isOver(m.Period.End, now) {
 			continue
 		}
-		if id := patientID(m.Entity.Reference); id != "" {
+		if id := patientID(m.Entity.Reference, base); id != "" {
 			ids = append(ids, id)
 		}
 	}
@@ -62,26 +64,28 @@ func isOver(end string, now time.Time) bool {
 	return err == nil && t.Before(now)
 }
 
-// patientID is the id that a reference to a Patient names, relative or not; "" where it names none.
-func patientID(reference string) string {
-	reference, _, _ = strings.Cut(reference, "/_history/")
-	rest, id, ok := cutLast(reference)
+// isToCome reports whether a period that begins so is yet to come. A day begins when it has begun everywhere: who counts as a member too late is
+// one who joins then, and who counts too early would never be.
+func isToCome(start string, now time.Time) bool {
+	if t, err := time.Parse(time.RFC3339, start); err == nil {
+		return t.After(now)
+	}
+	for _, layout := range []string{time.DateOnly, "2006-01", "2006"} {
+		if t, err := time.Parse(layout, start); err == nil {
+			return t.Add(12 * time.Hour).After(now)
+		}
+	}
+	return false
+}
+
+// patientID is the id that a reference to a Patient of the server names, relative or beginning with its base; "" where it names none.
+func patientID(reference, base string) string {
+	id, ok := strings.CutPrefix(strings.TrimPrefix(reference, base), "Patient/")
+	id, _, _ = strings.Cut(id, "/_history/")
 	if !ok || !idPattern.MatchString(id) {
 		return ""
 	}
-	if _, resourceType, _ := cutLast(rest); resourceType != "Patient" {
-		return ""
-	}
 	return id
-}
-
-// cutLast cuts a path before its last segment.
-func cutLast(path string) (before, last string, found bool) {
-	i := strings.LastIndexByte(path, '/')
-	if i < 0 {
-		return "", path, false
-	}
-	return path[:i], path[i+1:], true
 }
 
 // Joined are those of now who are not among those before; both are in order.

@@ -18,6 +18,10 @@ func TestPatients(t *testing.T) {
 	}{
 		{"none", `{"resourceType":"Group"}`, []string{}},
 		{"in order and once", `{"resourceType":"Group","member":[{"entity":{"reference":"Patient/b"}},{"entity":{"reference":"https://a.example/fhir/Patient/a/_history/3"}},{"entity":{"reference":"Patient/b"}}]}`, []string{"a", "b"}},
+		{"of another server", `{"resourceType":"Group","member":[{"entity":{"reference":"https://b.example/fhir/Patient/a"}},{"entity":{"reference":"https://a.example/fhir/x/Patient/b"}}]}`, []string{}},
+		{"who is to come", `{"resourceType":"Group","member":[{"entity":{"reference":"Patient/1"},"period":{"start":"2026-04-01T00:00:00Z"}},{"entity":{"reference":"Patient/2"},"period":{"start":"2026-03-01"}},
+			{"entity":{"reference":"Patient/3"},"period":{"start":"2026-04"}},{"entity":{"reference":"Patient/4"},"period":{"start":"2026"}},{"entity":{"reference":"Patient/5"},"period":{"start":"2026-02-28"}},
+			{"entity":{"reference":"Patient/6"},"period":{"start":"2026-03-01T00:00:00+01:00"}},{"entity":{"reference":"Patient/7"},"period":{"start":"soon"}}]}`, []string{"4", "5", "6", "7"}},
 		{"no patients", `{"resourceType":"Group","member":[{"entity":{"reference":"Group/1"}},{"entity":{"reference":"urn:uuid:1"}},{"entity":{"display":"x"}},{"entity":{"reference":"Patient/"}},{"entity":{"reference":"Patient/a b"}},{"entity":{"reference":"#p"}}]}`, []string{}},
 		{"who left", `{"resourceType":"Group","member":[{"entity":{"reference":"Patient/1"},"inactive":true},{"entity":{"reference":"Patient/2"},"period":{"end":"2026-02-01T00:00:00Z"}},
 			{"entity":{"reference":"Patient/3"},"period":{"end":"2026-04-01T00:00:00Z"}},{"entity":{"reference":"Patient/4"},"period":{"end":"2026"}}]}`, []string{"3", "4"}},
@@ -25,7 +29,7 @@ func TestPatients(t *testing.T) {
 		{"XML", `<Group/>`, nil},
 		{"member is no list", `{"resourceType":"Group","member":{}}`, nil},
 	} {
-		got, err := Patients([]byte(tt.content), now)
+		got, err := Patients([]byte(tt.content), "https://a.example/fhir", now)
 		if (err != nil) != (tt.want == nil) || err == nil && !cmp.Equal(got, tt.want) {
 			t.Errorf("%s: %v, %v; want %v", tt.name, got, err, tt.want)
 		}
@@ -47,7 +51,7 @@ func FuzzPatients(f *testing.F) {
 	f.Add([]byte(`{"resourceType":"Group","member":[{"inactive":false,"entity":{"reference":"Patient/1"},"period":{"end":"2026-02-01T00:00:00Z"}}]}`))
 	f.Add([]byte(`{"resourceType":"Group","member":[{"entity":{"reference":"x/Patient/1/_history/1"}},null]}`))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		ids, err := Patients(content, now)
+		ids, err := Patients(content, "https://a.example/fhir", now)
 		if err != nil {
 			return
 		}
