@@ -3,6 +3,7 @@ package fhirmsg
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -104,8 +105,12 @@ func (p *Pull) checkCohort() error {
 	if p.Cohort == "" {
 		return nil
 	}
-	if t, err := checkSearch(p.Cohort); err != nil || t != "Patient" {
-		return errors.New("cohort: must be a search such as Patient?organization=1")
+	t, err := checkSearch(p.Cohort)
+	if err == nil && t != "Patient" {
+		err = errors.New("must be a search such as Patient?organization=1")
+	}
+	if err != nil {
+		return fmt.Errorf("cohort: %w", err)
 	}
 	return nil
 }
@@ -121,8 +126,21 @@ func checkSearch(s string) (resourceType string, err error) {
 	case !utf8.ValidString(s) || strings.ContainsFunc(s, isControl) || strings.ContainsRune(s, '#'):
 		return "", errors.New("must be text without control characters and fragment")
 	}
+	for parameter := range strings.SplitSeq(query, "&") {
+		name, _, _ := strings.Cut(parameter, "=")
+		if name, err = url.QueryUnescape(name); err != nil {
+			return "", errors.New("must be the query of a URL, with % before two hexadecimal digits")
+		}
+		if name, _, _ = strings.Cut(name, ":"); slices.Contains(partial, name) {
+			return "", fmt.Errorf("must be without %s", name)
+		}
+	}
 	return t, nil
 }
+
+// partial are parameters of a search (https://hl7.org/fhir/R4/search.html#summary) by which servers send parts of resources,
+// which would be imported in place of the whole ones, or no FHIR JSON; and those that the fetcher sets.
+var partial = []string{"_elements", "_summary", "_contained", "_containedType", "_format", "_count"}
 
 // IsResourceID reports whether s can be the id of a resource (https://hl7.org/fhir/R4/datatypes.html#id). The underscore is
 // none of FHIR's, and yet in use.

@@ -1,6 +1,8 @@
 package fhirmsg
 
 import (
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +47,14 @@ func TestPullCheck(t *testing.T) {
 		{"nothing to follow", good(func(p *Pull) { p.Follow = []string{"secret x"} }), "follow"},
 		{"filters of everything", good(func(p *Pull) { p.Everything, p.Filters = true, []string{"Observation?code=1"} }), "filters"},
 		{"no filter", good(func(p *Pull) { p.Filters = []string{"secret"} }), "filters[0]"},
+		{"a filter for parts", good(func(p *Pull) { p.Filters = []string{"Observation?code=1", "Observation?code=secret&_elements=id"} }), "filters[1]: must be without _elements"},
+		{"a filter for summaries", good(func(p *Pull) { p.Filters = []string{"Observation?_summary=secret"} }), "filters[0]: must be without _summary"},
+		{"a filter for parts, escaped", good(func(p *Pull) { p.Filters = []string{"Observation?code=1&%5felements:x=secret"} }), "filters[0]: must be without _elements"},
+		{"a filter for contained resources", good(func(p *Pull) { p.Filters = []string{"Observation?_contained=secret"} }), "filters[0]: must be without _contained"},
+		{"a filter that is no query", good(func(p *Pull) { p.Filters = []string{"Observation?%zz=secret"} }), "filters[0]: must be the query"},
+		{"a cohort in XML", good(func(p *Pull) { p.Patients, p.Cohort = nil, "Patient?active=secret&_format=xml" }), "cohort: must be without _format"},
+		{"a cohort by pages", good(func(p *Pull) { p.Patients, p.Cohort = nil, "Patient?active=secret&_count=1" }), "cohort: must be without _count"},
+		{"what is searched for by parts", good(func(p *Pull) { p.Filters = []string{"Observation?code=_elements&x._count=1"} }), ""},
 		{"a filter with a fragment", good(func(p *Pull) { p.Filters = []string{"Observation?secret=1#x"} }), "filters[0]"},
 		{"deletions of all times", good(func(p *Pull) { p.Deletions = true }), "deletions"},
 		{"a page too large", good(func(p *Pull) { p.Count = 10_001 }), "count"},
@@ -60,4 +70,30 @@ func TestPullCheck(t *testing.T) {
 	if err := (Source{Pull: good(nil), Path: "/x"}).check(); err == nil {
 		t.Error("two sources in one")
 	}
+}
+
+// FuzzPullSearch: whatever is taken as a search asks for whole resources, and errors do not repeat it.
+func FuzzPullSearch(f *testing.F) {
+	for _, s := range []string{"Observation?category=a|b,c", "Patient?%5felements=id", "Patient?_summary:x=true&a", "Patient?a=%zz", "x"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		of, err := checkSearch(s)
+		if err != nil {
+			if len(s) > 80 && strings.Contains(err.Error(), s) {
+				t.Fatalf("%q: %v", s, err)
+			}
+			return
+		}
+		query, ok := strings.CutPrefix(s, of+"?")
+		if !ok || query == "" {
+			t.Fatalf("%q is of type %q", s, of)
+		}
+		values, _ := url.ParseQuery(query) // leaves out what is not to be read
+		for name := range values {
+			if name, _, _ = strings.Cut(name, ":"); slices.Contains(partial, name) {
+				t.Fatalf("%q has %s", s, name)
+			}
+		}
+	})
 }

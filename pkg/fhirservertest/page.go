@@ -36,7 +36,7 @@ func (s *Server) first(w http.ResponseWriter, a Asked, opts Options, entries []s
 	s.mu.Unlock()
 	told := url.Values{}
 	for name, values := range a.Query {
-		if name != "patient" || !opts.IgnorePatient {
+		if (name != "patient" || !opts.IgnorePatient) && name != opts.Ignore {
 			told[name] = values
 		}
 	}

@@ -43,7 +43,8 @@ type Options struct {
 	NoHistory bool   // is answered with 405
 	Undated   bool   // deletions have no lastModified
 
-	IgnorePatient bool // a search is of all patients, as the link to the page itself says
+	IgnorePatient bool   // a search is of all patients, as the link to the page itself says
+	Ignore        string // name of a parameter that the link to the page itself lacks
 	IgnoreSince   bool
 	Bare          bool // $everything leaves out what is of no patient
 }

@@ -85,16 +85,16 @@ func share(n, of int64) float64 {
 	return float64(n) / float64(of)
 }
 
-// compareTimeout is how long the figures of a comparison may take, where an import has millions of chunks.
-const compareTimeout = "60s"
+// compareTimeout is how long a comparison may take, all of its queries together, where an import has millions of chunks.
+const compareTimeout = time.Minute
 
 // Compare compares an import with another one of its supplier and dataset, or, if that is zero, with the newest complete one before it
-// that was neither a retry nor mended another. Errors: [ErrNotFound], of either; it is also that of another supplier or dataset.
+// that was neither a retry nor mended another. It holds a connection for a minute at most. Errors: [ErrNotFound], of either; it is
+// also that of another supplier or dataset; [context.DeadlineExceeded] where it takes longer.
 func (l *Ledger) Compare(ctx context.Context, id, against fhirmsg.ImportID) (c Comparison, err error) {
+	ctx, cancel := context.WithTimeout(ctx, compareTimeout)
+	defer cancel()
 	err = pgx.BeginTxFunc(ctx, l.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = '`+compareTimeout+`'`); err != nil {
-			return err
-		}
 		now, err := head(ctx, tx, id)
 		if err != nil {
 			return err

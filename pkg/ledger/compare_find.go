@@ -49,7 +49,7 @@ func (c Comparison) find() (found []Finding) {
 			change := difference(float64(now), float64(before)) / float64(max(now, before, 1))
 			add(t.Type, "", change, leastChange, "%s: %s, %s the last time", t.Type, grouped(now), grouped(before))
 		}
-		if t.Now.Last != "" && t.Before.Last != "" && t.Now.Last < t.Before.Last {
+		if t.Now.Last != "" && t.Before.Last != "" && isBefore(t.Now.Last, t.Before.Last) {
 			add(t.Type, "", leastChange, 0, "%s: the latest is of %s, and was of %s the last time", t.Type, t.Now.Last, t.Before.Last)
 		}
 		if t.Now.Profiled < leastCompare || t.Before.Profiled < leastCompare {
@@ -62,6 +62,12 @@ func (c Comparison) find() (found []Finding) {
 	}
 	slices.SortStableFunc(found, func(a, b Finding) int { return cmp.Compare(b.Change, a.Change) })
 	return found[:min(len(found), maxFindings)]
+}
+
+// isBefore compares dates as far as both say: 2026 is not before 2026-03.
+func isBefore(a, b string) bool {
+	n := min(len(a), len(b))
+	return a[:n] < b[:n]
 }
 
 func difference(a, b float64) float64 { return max(a-b, b-a) }

@@ -1,8 +1,10 @@
 package ledger
 
 import (
+	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -103,6 +105,37 @@ func TestFindings(t *testing.T) {
 		}
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+// TestCompareEnds: a comparison that takes too long ends, and says so.
+func TestCompareEnds(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	imp := l.observed(t, 1, 1, "2026-01-31")
+	tx, err := l.pool.Begin(t.Context())
+	check(t, err)
+	defer tx.Rollback(context.WithoutCancel(t.Context())) //nolint:errcheck // only its lock is of use
+	_, err = tx.Exec(t.Context(), `LOCK TABLE stoker.profile IN ACCESS EXCLUSIVE MODE`)
+	check(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond) // as its own minute
+	defer cancel()
+	if _, err := l.Compare(ctx, imp.ID, fhirmsg.ImportID{}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("while it cannot be read: %v", err)
+	}
+}
+
+func TestIsBefore(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		a, b string
+		want bool
+	}{
+		{"2025-12-31", "2026-01-31", true}, {"2025", "2026-01", true}, {"2026", "2026-03", false}, {"2026-03", "2026", false}, {"2026-03-02", "2026-03", false},
+	} {
+		if got := isBefore(tt.a, tt.b); got != tt.want {
+			t.Errorf("%s before %s: %v", tt.a, tt.b, got)
 		}
 	}
 }

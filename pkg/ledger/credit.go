@@ -15,7 +15,14 @@ import (
 // what lies beyond counts as stored then, and only the limits of the queues hold it back.
 const chunksLookedAt = 1 << 14
 
-// Outstanding returns how many bytes of a supplier's chunks were published and are not stored
+// lineWeight is what a line counts at least of its supplier's credit, in bytes: storing a short line costs the database
+// little less than storing one of this length, and what others wait for is the database.
+const lineWeight = 1 << 10
+
+// Weight is what a chunk takes of its supplier's credit: its bytes, and no less than 1 KiB for each of its lines.
+func (f Fetched) Weight() int64 { return max(f.Length, f.Lines*lineWeight) }
+
+// Outstanding returns the [Fetched.Weight] of a supplier's chunks that were published and are not stored
 // yet, of all its imports that have not ended. A chunk is stored once it was parsed and all
 // its resources are accounted for, so an import gives back what it has as it is stored, and
 // all of it when it ends, however it ends.
@@ -27,10 +34,10 @@ func (l *Ledger) Outstanding(ctx context.Context, supplier string) (bytes int64,
 	err = l.pool.QueryRow(ctx, `WITH look AS (
 			SELECT i.id, o.bytes, o.mark
 			FROM stoker.import i LEFT JOIN stoker.credit c ON c.import = i.id, LATERAL (
-				SELECT coalesce(sum(x.length) FILTER (WHERE x.missing), 0)::bigint AS bytes,
+				SELECT coalesce(sum(greatest(x.length, x.lines * $3)) FILTER (WHERE x.missing), 0)::bigint AS bytes,
 					coalesce(min(ARRAY[x.file, x.off]) FILTER (WHERE x.missing), max(ARRAY[x.file, x.off])) AS mark
 				FROM (
-					SELECT f.file::bigint, f.off, f.length,
+					SELECT f.file::bigint, f.off, f.length, f.lines,
 						coalesce((SELECT p.plain + p.entries - p.entries_rejected - p.ignored
 							- (SELECT coalesce(sum(w.inserted + w.updated + w.unchanged + w.stale + w.deleted + w.skipped
 								+ w.rejected + w.discarded + w.cancelled), 0) FROM stoker.written w
@@ -46,7 +53,7 @@ func (l *Ledger) Outstanding(ctx context.Context, supplier string) (bytes int64,
 			ON CONFLICT (import) DO UPDATE SET file = excluded.file, off = excluded.off
 			WHERE (c.file, c.off) < (excluded.file, excluded.off)
 		)
-		SELECT coalesce(sum(bytes), 0)::bigint FROM look`, supplier, chunksLookedAt).Scan(&bytes)
+		SELECT coalesce(sum(bytes), 0)::bigint FROM look`, supplier, chunksLookedAt, lineWeight).Scan(&bytes)
 	if err != nil {
 		return 0, fmt.Errorf("what is on its way of supplier %s: %w", supplier, err)
 	}

@@ -31,11 +31,12 @@ func TestOutstanding(t *testing.T) {
 	_, err := l.BeginFetch(t.Context(), imp.ID)
 	check(t, err)
 	l.wantOutstanding(t, "nothing fetched", "clinic", 0)
+	const light, heavy = 2 << 10, 3000 // two short lines, and two long ones in file 1
 	fetched := func(file int32, offs ...int64) {
 		t.Helper()
 		var list []Fetched
 		for _, off := range offs {
-			list = append(list, Fetched{Offset: off, Length: 10, Lines: 2})
+			list = append(list, Fetched{Offset: off, Length: []int64{10, heavy}[file], Lines: 2})
 		}
 		_, err := l.RecordFetched(t.Context(), imp.ID, file, 0, list)
 		check(t, err)
@@ -53,28 +54,28 @@ func TestOutstanding(t *testing.T) {
 		l.recordWritten(t, w)
 	}
 	fetched(0, 0, 10, 20)
-	l.wantOutstanding(t, "three chunks fetched", "clinic", 30)
+	l.wantOutstanding(t, "three chunks fetched", "clinic", 3*light)
 	l.wantOutstanding(t, "another supplier", "other", 0)
 	written(0, 10, "Patient", 2)
-	l.wantOutstanding(t, "written before it is said to be parsed", "clinic", 30)
+	l.wantOutstanding(t, "written before it is said to be parsed", "clinic", 3*light)
 	parsed(0, 10, 2)
-	l.wantOutstanding(t, "the second stored", "clinic", 20)
+	l.wantOutstanding(t, "the second stored", "clinic", 2*light)
 	parsed(0, 0, 2)
 	written(0, 0, "Patient", 1)
-	l.wantOutstanding(t, "half of the first stored", "clinic", 20)
+	l.wantOutstanding(t, "half of the first stored", "clinic", 2*light)
 	fetched(1, 0)
-	l.wantOutstanding(t, "a chunk of another file", "clinic", 30)
+	l.wantOutstanding(t, "a chunk of another file", "clinic", 2*light+heavy)
 	written(0, 0, "Observation", 1)
-	l.wantOutstanding(t, "the first stored", "clinic", 20)
+	l.wantOutstanding(t, "the first stored", "clinic", light+heavy)
 	parsed(0, 20, 0)
-	l.wantOutstanding(t, "all of the third rejected", "clinic", 10)
+	l.wantOutstanding(t, "all of the third rejected", "clinic", heavy)
 	var file, off int64
 	check(t, l.pool.QueryRow(t.Context(), `SELECT file, off FROM stoker.credit WHERE import = $1`, [16]byte(imp.ID)).Scan(&file, &off))
 	if file != 1 || off != 0 {
 		t.Errorf("the next look begins at file %d, byte %d; want file 1, byte 0", file, off)
 	}
 	check(t, l.Pause(t.Context(), imp.ID))
-	l.wantOutstanding(t, "paused, with a chunk in the queue", "clinic", 10)
+	l.wantOutstanding(t, "paused, with a chunk in the queue", "clinic", heavy)
 	check(t, l.Cancel(t.Context(), imp.ID))
 	l.wantOutstanding(t, "cancelled", "clinic", 0)
 }

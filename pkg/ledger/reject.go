@@ -62,9 +62,10 @@ func (l *Ledger) eachReject(ctx context.Context, id fhirmsg.ImportID, where stri
 	return l.eachRejectOf(ctx, id, where, 0, nil, each)
 }
 
-// Pages of rejects: how many are asked for at first and at most, and of about how many bytes.
+// Pages of rejects: how many are asked for at first and at most, and of about how many bytes. What is asked for comes, also what is more
+// than the bytes, and is thrown away then: so pages grow slowly.
 const (
-	firstRejects  = 64
+	firstRejects  = 4
 	mostRejects   = 4096
 	rejectsOfPage = 1 << 20
 )
@@ -91,9 +92,15 @@ func (l *Ledger) eachRejectOf(ctx context.Context, id fhirmsg.ImportID, where st
 			return nil
 		}
 		last, offset, left = rows[len(rows)-1], 0, left-int64(len(rows))
-		page = min(max(1, int64(len(rows))*rejectsOfPage/max(1, size)), mostRejects)
+		page = nextPage(page, int64(len(rows)), size)
 	}
 	return nil
+}
+
+// nextPage is how many to ask for behind a page of which so many were taken: as many as have the bytes of a page, if they are like
+// these, and at most twice as many as before, since lines of many MiB may follow on short ones.
+func nextPage(page, taken, size int64) int64 {
+	return min(max(1, taken*rejectsOfPage/max(1, size)), 2*page, mostRejects)
 }
 
 // rejectPage reads up to so many rows behind one, and no more when they have enough bytes: then they are not the whole page.

@@ -63,3 +63,20 @@ func TestRejectsInPages(t *testing.T) {
 		t.Errorf("%d were stored all the same", len(got))
 	}
 }
+
+// TestNextPage: pages grow by doubling, and shrink at once.
+func TestNextPage(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ page, taken, size, want int64 }{
+		{firstRejects, firstRejects, 100, 2 * firstRejects},
+		{mostRejects, mostRejects, 100, mostRejects},
+		{64, 1, 64 << 20, 1},
+		{64, 2, 1 << 20, 2},
+		{1, 1, 100, 2},
+		{4, 0, 0, 1},
+	} {
+		if got := nextPage(tt.page, tt.taken, tt.size); got != tt.want {
+			t.Errorf("behind %+v: %d", tt, got)
+		}
+	}
+}

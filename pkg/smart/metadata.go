@@ -1,6 +1,7 @@
 package smart
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,23 +23,20 @@ type metadata struct {
 }
 
 // discoverBy asks metadata at URLs, in turn, where the token endpoint is, and returns the first and which of them said so.
-// What they lead to is held to the client's policy, as they are.
-func discoverBy(ctx context.Context, web *outbound.Client, urls []string) (from, tokenURL string, err error) {
+// What they lead to is held to the client's policy, as they are, and to what trusted says of a URL: whoever can change what is read of
+// it gets what is sent to the token endpoint. Errors: an [outbound.Unanswered] where one of them may have said so.
+func discoverBy(ctx context.Context, web *outbound.Client, urls []string, trusted func(string) error) (from, tokenURL string, err error) {
 	var problems []string
 	for i, raw := range urls {
-		m, err := readMetadata(ctx, web, raw)
-		if err == nil && m.TokenEndpoint == "" && len(m.Servers) > 0 {
-			for _, server := range m.Servers[:min(len(m.Servers), maxServers)] {
-				if downgrades(raw, server) {
-					err = errors.New("it is reached by https and names a server that is not")
-					continue
-				}
-				if m, err = readServer(ctx, web, server); err == nil {
-					break
-				}
-			}
+		var m metadata
+		err := trusted(raw)
+		if err == nil {
+			m, err = readMetadata(ctx, web, raw)
 		}
-		if unanswered := (*outbound.Unanswered)(nil); errors.As(err, &unanswered) {
+		if err == nil && m.TokenEndpoint == "" && len(m.Servers) > 0 {
+			m, err = readServers(ctx, web, raw, m.Servers, trusted)
+		}
+		if isUnanswered(err) {
 			return "", "", err
 		}
 		if err == nil {
@@ -49,6 +47,34 @@ func discoverBy(ctx context.Context, web *outbound.Client, urls []string) (from,
 		problems = append(problems, fmt.Sprintf("metadata %d: %s", i+1, err))
 	}
 	return "", "", errors.New("the token endpoint cannot be found: " + strings.Join(problems, "; "))
+}
+
+func isUnanswered(err error) bool {
+	unanswered := (*outbound.Unanswered)(nil)
+	return errors.As(err, &unanswered)
+}
+
+// readServers reads the metadata of the first of some authorization servers that has a token endpoint. That one was not answered
+// counts for more than what is wrong with the others: it may be the one.
+func readServers(ctx context.Context, web *outbound.Client, from string, servers []string, trusted func(string) error) (m metadata, err error) {
+	var unanswered error
+	for _, server := range servers[:min(len(servers), maxServers)] {
+		switch err = trusted(server); {
+		case downgrades(from, server):
+			err = errors.New("it is reached by https and names a server that is not")
+		case err != nil:
+			err = fmt.Errorf("its authorization server: %w", err)
+		default:
+			m, err = readServer(ctx, web, server)
+		}
+		if err == nil {
+			return m, nil
+		}
+		if unanswered == nil && isUnanswered(err) {
+			unanswered = err
+		}
+	}
+	return metadata{}, cmp.Or(unanswered, err)
 }
 
 // readServer reads the metadata of an authorization server by its issuer: at the place of RFC 8414, section 3.1, or SMART's.
@@ -64,8 +90,9 @@ func readServer(ctx context.Context, web *outbound.Client, issuer string) (metad
 		strings.TrimSuffix(origin, "/") + "/.well-known/oauth-authorization-server" + path,
 		strings.TrimSuffix(origin, "/") + path + "/.well-known/smart-configuration",
 	} {
-		if m, err = readMetadata(ctx, web, place); err == nil && m.TokenEndpoint != "" {
-			return m, nil
+		m, err = readMetadata(ctx, web, place)
+		if err == nil && m.TokenEndpoint != "" || isUnanswered(err) { // else it could be at the other place
+			return m, err
 		}
 	}
 	if err == nil {

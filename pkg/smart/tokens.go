@@ -176,6 +176,11 @@ func (t *Tokens) discovered(ctx context.Context, web *outbound.Client) (string, 
 		if downgrades(from, found) {
 			return "", errors.New("discovery: the server is reached by https and names a token endpoint that is not")
 		}
+		if len(t.Metadata) > 0 { // the others are checked where the supplier is declared, or said by who runs a command
+			if err := t.Supplier.CheckTrusted(found); err != nil {
+				return "", fmt.Errorf("discovery: the token endpoint: %w", err)
+			}
+		}
 		t.endpoint = found
 	}
 	return t.endpoint, nil
@@ -184,7 +189,7 @@ func (t *Tokens) discovered(ctx context.Context, web *outbound.Client) (string, 
 // discover asks where tokens are given, and returns who said so.
 func (t *Tokens) discover(ctx context.Context, web *outbound.Client) (from, tokenURL string, err error) {
 	if len(t.Metadata) > 0 {
-		return discoverBy(ctx, web, t.Metadata)
+		return discoverBy(ctx, web, t.Metadata, t.Supplier.CheckTrusted)
 	}
 	tokenURL, err = discover(ctx, web, t.Supplier.Base)
 	return t.Supplier.Base, tokenURL, err

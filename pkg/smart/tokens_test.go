@@ -52,6 +52,8 @@ func newFHIRSite(t *testing.T, found map[string]string) *fhirSite {
 			status, body := s.answer(len(s.forms))
 			w.WriteHeader(status)
 			_, _ = io.WriteString(w, body)
+		case content == "503":
+			w.WriteHeader(http.StatusServiceUnavailable)
 		case ok:
 			_, _ = io.WriteString(w, strings.ReplaceAll(content, "%s", s.URL))
 		default:
@@ -168,6 +170,56 @@ func TestDiscoveryByMetadata(t *testing.T) {
 		token, err := tokens.Token(t.Context())
 		if (err == nil) != (tt.problem == "") || err != nil && !strings.Contains(err.Error(), tt.problem) || err == nil && token != "t1" {
 			t.Errorf("%s: %q, %v; want %q", tt.name, token, err, tt.problem)
+		}
+		if got := strings.Join(s.asked, " "); got != tt.asked {
+			t.Errorf("%s: asked %s, want %s", tt.name, got, tt.asked)
+		}
+	}
+}
+
+// TestMetadataInTheClear: what is not encrypted says nothing of where tokens are, and gets no assertion, but within one's own network.
+func TestMetadataInTheClear(t *testing.T) {
+	t.Parallel()
+	const public = "http://auth.example"
+	s := newFHIRSite(t, nil)
+	for name, answer := range map[string]string{
+		"the endpoint": `{"token_endpoint":"` + public + `/token"}`, "a server": `{"authorization_servers":["` + public + `"]}`, "the metadata": "",
+	} {
+		internal := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) }))
+		t.Cleanup(internal.Close)
+		tokens := s.tokens(t, func(c *Tokens) {
+			hosts := []string{hostOf(t, internal.URL)}
+			c.Policy.Prefixes, c.Policy.InternalHosts, c.Supplier.InternalHosts = []string{internal.URL, public}, hosts, hosts
+			if c.Metadata = []string{internal.URL}; answer == "" {
+				c.Metadata = []string{public}
+			}
+		})
+		if _, err := tokens.Token(t.Context()); err == nil || !strings.Contains(err.Error(), "must begin with https") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestMetadataUnanswered: a server that is down for a moment may have said where tokens are, whatever is wrong with the others and
+// with its other place.
+func TestMetadataUnanswered(t *testing.T) {
+	t.Parallel()
+	const place, other = "/.well-known/oauth-authorization-server/", `{"token_endpoint":"%s/token"}`
+	for _, tt := range []struct {
+		name  string
+		found map[string]string
+		asked string
+		taken bool
+	}{
+		{"its other place has none", map[string]string{place + "a": "503"}, "/m " + place + "a " + place + "b /b/.well-known/smart-configuration", false},
+		{"another server is there", map[string]string{place + "a": "503", place + "b": other}, "/m " + place + "a " + place + "b /token", true},
+	} {
+		tt.found["/m"] = `{"authorization_servers":["%s/a","%s/b"]}`
+		s := newFHIRSite(t, tt.found)
+		tokens := s.tokens(t, func(c *Tokens) { c.Policy.Prefixes, c.Metadata = []string{s.URL}, []string{s.URL + "/m"} })
+		var unanswered *outbound.Unanswered
+		if _, err := tokens.Token(t.Context()); (err == nil) != tt.taken || err != nil && !errors.As(err, &unanswered) {
+			t.Errorf("%s: %v", tt.name, err)
 		}
 		if got := strings.Join(s.asked, " "); got != tt.asked {
 			t.Errorf("%s: asked %s, want %s", tt.name, got, tt.asked)

@@ -27,7 +27,7 @@ func (s Supplier) credentialProblems() (problems []Problem) {
 		if c.JWKS != nil {
 			check("jwks_url", errors.New("set it or jwks, not both"))
 		}
-		check("jwks_url", s.checkTrusted(c.JWKSURL))
+		check("jwks_url", s.CheckTrusted(c.JWKSURL))
 	}
 	if c.JWKS != nil {
 		check("jwks", checkJWKS(c.JWKS))

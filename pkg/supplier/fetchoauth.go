@@ -64,11 +64,11 @@ func (s Supplier) fetchProblems() (problems []Problem) {
 	}
 	switch {
 	case o.TokenURL != "":
-		check("token_url", s.checkTrusted(o.TokenURL))
+		check("token_url", s.CheckTrusted(o.TokenURL))
 	case s.Base == "":
 		check("token_url", errors.New("must be set where base is not, which would tell it"))
 	default:
-		check("token_url", s.checkTrusted(s.Base))
+		check("token_url", s.CheckTrusted(s.Base))
 	}
 	if len(o.URLPrefixes) == 0 && s.Base == "" {
 		check("url_prefixes", errors.New("must be set where base is not: a token is sent nowhere else"))
@@ -76,16 +76,16 @@ func (s Supplier) fetchProblems() (problems []Problem) {
 	for i, prefix := range s.TokenFor() {
 		err := outbound.CheckPrefix(prefix)
 		if err == nil {
-			err = s.checkTrusted(prefix)
+			err = s.CheckTrusted(prefix)
 		}
 		check(fmt.Sprintf("url_prefixes[%d]", i), err)
 	}
 	return problems
 }
 
-// checkTrusted reports why a URL is not one that secrets may be sent to, or keys taken from: what is not encrypted
+// CheckTrusted reports why a URL is not one that secrets may be sent to, or keys taken from: what is not encrypted
 // must be within one's own network.
-func (s Supplier) checkTrusted(raw string) error {
+func (s Supplier) CheckTrusted(raw string) error {
 	if err := checkURL(raw); err != nil {
 		return err
 	}

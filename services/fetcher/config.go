@@ -17,7 +17,7 @@ type Config struct {
 	All      int      `env:"ALL_IMPORTS" envDefault:"32" doc:"imports of all suppliers fetched at once, and as many again of those that suppliers ask for over NATS"`
 	Files    int      `env:"FILES" envDefault:"4" doc:"files of an import that are downloaded at once; one after the other where its supplier's policy limits bytes or lines"`
 	Window   int      `env:"WINDOW" envDefault:"16" doc:"chunks of an import published at once; a chunk of one long line counts as several"`
-	Credit   int64    `env:"CREDIT" envDefault:"268435456" doc:"bytes of a supplier's files, after decompression, that may be on their way and not stored yet; one chunk always may"`
+	Credit   int64    `env:"CREDIT" envDefault:"67108864" doc:"bytes of a supplier's files, after decompression, that may be on their way and not stored yet, a line counting as 1 KiB at least; one chunk always may"`
 	Roots    []string `env:"ROOTS" envDefault:"/" doc:"folders that files and folders named by import requests must lie in, separated by commas"`
 	SpoolDir string   `env:"SPOOL_DIR" doc:"folder of content that was handed in, such as standard input; empty: such sources are refused"`
 

@@ -79,8 +79,8 @@ func manifestRequest(t *testing.T, base string) fhirmsg.ImportRequest {
 	}.WithDefaults()
 }
 
-// published takes all chunks out of the queue: for each file its content, and what its headers say.
-func (f *fetcher) published(t *testing.T, files int) (content []string, headers []string, chunks int) {
+// chunks takes all chunks out of the queue, in the order of their places in their files.
+func (f *fetcher) chunks(t *testing.T) (all []fhirmsg.Chunk) {
 	t.Helper()
 	backlog, err := f.deps.Bus.Backlog(t.Context(), fhirmsg.StreamChunks)
 	if err != nil {
@@ -90,7 +90,6 @@ func (f *fetcher) published(t *testing.T, files int) (content []string, headers 
 	for _, n := range backlog {
 		want += int(n)
 	}
-	var all []fhirmsg.Chunk
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	f.deps.Bus.ConsumeChunks(ctx, bus.ConsumeOptions{Workers: 1, Grace: time.Second},
@@ -109,6 +108,13 @@ func (f *fetcher) published(t *testing.T, files int) (content []string, headers 
 			return nil
 		})
 	slices.SortFunc(all, func(a, b fhirmsg.Chunk) int { return int(a.Offset - b.Offset) })
+	return all
+}
+
+// published takes all chunks out of the queue: for each file its content, and what its headers say.
+func (f *fetcher) published(t *testing.T, files int) (content []string, headers []string, chunks int) {
+	t.Helper()
+	all := f.chunks(t)
 	content, headers = make([]string, files), make([]string, files)
 	for _, c := range all {
 		content[c.File] += string(c.Body)

@@ -41,7 +41,7 @@ type publisher struct {
 
 	// Of the goroutine that publishes:
 	buf      []byte // for encoding
-	unstated int64  // bytes that were published and are not in the ledger yet
+	unstated int64  // of the credit, for what was published and are not in the ledger yet
 	flushed  time.Time
 }
 
@@ -63,7 +63,8 @@ func (p *publisher) publish(ctx context.Context, chunk fhirmsg.Chunk, read int64
 	if err := p.waitForRoom(ctx, weight, read); err != nil {
 		return err
 	}
-	if err := p.waitForCredit(ctx, chunk.Length, read); err != nil {
+	stated := ledger.Fetched{Offset: chunk.Offset, Length: chunk.Length, Lines: chunk.Lines}
+	if err := p.waitForCredit(ctx, stated.Weight(), read); err != nil {
 		p.window.Release(weight)
 		return err
 	}
@@ -77,8 +78,7 @@ func (p *publisher) publish(ctx context.Context, chunk fhirmsg.Chunk, read int64
 	if len(p.buf) > 2*p.imp.ChunkSize {
 		p.buf = nil // of one long line: not to be held for ever
 	}
-	p.unstated += chunk.Length
-	stated := ledger.Fetched{Offset: chunk.Offset, Length: chunk.Length, Lines: chunk.Lines}
+	p.unstated += stated.Weight()
 	p.group.Go(func() error {
 		defer p.window.Release(weight)
 		start := time.Now()
@@ -169,7 +169,7 @@ func (p *publisher) flush(ctx context.Context, read int64, force bool) (ledger.S
 		return state, err
 	}
 	for _, f := range acked {
-		p.unstated -= f.Length
+		p.unstated -= f.Weight()
 	}
 	return state, nil
 }

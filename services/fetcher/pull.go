@@ -21,6 +21,13 @@ import (
 // heldBytes is how much is gathered of short pages before it is stored and published.
 const heldBytes = 64 << 10
 
+// Pages may have no lines, such as those of a history without deletions. How far they were read is stored after so many, or so
+// long, and then it is asked whether the import is to go on.
+const (
+	heldPages = 50
+	heldTime  = 30 * time.Second
+)
+
 const lacksFollowed = "not all resources that others point to are there, or to be had from the server"
 
 // fetchPull brings one file of a pull to its end, or to its failure, page by page; see [fetcher.fetchFile]. A page is stored
@@ -99,13 +106,17 @@ func (r *pullReading) run(ctx context.Context) error {
 		if err := r.publish(ctx, published, lines); err != nil || r.place.Done {
 			return err
 		}
-		if err := r.fetcher.halted(ledger.StateFetching); err != nil {
+		state, err := l.RecordFetched(ctx, r.imp.ID, r.file.Index, 0, nil) // what publishes nothing learns of a pause here
+		if err != nil {
+			return err
+		}
+		if err := r.fetcher.halted(state); err != nil {
 			return err
 		}
 		if err := r.next(ctx); err != nil {
 			return err
 		}
-		published = r.page.Offset // all that is before the page
+		published, lines = r.page.Offset, r.page.Line-1 // all that is before the page
 	}
 }
 
@@ -170,11 +181,12 @@ func (r *pullReading) pieces(ctx context.Context, p *publisher, s *split.Splitte
 	}
 }
 
-// next asks for pages until there is enough to publish, or none is left, and stores that as the page in hand.
+// next asks for pages until there is enough to publish or to store, or none is left, and stores that as the page in hand.
 func (r *pullReading) next(ctx context.Context) error {
 	var gathered ledger.Found
 	gathered.Source = r.pull.Source
-	for {
+	begun := r.fetcher.now()
+	for pages := 1; ; pages++ {
 		wanted, err := r.wanted(ctx)
 		if err != nil {
 			return err
@@ -195,7 +207,7 @@ func (r *pullReading) next(ctx context.Context) error {
 		switch {
 		case next.Done && !r.pull.Follows && len(r.page.Body) == 0:
 			return nil // there is nothing to be found again
-		case next.Done, r.pull.Follows, len(r.page.Body) >= heldBytes:
+		case next.Done, r.pull.Follows, len(r.page.Body) >= heldBytes, pages >= heldPages, r.fetcher.now().Sub(begun) >= heldTime:
 			return r.keep(ctx, gathered)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
@@ -30,10 +31,10 @@ func (f *fetcher) listPull(ctx context.Context, imp fhirmsg.Import, index int32,
 	inTime, cancel := context.WithTimeout(ctx, f.source.TimeToList())
 	defer cancel()
 	patients, notes, err := session.Patients(inTime, *s.Pull)
-	busy := (*source.Busy)(nil)
+	wait := f.listAgain(inTime, imp, err)
 	switch {
-	case errors.As(err, &busy):
-		return nil, nil, ledgerError{f.askLater(ctx, imp, err, busy.After)}
+	case wait > 0:
+		return nil, nil, ledgerError{f.askLater(ctx, imp, err, wait)}
 	case err != nil && ctx.Err() == nil && inTime.Err() != nil:
 		return nil, nil, fmt.Errorf("the cohort was not known within %s", f.source.TimeToList())
 	case err != nil:
@@ -42,8 +43,12 @@ func (f *fetcher) listPull(ctx context.Context, imp fhirmsg.Import, index int32,
 	if err := f.ledger.Note(ctx, imp.ID, notes...); err != nil {
 		return nil, nil, ledgerError{err}
 	}
-	var files []source.File
-	for _, planned := range pull.Plan(*s.Pull, patients) {
+	plan, err := pull.Plan(*s.Pull, patients)
+	if err != nil {
+		return nil, nil, err
+	}
+	files := make([]source.File, 0, len(plan))
+	for _, planned := range plan {
 		file, err := source.PullFile(s, session.Name(planned), source.Pull{
 			Source: index, Queries: planned.Queries, History: planned.History, Follows: planned.Follows, Types: s.Pull.Follow,
 			Concurrency: s.Pull.Concurrency, Rate: s.Pull.Rate,
@@ -63,6 +68,21 @@ func (f *fetcher) listPull(ctx context.Context, imp fhirmsg.Import, index int32,
 		skipped = append(skipped, source.Skipped{Name: source.Name(s), Reason: "what is pulled of a cohort is a part of what the server has"})
 	}
 	return files, skipped, nil
+}
+
+// listAgain is when a server is asked again who the patients are, after an error; 0: never.
+func (f *fetcher) listAgain(ctx context.Context, imp fhirmsg.Import, err error) time.Duration {
+	busy := (*source.Busy)(nil)
+	switch {
+	case err == nil || ctx.Err() != nil || f.now().Sub(time.UnixMicro(imp.Issued)) >= maxPullWait:
+		return 0
+	case errors.As(err, &busy):
+		return busy.After
+	case ofServer(err):
+		return pullSlow
+	default:
+		return 0
+	}
 }
 
 // pulls are the files of an import that are of pulls, and the sessions in which they are read.

@@ -67,6 +67,8 @@ func TestPull(t *testing.T) {
 		{name: "a group", pull: fhirmsg.Pull{Everything: true, Group: "study"}, want: strings.Repeat("$everything closed 13\n", 4)},
 		{name: "a list", pull: fhirmsg.Pull{Types: []string{"Patient"}, List: "study"}, want: "0 closed 1\n1 closed 1\n2 closed 1\n3 closed 1\n"},
 		{name: "a search for patients", pull: fhirmsg.Pull{Types: []string{"Patient"}, Cohort: "Patient?gender=female", Count: 1}, want: "0 closed 1\n1 closed 1\n2 closed 1\n3 closed 1\n"},
+		{name: "a search that is not heeded", opts: fhirservertest.Options{Ignore: "gender"}, pull: fhirmsg.Pull{Types: []string{"Patient"}, Cohort: "Patient?gender=female"},
+			want: "fhir failed 0 (the cohort: page 1 of Patient: the server did not heed all that is searched for, as its link to the page itself says)\n"},
 		{name: "no such group", pull: fhirmsg.Pull{Everything: true, Group: "none"}, want: "fhir failed 0 (the cohort: the Group: the server answered 404 Not Found: error not-found)\n"},
 		{name: "types of everything", pull: with(everything(), func(p *fhirmsg.Pull) { p.Types = []string{"Observation"} }), want: "$everything closed 4\n$everything closed 4\n"},
 		{name: "filters", pull: with(bySearch(), func(p *fhirmsg.Pull) {
@@ -219,6 +221,38 @@ func TestPullWaitsForItsCohort(t *testing.T) {
 	f.bring(t, c, req)
 	if _, got := f.accountAt(t, req.ID, s.URL); got != "0 closed 1\n" {
 		t.Error(got)
+	}
+}
+
+// TestPullWaitsForItsCohortInAnOutage: a server that does not serve when it is asked who the patients are is asked again, for as
+// long as a day.
+func TestPullWaitsForItsCohortInAnOutage(t *testing.T) {
+	t.Parallel()
+	f, c, _ := exporting(t)
+	s := fhirservertest.New(t, fhirservertest.Options{Resources: fhirservertest.Cohort(1, 1, march)})
+	outage := slices.Repeat([]exporttest.Answer{{Status: http.StatusServiceUnavailable}}, 8) // as often as a page is tried
+	begin := func(answers ...exporttest.Answer) fhirmsg.ImportRequest {
+		s.Next(fhirservertest.Read, answers...)
+		return pullRequest(t, s.URL, fhirmsg.Pull{Types: []string{"Patient"}, Group: "study"})
+	}
+	req := begin(outage...)
+	if wait := f.step(t, c, req); wait != pullSlow {
+		t.Errorf("waited for %s", wait)
+	}
+	f.bring(t, c, req)
+	if _, got := f.accountAt(t, req.ID, s.URL); got != "0 closed 1\n" {
+		t.Error(got)
+	}
+	_ = c.pass(t.Context(), time.Since(c.Now())+maxPullWait) // imports are accepted in the database's time
+	for _, answers := range [][]exporttest.Answer{outage, {{Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "3600"}}}} {
+		_ = c.pass(t.Context(), time.Hour)
+		req := begin(answers...)
+		if waits := f.bring(t, c, req); len(waits) > 0 {
+			t.Errorf("waited for %s", waits)
+		}
+		if _, got := f.accountAt(t, req.ID, s.URL); !strings.HasPrefix(got, "fhir failed 0 (the cohort: the Group: ") {
+			t.Error(got)
+		}
 	}
 }
 

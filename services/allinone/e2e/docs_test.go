@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -51,11 +52,14 @@ func runPage(t *testing.T, page, dir string, env []string, behind string) (print
 	const end = "\n--- end of a block ---\n"
 	blocks := blocksOf(t, page)
 	// Who reads the page waits for a second where the test need not.
-	script := "set -eu\ncurl() { command curl --fail-with-body -sS \"$@\"; }\nsleep() { command sleep 0.05; }\n"
+	script := "set -euo pipefail\ncurl() { command curl --fail-with-body -sS \"$@\"; }\nsleep() { command sleep 0.05; }\n"
 	for _, b := range blocks {
 		script += b.commands + fmt.Sprintf("printf %q\n", end)
 	}
-	cmd := exec.CommandContext(t.Context(), "bash", "-c", script+behind)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*deadline)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "bash", "-c", script+behind)
+	cmd.WaitDelay = 5 * time.Second // for what the shell has begun, which has its output too
 	cmd.Dir = dir
 	cmd.Env = append(append(os.Environ(), env...), "PATH="+programs+":"+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()

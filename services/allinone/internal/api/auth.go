@@ -69,7 +69,7 @@ var (
 // allow lets those in who may, and tells the handler who they are.
 func (s *Server) allow(who access, handle http.HandlerFunc) http.HandlerFunc {
 	if who == everybody {
-		return handle
+		return func(w http.ResponseWriter, r *http.Request) { handle(s.paceAnswer(w), r) }
 	}
 	return func(w http.ResponseWriter, r *http.Request) {
 		c, err := s.identify(r)

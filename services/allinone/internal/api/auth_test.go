@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -267,5 +268,21 @@ func TestRates(t *testing.T) {
 	}
 	if _, ok := r.take(caller{operator: true}); !ok {
 		t.Error("an operator is held to a rate")
+	}
+}
+
+// TestEverybodysAnswerIsPaced: who has no token cannot hold an answer open for ever.
+func TestEverybodysAnswerIsPaced(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Auth{TokensOnly: true})
+	for _, route := range f.routes() {
+		if route.who != everybody || route.handle == nil {
+			continue
+		}
+		paced := false
+		f.allow(everybody, func(w http.ResponseWriter, _ *http.Request) { _, paced = w.(*pacedAnswer) })(httptest.NewRecorder(), nil)
+		if !paced {
+			t.Errorf("%s: the answer is not paced", route.pattern)
+		}
 	}
 }

@@ -1,8 +1,12 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stoker-fhir/stoker/pkg/ledger"
@@ -35,5 +39,28 @@ func TestReport(t *testing.T) {
 		if tt.status == http.StatusOK && (json.Unmarshal([]byte(got.body), &c) != nil || c.Import != second || c.Supplier != "clinic-a") {
 			t.Errorf("%s: %s", tt.what, got.body)
 		}
+	}
+}
+
+// TestOneReportAtATime: who asks while another report is made is told to come back, and one that takes too long says so.
+func TestOneReportAtATime(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Auth{})
+	f.supplier("clinic-a", supplier.Policy{})
+	path := "/imports/" + f.accepted("clinic-a").String() + "/report"
+	f.reporting <- struct{}{} // as one that is being made
+	if got := f.do(http.MethodGet, path, "", ""); got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") != "5" || got.problem() != "another report is being made" {
+		t.Errorf("meanwhile: %d, Retry-After %q: %s", got.status, got.header.Get("Retry-After"), got.body)
+	}
+	<-f.reporting
+	for range 2 { // the first gives its place back
+		if got := f.do(http.MethodGet, path, "", ""); got.status != http.StatusOK {
+			t.Errorf("afterwards: %d %s", got.status, got.body)
+		}
+	}
+	late := httptest.NewRecorder()
+	f.failReport(late, fmt.Errorf("compare: %w", context.DeadlineExceeded))
+	if late.Code != http.StatusServiceUnavailable || !strings.Contains(late.Body.String(), "more than a minute") {
+		t.Errorf("too long: %d %s", late.Code, late.Body)
 	}
 }

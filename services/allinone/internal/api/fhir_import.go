@@ -86,6 +86,9 @@ func (c caller) allowMetadata(urls []string) error {
 		if err == nil {
 			err = allowed.Allows(u)
 		}
+		if err == nil { // by what it says a key is used
+			err = c.supplier.CheckTrusted(raw)
+		}
 		if err != nil {
 			return fmt.Errorf("oauthMetadataUrl %d: %w", i+1, err)
 		}

@@ -172,7 +172,7 @@ func TestBulkSubmitErrors(t *testing.T) {
 func TestBulkSubmitMetadata(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, Auth{TokensOnly: true})
-	policy := supplier.Policy{URLPrefixes: []string{"https://a.example/"}, Base: "https://policy.example/fhir"}
+	policy := supplier.Policy{URLPrefixes: []string{"https://a.example/", "http://a.example/"}, Base: "https://policy.example/fhir"}
 	token, hash := supplier.NewToken("clinic-a")
 	check(t, f.Ledger.AddSupplier(t.Context(), supplier.Supplier{Name: "clinic-a", Policy: policy, Credentials: supplier.Credentials{
 		TokenHashes: []string{hash}, FetchOAuth: &supplier.FetchOAuth{ClientID: "stoker"},
@@ -189,6 +189,10 @@ func TestBulkSubmitMetadata(t *testing.T) {
 	got := f.do(http.MethodPost, submitPath, token, submissionOf("s", manifestAt(manifestURL+"2"), at("https://b.example/metadata")), "Content-Type", typeFHIR)
 	if got.status != http.StatusUnprocessableEntity || got.issue() != "business-rule" || !strings.Contains(got.body, "oauthMetadataUrl 1") {
 		t.Errorf("elsewhere: %d %s", got.status, got.body)
+	}
+	got = f.do(http.MethodPost, submitPath, token, submissionOf("s", manifestAt(manifestURL+"3"), at("http://a.example/metadata")), "Content-Type", typeFHIR)
+	if got.status != http.StatusUnprocessableEntity || !strings.Contains(got.body, "oauthMetadataUrl 1: must begin with https") {
+		t.Errorf("in the clear: %d %s", got.status, got.body)
 	}
 }
 

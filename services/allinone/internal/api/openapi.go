@@ -177,7 +177,7 @@ var failureTexts = map[int]string{
 	http.StatusRequestEntityTooLarge: "More than may be sent.",
 	http.StatusUnsupportedMediaType:  "Another media type or content coding than is taken.",
 	http.StatusUnprocessableEntity:   "A policy, or what is there, does not allow it; or the `Idempotency-Key` was used for another request.",
-	http.StatusTooManyRequests:       "More than the policy allows; `Retry-After` says when to try again.",
+	http.StatusTooManyRequests:       "More than the policy allows, or than is done at once; `Retry-After` says when to try again.",
 	http.StatusInternalServerError:   "It failed.",
 	http.StatusServiceUnavailable:    "Not known at the moment, or not possible; try again.",
 	http.StatusInsufficientStorage:   "Too little space would be left on the disk.",

@@ -13,14 +13,17 @@ import (
 // errSlow is that a request's body comes too slowly, or not at all.
 var errSlow = errors.New("the content came too slowly")
 
-// paced is a request's body that must come at a rate: at least so many bytes in each period.
+// paced is a request's body that must come at a rate: while it is waited for, at least so many bytes come in each period. Time that
+// it takes to do something with them does not count.
 type paced struct {
 	io.ReadCloser
 	control *http.ResponseController
 	period  time.Duration
 	least   int64 // bytes in a period
 
-	got int64 // in this period
+	waited time.Duration // since least was last reached
+	got    int64
+	ended  bool
 
 	mu      sync.Mutex
 	stopped bool
@@ -54,16 +57,21 @@ func bodyOf(r *http.Request) *paced {
 
 // Read implements [io.Reader].
 func (p *paced) Read(b []byte) (int, error) {
+	if p.period > 0 && !p.ended {
+		p.allow(max(1, p.period-p.waited))
+	}
+	begun := time.Now()
 	n, err := p.ReadCloser.Read(b)
-	p.got += int64(n)
+	p.waited += time.Since(begun)
+	if p.got += int64(n); p.got >= p.least {
+		p.waited, p.got = 0, 0
+	}
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return n, errSlow
 	case err == io.EOF: // a reader's end is io.EOF itself
+		p.ended = true
 		p.allow(0) // the answer may take longer
-	case p.got >= p.least:
-		p.got = 0
-		p.allow(p.period)
 	}
 	return n, err
 }

@@ -62,7 +62,7 @@ func (s *Server) importRoutes() []route {
 		}},
 		{pattern: "GET /imports/{id}/report", who: anyone, handle: s.report, operation: operation{
 			id: "getReport", summary: "An import beside the one before it: how much, which elements resources have, of when they are, and what was found wrong",
-			text:    "What changed most is told first.",
+			text:    "What changed most is told first. One report is made at a time: the answer is 429 meanwhile, and 503 where it takes more than a minute.",
 			query:   params{query("against", "The import to compare with, of the same supplier and dataset. Left out: the newest complete one before.", &openapi.Schema{Type: "string", Format: "uuid"})},
 			answers: ok(ledger.Comparison{}), fails: []int{400, 404},
 		}},

@@ -44,7 +44,8 @@ type Server struct {
 	rates     *rates
 	endpoint  *smart.Endpoint
 	tus       holders
-	reports   int64 // OperationOutcomes in a file about a submission; 0: as many as by default
+	reporting chan struct{} // has the report that is being made
+	reports   int64         // OperationOutcomes in a file about a submission; 0: as many as by default
 }
 
 // Handler returns the interface, to be mounted at the root; other is what serves the paths
@@ -52,6 +53,7 @@ type Server struct {
 func (s *Server) Handler(other http.Handler) http.Handler {
 	s.rates = newRates(time.Now)
 	s.endpoint = s.newEndpoint()
+	s.reporting = make(chan struct{}, 1)
 	s.described = sync.OnceValues(OpenAPI)
 	s.mux = http.NewServeMux()
 	for _, route := range s.routes() {

@@ -16,6 +16,11 @@ type Spooled struct {
 func (s *Server) spool(w http.ResponseWriter, r *http.Request) {
 	c, limit := callerOf(r), int64(0)
 	if c.isOperator() {
+		if err := s.Inbox.Room(0); err != nil { // before a pipe that says nothing is waited for
+			w.Header().Set("Connection", "close")
+			s.failUpload(w, c.name(), limit, err)
+			return
+		}
 		bodyOf(r).lift() // a pipe may wait for what it comes from
 	} else {
 		limit = c.supplier.MaxBytes

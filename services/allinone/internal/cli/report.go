@@ -101,14 +101,18 @@ func (a *app) printTypeComparison(c ledger.TypeComparison) {
 	}
 	all := 0
 	for _, e := range c.Elements {
-		if e.Rate == 1 && (e.Last == 1 || c.Before.Profiled == 0) {
+		if (e.Rate == 1 || c.Now.Profiled == 0) && (e.Last == 1 || c.Before.Profiled == 0) {
 			all++
 			continue
 		}
-		row(t, "."+e.Element, share(e.Rate), share(e.Last))
+		row(t, "."+e.Element, shareOf(c.Now, e.Rate), shareOf(c.Before, e.Last))
 	}
 	if all > 0 {
-		row(t, fmt.Sprintf("%d others", all), share(1), "")
+		now, before := shareOf(c.Now, 1), ""
+		if now == "" {
+			before = shareOf(c.Before, 1)
+		}
+		row(t, fmt.Sprintf("%d others", all), now, before)
 	}
 	_ = t.Flush()
 }
@@ -128,6 +132,14 @@ func (a *app) printReasons(c ledger.Comparison) {
 		row(t, thousands(r.Now), thousands(r.Before), r.Severity, r.Code, where)
 	}
 	_ = t.Flush()
+}
+
+// shareOf is a share of the resources that were looked into, and "" where none were.
+func shareOf(f ledger.TypeFigures, rate float64) string {
+	if f.Profiled == 0 {
+		return ""
+	}
+	return share(rate)
 }
 
 // share is a share of 1 as a percentage.

@@ -27,6 +27,17 @@ func TestPrintComparison(t *testing.T) {
 			t.Errorf("lacks %q:\n%s", want, out.String())
 		}
 	}
+	for _, side := range []*ledger.TypeFigures{&c.Types[0].Now, &c.Types[0].Before} { // one of them was not validated
+		out.Reset()
+		profiled := side.Profiled
+		side.Profiled = 0
+		c.Types[0].Elements = []ledger.ElementComparison{{Element: "id", Rate: 1, Last: 1}, {Element: "valueQuantity", Rate: 0.71, Last: 0.71}}
+		a.printComparison(c)
+		side.Profiled = profiled
+		if n := strings.Count(out.String(), "71.0 %") + strings.Count(out.String(), "100.0 %"); n != 2 || strings.Contains(out.String(), " 0.0 %") {
+			t.Errorf("what is not known is told:\n%s", out.String())
+		}
+	}
 	out.Reset()
 	a.printComparison(ledger.Comparison{})
 	if !strings.Contains(out.String(), "there is no earlier one") {

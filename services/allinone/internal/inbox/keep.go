@@ -26,6 +26,9 @@ func (b *Inbox) Keep(name string, content io.Reader, limit int64) (n int64, err 
 	if err = cmp.Or(err, f.Close()); err == nil {
 		err = os.Rename(part, filepath.Join(b.Spool, name))
 	}
+	if err == nil {
+		err = b.syncUp(b.Spool)
+	}
 	if err != nil {
 		_ = os.Remove(part) // what is left of a failure
 	}

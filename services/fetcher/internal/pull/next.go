@@ -104,7 +104,11 @@ func (s *Session) page(ctx context.Context, at spot, q string, place Place) (Pag
 	if err != nil {
 		return Page{}, place, err
 	}
-	if place.Next == "" && !f.Follows && !f.History && !heeds(u, page.self) {
+	switch {
+	case place.Next != "" || f.Follows || f.History:
+	case s.cohort && !heedsAll(u, page.self):
+		return Page{}, place, errors.New("the server did not heed all that is searched for, as its link to the page itself says")
+	case !s.cohort && !heeds(u, page.self):
 		return Page{}, place, errors.New("the server did not heed for which patient it was asked, as its link to the page itself says")
 	}
 	next, err := place.step(page)

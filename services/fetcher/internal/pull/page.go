@@ -162,9 +162,7 @@ func (r *reader) links(at *url.URL, b bundle) error {
 // entry takes an entry of an answer to a search.
 func (r *reader) entry(raw json.RawMessage) {
 	var e entry
-	if err := json.Unmarshal(raw, &e); err != nil {
-		e = entry{} // the parser says what is wrong with it
-	}
+	_ = json.Unmarshal(raw, &e) // what has another shape is left out; the parser says what is wrong with it
 	if e.Search.Mode == "outcome" || e.Search.Mode == "" && kindOf(e.Resource).ResourceType == "OperationOutcome" && kindOf(e.Resource).ID == "" {
 		r.outcome(e.Resource)
 		return
@@ -239,13 +237,11 @@ func (r *reader) deletions(entries []json.RawMessage) {
 	var list []version
 	for _, raw := range entries {
 		var e entry
-		if err := json.Unmarshal(raw, &e); err != nil {
-			e = entry{}
-		}
+		err := json.Unmarshal(raw, &e) // what has another shape is left out
 		v := version{changed: e.Response.LastModified}
 		gone := strings.HasPrefix(e.Response.Status, "204") || strings.HasPrefix(e.Response.Status, "410")
 		switch {
-		case e.Request.Method == "DELETE" || len(e.Resource) == 0 && gone:
+		case e.Request.Method == "DELETE" || len(e.Resource) == 0 && (gone || err != nil): // may be one: the parser says what is wrong with it
 			v.raw = raw
 			undated = undated || v.changed == ""
 			r.page.all++

@@ -43,6 +43,8 @@ func TestPageLines(t *testing.T) {
 		gone   = `{"request":{"method":"DELETE","url":"Patient/1"},"response":{"status":"204","lastModified":"2026-01-02T00:00:00Z"}}`
 		nodate = `{"request":{"method":"DELETE","url":"Patient/2"}}`
 		alive  = `{"resource":{"resourceType":"Patient","id":"3","meta":{"lastUpdated":"2026-01-03T00:00:00Z"}},"request":{"method":"PUT","url":"Patient/3"}}`
+		odd    = `{"request":{"method":"DELETE","url":"Patient/2"},"response":{"status":204,"lastModified":"2026-01-02T00:00:00Z"}}`
+		vague  = `{"request":{"url":"Patient/2"},"response":{"status":204}}`
 		date   = `{"request":{"method":"GET","url":"metadata"},"response":{"status":"200","lastModified":"2026-01-03T00:00:00Z"}}`
 	)
 	tests := []struct {
@@ -58,9 +60,12 @@ func TestPageLines(t *testing.T) {
 		{"an OperationOutcome that is a resource", false, searchset(`{"resource":{"resourceType":"OperationOutcome","id":"1"}}`), `{"resourceType":"OperationOutcome","id":"1"}` + "\n"},
 		{"without an id", false, searchset(`{"fullUrl":"urn:1","resource":{"resourceType":"Patient"}}`), wrapped(`{"fullUrl":"urn:1","resource":{"resourceType":"Patient"}}`)},
 		{"a Bundle", false, searchset(`{"resource":{"resourceType":"Bundle","id":"b","type":"document"}}`), wrapped(`{"resource":{"resourceType":"Bundle","id":"b","type":"document"}}`)},
+		{"a search of another shape", false, searchset(`{"resource":` + p1 + `,"search":1}`), p1 + "\n"},
 		{"no entries", false, searchset(`1,{},{"resource":[]}`), wrapped(`1`) + wrapped(`{}`) + wrapped(`{"resource":[]}`)},
 		{"deletions", true, history(alive + "," + gone), history(gone) + "\n"},
 		{"deletions without a date", true, history(alive + "," + nodate + "," + gone), history(date+","+nodate+","+gone) + "\n"},
+		{"a deletion of another shape", true, history(alive + "," + odd), history(odd) + "\n"},
+		{"what may be a deletion", true, history(alive + "," + vague + ",1"), history(date+","+vague+",1") + "\n"},
 		{"no deletions", true, history(alive), ""},
 		{"by status", true, history(`{"fullUrl":"http://x/Patient/1","response":{"status":"410 Gone","lastModified":"x"}}`), history(`{"fullUrl":"http://x/Patient/1","response":{"status":"410 Gone","lastModified":"x"}}`) + "\n"},
 	}
@@ -146,6 +151,41 @@ func TestHeeds(t *testing.T) {
 	}
 }
 
+func TestHeedsAll(t *testing.T) {
+	t.Parallel()
+	const asked = "Patient?organization:Organization.name=x&active=true&_sort=_id&_include=Patient:link&_count=2"
+	for _, tt := range []struct {
+		asked, self string
+		want        bool
+	}{
+		{asked, "", true},
+		{asked, "Patient?organization:Organization.name=x&active=true", true},
+		{asked, "Patient?organization.name=x&active:exact=true&_count=50", true},
+		{asked, "Patient?active=true&_count=2", false},
+		{asked, "Patient?_count=2", false},
+		{asked, "Patient?organization.name=x", false},
+		{asked, "Patient", true}, // says nothing
+		{asked, "x?token=1", true},
+		{"Patient?_has:Observation:patient:code=1", "Patient?_has:Observation:patient:code=1&_count=9", true},
+		{"Patient?_has:Observation:patient:code=1&_count=2", "Patient?_count=2", false},
+	} {
+		parse := func(s string) *url.URL {
+			u, err := url.Parse(base + s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return u
+		}
+		self := parse(tt.self)
+		if tt.self == "" {
+			self = nil
+		}
+		if got := heedsAll(parse(tt.asked), self); got != tt.want {
+			t.Errorf("%q, %q: %v", tt.asked, tt.self, got)
+		}
+	}
+}
+
 // TestLoops: pages that lead back to any earlier one are noticed before they were read many times.
 func TestLoops(t *testing.T) {
 	t.Parallel()
@@ -179,6 +219,7 @@ func TestLoops(t *testing.T) {
 func FuzzPage(f *testing.F) {
 	f.Add([]byte(`{"resourceType":"Bundle","type":"searchset","total":1,"link":[{"relation":"next","url":"?p=2"}],"entry":[{"resource":{"resourceType":"Patient","id":"1"}},1,{"search":{"mode":"outcome"}}]}`), false, false)
 	f.Add([]byte(`{"resourceType":"Bundle","entry":[{"request":{"method":"DELETE","url":"Patient/1"}},{"resource":{"meta":{"lastUpdated":"\u0000"}}}]}`), true, false)
+	f.Add([]byte(`{"resourceType":"Bundle","entry":[{"request":{"method":"DELETE"},"response":{"status":204}},{"response":1}]}`), true, false)
 	f.Add([]byte(`{"resourceType":"Binary","id":"1","x":{"reference":"Binary/2"}}`), false, true)
 	f.Add([]byte(`{"resourceType":"OperationOutcome","issue":[{"code":"secret"}]}`), false, false)
 	f.Add([]byte("<html>"), false, false)

@@ -3,6 +3,8 @@ package pull
 import (
 	"errors"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
@@ -86,4 +88,34 @@ func heeds(asked, self *url.URL) bool {
 		}
 	}
 	return true
+}
+
+// heedsAll is the same of a search for patients, of which every parameter counts that selects: without one of them it finds
+// others too, perhaps all that the server has.
+func heedsAll(asked, self *url.URL) bool {
+	if self == nil {
+		return true
+	}
+	told := map[string]bool{}
+	for name := range self.Query() {
+		told[bare(name)] = true
+	}
+	echoes, all := false, true
+	for name := range asked.Query() {
+		name = bare(name)
+		echoes = echoes || told[name]
+		all = all && (told[name] || slices.Contains(selectNothing, name))
+	}
+	return all || !echoes
+}
+
+// selectNothing are parameters of a search that change nothing of what it finds.
+var selectNothing = []string{"_count", "_sort", "_format", "_pretty", "_total", "_include", "_revinclude"}
+
+// bare is a parameter's name without modifiers and chains: organization of organization:Organization.name.
+func bare(name string) string {
+	if i := strings.IndexAny(name, ":."); i > 0 {
+		return name[:i]
+	}
+	return name
 }

@@ -1,6 +1,7 @@
 package pull
 
 import (
+	"errors"
 	"net/url"
 	"slices"
 	"strconv"
@@ -21,9 +22,17 @@ type File struct {
 	Follows bool     // what the other files point to; there are no queries
 }
 
+// maxPlan is how much the queries of all patients may be, in bytes: they are in memory, and in the ledger with each file.
+const maxPlan = 64 << 20
+
+var errPlan = errors.New("the queries for all patients are more than 64 MiB together: name fewer types, or a smaller cohort")
+
 // Plan is the files of a pull of some patients, in the order in which they are to be read. Deletions are first, and what is
-// followed is last.
-func Plan(p fhirmsg.Pull, patients []string) []File {
+// followed is last. It fails where that is too much.
+func Plan(p fhirmsg.Pull, patients []string) ([]File, error) {
+	if !fits(p, patients) {
+		return nil, errPlan
+	}
 	var files []File
 	if p.Deletions {
 		for _, t := range types(p) {
@@ -31,20 +40,42 @@ func Plan(p fhirmsg.Pull, patients []string) []File {
 		}
 	}
 	for _, id := range patients {
-		if p.Everything {
-			asked := common(p, "_since", "")
-			if len(p.Types) > 0 {
-				asked = append(asked, parameter{"_type", strings.Join(p.Types, ",")})
-			}
-			files = append(files, File{Path: []string{"Patient", id, "$everything"}, Queries: []string{query("Patient/"+id+"/$everything", "", asked)}})
-			continue
-		}
-		files = append(files, File{Path: []string{"Patient", id}, Queries: searches(p, id)})
+		files = append(files, ofPatient(p, id))
 	}
 	if len(p.Follow) > 0 {
 		files = append(files, File{Path: []string{"(followed)"}, Follows: true})
 	}
-	return files
+	return files, nil
+}
+
+// fits reports whether the plan is small enough, by the patient with the longest id. Each file names what is followed, too.
+func fits(p fhirmsg.Pull, patients []string) bool {
+	longest := ""
+	for _, id := range patients {
+		if len(id) > len(longest) {
+			longest = id
+		}
+	}
+	size := 0
+	for _, q := range ofPatient(p, longest).Queries {
+		size += len(q)
+	}
+	for _, t := range p.Follow {
+		size += len(t)
+	}
+	return size <= maxPlan/max(len(patients), 1)
+}
+
+// ofPatient is the file of one patient.
+func ofPatient(p fhirmsg.Pull, id string) File {
+	if !p.Everything {
+		return File{Path: []string{"Patient", id}, Queries: searches(p, id)}
+	}
+	asked := common(p, "_since", "")
+	if len(p.Types) > 0 {
+		asked = append(asked, parameter{"_type", strings.Join(p.Types, ",")})
+	}
+	return File{Path: []string{"Patient", id, "$everything"}, Queries: []string{query("Patient/"+id+"/$everything", "", asked)}}
 }
 
 // types are those that are searched for, in the order in which they are named.

@@ -1,6 +1,9 @@
 package pull
 
 import (
+	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,8 +37,12 @@ func TestPlan(t *testing.T) {
 			"Patient/_history?_since=2026-05-01T00%3A00%3A00Z&_count=1 history", "Patient?_id=1&_lastUpdated=ge2026-05-01T00%3A00%3A00Z&_count=1", "Patient?_id=b-2&_lastUpdated=ge2026-05-01T00%3A00%3A00Z&_count=1"}},
 	}
 	for _, tt := range tests {
+		files, err := Plan(tt.pull, []string{"1", "b-2"})
+		if err != nil {
+			t.Fatal(err)
+		}
 		var got []string
-		for _, f := range Plan(tt.pull, []string{"1", "b-2"}) {
+		for _, f := range files {
 			line := strings.Join(f.Queries, " ")
 			if f.History {
 				line += " history"
@@ -47,6 +54,40 @@ func TestPlan(t *testing.T) {
 		}
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+// TestPlanIsBounded: what is made of a large cohort and many types is refused before it is made.
+func TestPlanIsBounded(t *testing.T) {
+	t.Parallel()
+	few, many := []string{"Patient", "Observation", "Condition"}, []string(nil)
+	for i := range fhirmsg.MaxPullTypes {
+		many = append(many, fmt.Sprintf("Type%c%c", 'a'+i/26, 'a'+i%26))
+	}
+	filters := slices.Repeat([]string{"Observation?code=" + strings.Repeat("x", 4000)}, fhirmsg.MaxPullTypes)
+	everyone := make([]string, maxPatients)
+	for i := range everyone {
+		everyone[i] = fmt.Sprint(i)
+	}
+	for _, tt := range []struct {
+		name     string
+		pull     fhirmsg.Pull
+		patients int
+		refused  bool
+	}{
+		{"everything of everyone", fhirmsg.Pull{Everything: true}, maxPatients, false},
+		{"some types of everyone", fhirmsg.Pull{Types: few}, maxPatients, false},
+		{"many types of some", fhirmsg.Pull{Types: many}, 1000, false},
+		{"many types of everyone", fhirmsg.Pull{Types: many}, maxPatients, true},
+		{"everything of many types of everyone", fhirmsg.Pull{Everything: true, Types: many}, maxPatients, true},
+		{"many types followed for everyone", fhirmsg.Pull{Everything: true, Follow: many}, maxPatients, true},
+		{"long filters", fhirmsg.Pull{Filters: filters}, 1000, true},
+		{"nobody", fhirmsg.Pull{Types: few}, 0, false},
+	} {
+		files, err := Plan(tt.pull, everyone[:tt.patients])
+		if errors.Is(err, errPlan) != tt.refused || !tt.refused && len(files) != tt.patients {
+			t.Errorf("%s: %d files, %v", tt.name, len(files), err)
 		}
 	}
 }

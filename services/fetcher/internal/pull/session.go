@@ -7,17 +7,26 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/source"
 )
 
 // defaultConcurrency is how many requests are made at once.
 const defaultConcurrency = 4
 
+// maxAhead is how much this process holds of what was read ahead, in bytes: as much as one pull at most may. How many requests a
+// pull makes at once is the requester's to choose.
+const maxAhead = (fhirmsg.MaxPullConcurrency - 1) * source.MaxAnswer
+
+var ahead = semaphore.NewWeighted(maxAhead)
+
 // Session is a server that is asked for the files of one pull. It is for one goroutine, but for its own; [Session.Close] ends
 // those.
 //
 // While a page is awaited and published, the first pages of queries that follow are asked for already, as far as requests at
-// once allow. What is read ahead and not used is forgotten.
+// once allow, and what this process may hold. What is read ahead and not used is forgotten.
 type Session struct {
 	site  *source.Site
 	ctx   context.Context //nolint:containedctx // of what is read ahead
@@ -28,6 +37,7 @@ type Session struct {
 	atOnce  int
 	cohort  bool // it is asked who the patients are: a query that is refused is a failure
 	pending map[spot]*pending
+	room    *semaphore.Weighted // in bytes, for what is read ahead
 }
 
 // spot is the first page of a query.
@@ -38,11 +48,12 @@ type pending struct {
 	done   chan struct{}
 	answer source.Answer
 	err    error
+	held   int64 // bytes of the room, when done
 }
 
 // Open begins a session. l is the place of any file of the pull. Files are all that will be read, in order.
 func Open(ctx context.Context, l source.Locator, cfg source.Config, files []source.Pull) (*Session, error) {
-	s := &Session{files: files, atOnce: defaultConcurrency, pending: map[spot]*pending{}}
+	s := &Session{files: files, atOnce: defaultConcurrency, pending: map[spot]*pending{}, room: ahead}
 	if l.Pull != nil {
 		cfg.Pace = newPace(l.Pull.Rate, cfg).wait
 		if l.Pull.Concurrency > 0 {
@@ -61,6 +72,10 @@ func Open(ctx context.Context, l source.Locator, cfg source.Config, files []sour
 func (s *Session) Close() {
 	s.end()
 	s.group.Wait()
+	for _, p := range s.pending {
+		s.room.Release(p.held)
+	}
+	clear(s.pending)
 	s.site.Close()
 }
 
@@ -83,8 +98,10 @@ func (s *Session) first(ctx context.Context, at spot, u *url.URL) (source.Answer
 	}
 	select {
 	case <-ctx.Done():
+		s.pending[at] = mine
 		return source.Answer{}, ctx.Err()
 	case <-mine.done:
+		s.room.Release(mine.held)
 		return mine.answer, mine.err
 	}
 }
@@ -104,11 +121,16 @@ func (s *Session) ahead(at spot) {
 			if err != nil {
 				return // it is told when it is asked for
 			}
+			if !s.room.TryAcquire(source.MaxAnswer) {
+				return // without it all goes on, slower
+			}
 			p := &pending{done: make(chan struct{})}
 			s.pending[next] = p
 			s.group.Go(func() {
 				defer close(p.done)
 				p.answer, p.err = s.site.Get(s.ctx, u)
+				p.held = min(int64(cap(p.answer.Body)), source.MaxAnswer)
+				s.room.Release(source.MaxAnswer - p.held)
 			})
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/stoker-fhir/stoker/pkg/fhirservertest"
 	"github.com/stoker-fhir/stoker/pkg/outbound"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/source"
@@ -90,6 +92,43 @@ func TestReadAhead(t *testing.T) {
 	}
 	if n, most := len(s.Asked()), s.AtOnce(); n != 2*patients || most != atOnce {
 		t.Errorf("%d requests, %d at once", n, most)
+	}
+}
+
+// TestReadAheadIsBounded: what is read ahead is held back where there is no room, and gives its room back.
+func TestReadAheadIsBounded(t *testing.T) {
+	t.Parallel()
+	const patients = 6
+	s := fhirservertest.New(t, fhirservertest.Options{Resources: fhirservertest.Cohort(patients, 1, march)})
+	var files []source.Pull
+	for i := range patients {
+		files = append(files, source.Pull{Queries: []string{fmt.Sprintf("Patient?_id=%d", i)}})
+	}
+	for _, read := range []int{1, patients} { // the others are forgotten
+		const room = source.MaxAnswer + source.MaxAnswer/2
+		session := open(t, s, source.Pull{Concurrency: 5}, source.Config{}, files...)
+		session.room = semaphore.NewWeighted(room)
+		for i := range read {
+			if _, _, err := session.Next(t.Context(), i, Place{}, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, _, _ = session.Next(ended, read%patients, Place{}, nil) // also of one that is given up
+		session.Close()
+		if !session.room.TryAcquire(room) {
+			t.Errorf("room is lost after %d of %d", read, patients)
+		}
+	}
+	session := open(t, s, source.Pull{Concurrency: 5}, source.Config{}, files...)
+	session.room = semaphore.NewWeighted(source.MaxAnswer - 1)
+	before := len(s.Asked())
+	if _, _, err := session.Next(t.Context(), 0, Place{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(s.Asked()) - before; n != 1 || len(session.pending) > 0 {
+		t.Errorf("%d requests without room", n)
 	}
 }
 

@@ -73,7 +73,7 @@ func (r *Reader) keepFilled(f *frame) {
 	}
 	one.Choices = r.choices[first:len(r.choices):len(r.choices)]
 	for _, i := range r.dates[f.typ] {
-		if f.valued>>i&1 == 0 {
+		if f.valued>>i&1 == 0 || f.typ.Elements[i].Choice && !tells(f.choice[i].Type.Name) {
 			continue
 		}
 		v := lex.At(r.Doc, int(f.at[i]))
@@ -87,6 +87,9 @@ func (r *Reader) keepFilled(f *frame) {
 	r.filled = append(r.filled, one)
 }
 
+// tells reports whether a type is one of dates. Texts are not, though they may begin with digits.
+func tells(name string) bool { return name == "dateTime" || name == "Period" || name == "instant" }
+
 // day is the date that a dateTime or instant begins with, or nil. Nothing that is none is taken: it might say who somebody is.
 func day(text []byte) []byte {
 	n := 0
@@ -99,5 +102,15 @@ func day(text []byte) []byte {
 	if n != 4 && n != 7 && n != 10 || n < len(text) && (n != 10 || text[n] != 'T') {
 		return nil
 	}
+	if !between(text[:4], "1900", "2100") {
+		return nil // a placeholder, by which all others would be told of wrongly
+	}
+	if n >= 7 && !between(text[5:7], "01", "12") || n == 10 && !between(text[8:10], "01", "31") {
+		return nil
+	}
 	return text[:n]
+}
+
+func between(text []byte, first, last string) bool {
+	return string(text) >= first && string(text) <= last
 }
