@@ -75,6 +75,9 @@ func TestReportIsNotedBeforeItIsStated(t *testing.T) {
 		}
 	}()
 	f.waitForChunks(t, 3)
+	if status, account := f.account(t, req.ID, s); len(status.Notes) == 0 {
+		t.Errorf("chunks are published, and what they report is not noted: %s", account)
+	}
 	die()
 	if err := <-died; !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
