@@ -23,7 +23,7 @@ func newFetcher(t *testing.T) (*fetcher, *pgxpool.Pool) {
 	servers := ledgertest.NewServers(t)
 	pool, b := servers.Pool, servers.Bus
 	return &fetcher{
-		cfg: Config{Window: 4, Credit: 1 << 20}, deps: Deps{Bus: b, Pool: pool, Log: zerolog.Nop()},
+		cfg: Config{Window: 4, Credit: 64 << 20}, deps: Deps{Bus: b, Pool: pool, Log: zerolog.Nop()},
 		ledger: ledger.New(pool), journal: journal.Journal{Bus: b, Ledger: ledger.New(pool)}, stopping: make(chan struct{}), seats: &seats{},
 	}, pool
 }
