@@ -140,7 +140,10 @@ func TestCancel(t *testing.T) {
 	if r := stoker(t, env, "", "cancel", id); r.code != 0 {
 		t.Fatalf("cancel ended with %d: %s", r.code, r.stderr)
 	}
-	waitFor(t, "the queue to be counted", func() bool { s = importAccount(t, env, id); return s.Missing == 0 })
+	waitFor(t, "the queue to be counted", func() bool {
+		s = importAccount(t, env, id)
+		return s.Missing == 0 && s.Lines.Parsed == s.Lines.Read
+	})
 	wantBalanced(t, "cancelled", s)
 	if s.State != ledger.StateCancelled {
 		t.Errorf("state %s, want cancelled", s.State)
