@@ -122,3 +122,19 @@ func (l *Ledger) States(ctx context.Context, ids []fhirmsg.ImportID) (map[fhirms
 	}
 	return states, nil
 }
+
+// SpooledInUse are the names of what was handed in that requests of imports name which have not ended.
+func (l *Ledger) SpooledInUse(ctx context.Context) (map[string]bool, error) {
+	rows, err := l.pool.Query(ctx, `SELECT source->>'spool' FROM stoker.import,
+		jsonb_array_elements(CASE jsonb_typeof(request->'sources') WHEN 'array' THEN request->'sources' ELSE '[]' END) source
+		WHERE ended IS NULL AND source ? 'spool'`)
+	if err != nil {
+		return nil, fmt.Errorf("spooled content in use: %w", err)
+	}
+	used := map[string]bool{}
+	var name string
+	if _, err := pgx.ForEachRow(rows, []any{&name}, func() error { used[name] = true; return nil }); err != nil {
+		return nil, fmt.Errorf("spooled content in use: %w", err)
+	}
+	return used, nil
+}

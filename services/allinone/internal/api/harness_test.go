@@ -31,7 +31,7 @@ type fixture struct {
 }
 
 // uploads are the settings of uploads, which the disk of a test does not limit.
-var uploads = inbox.Config{Open: 4, Expiry: time.Hour, Idle: time.Minute, MinRate: 1, Posted: 1 << 20}
+var uploads = inbox.Config{Open: 4, Expiry: time.Hour, Kept: 24 * time.Hour, Idle: time.Minute, MinRate: 1, Posted: 1 << 20}
 
 func check(t *testing.T, err error) {
 	t.Helper()

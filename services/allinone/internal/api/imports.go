@@ -75,12 +75,9 @@ func (s *Server) enqueue(w http.ResponseWriter, r *http.Request, req fhirmsg.Imp
 		s.failLedger(w, err)
 		return
 	}
-	if err := s.publish(r, req); err != nil {
-		s.Log.Error().Err(err).Msg("cannot queue an import request")
-		fail(w, http.StatusServiceUnavailable, fmt.Errorf("the queue cannot be reached; try again"))
-		return
+	if s.dispatch(w, r, req) {
+		answer(req)
 	}
-	answer(req)
 }
 
 // check says what a supplier may not ask for. An operator may ask for anything.

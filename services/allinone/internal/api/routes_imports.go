@@ -19,7 +19,7 @@ func (s *Server) importRoutes() []route {
 				"A supplier names sources by `url`, `manifest`, `export` or `spool`, and neither `id` nor `attempt`.",
 			takes:   &content{of: fhirmsg.ImportRequest{}, most: maxRequest},
 			answers: []answers{gives(http.StatusAccepted, Created{}, "Location")},
-			fails:   []int{400, 403, 422, 429},
+			fails:   []int{400, 403, 422, 429, 507},
 		}},
 		{pattern: "GET /imports", who: anyone, handle: s.list, operation: operation{
 			id: "listImports", summary: "The newest imports, 50 at most", answers: ok([]ledger.Summary{}),
@@ -68,7 +68,7 @@ func (s *Server) importRoutes() []route {
 		}},
 		{pattern: "PUT /spool", who: anyone, handle: s.spool, operation: operation{
 			id: "spool", summary: "Hand in content, to be named as a source of an import",
-			takes:   &content{media: typeBytes, text: "ndjson, a document or a Bundle, perhaps compressed; of a supplier at most `max_bytes` of its policy."},
+			takes:   &content{media: typeBytes, text: "ndjson, a document or a Bundle, perhaps compressed; of a supplier at most `max_bytes` of its policy, with all else that it handed in and no import names. What none names is removed in a week (`STOKER_UPLOAD_SPOOL_EXPIRY`)."},
 			answers: []answers{gives(http.StatusCreated, Spooled{})}, fails: []int{413, 507},
 		}},
 		{pattern: "POST /buckets/events", who: anyone, handle: s.bucketEvents, operation: operation{

@@ -1,8 +1,15 @@
 package api
 
 import (
+	"context"
 	"crypto/rand"
+	"errors"
+	"fmt"
 	"net/http"
+	"time"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/inbox"
 )
 
 // Spooled is the answer to content handed in.
@@ -22,8 +29,18 @@ func (s *Server) spool(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		bodyOf(r).lift() // a pipe may wait for what it comes from
-	} else {
-		limit = c.supplier.MaxBytes
+	} else if limit = c.supplier.MaxBytes; limit > 0 {
+		there, err := s.Inbox.KeptBytes(spoolPrefix(c))
+		if err == nil && there >= limit {
+			fail(w, http.StatusRequestEntityTooLarge, fmt.Errorf("%d bytes that were handed in are named by no import yet, and the policy of supplier %s allows %d: "+
+				"name them, or wait until they are removed", there, c.name(), limit))
+			return
+		}
+		if err != nil {
+			s.failUpload(w, c.name(), limit, err)
+			return
+		}
+		limit -= there
 	}
 	name := spoolPrefix(c) + rand.Text() + ".ndjson"
 	n, err := s.Inbox.Keep(name, r.Body, limit)
@@ -40,4 +57,41 @@ func spoolPrefix(c caller) string {
 		return ""
 	}
 	return c.name() + "."
+}
+
+// dispatch queues a request. One that names what was handed in takes it along. Ok is false when an answer was given.
+func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, req fhirmsg.ImportRequest) (ok bool) {
+	if !inbox.NamesKept(req) {
+		err := s.publish(r, req)
+		if err != nil {
+			s.Log.Error().Err(err).Msg("cannot queue an import request")
+			fail(w, http.StatusServiceUnavailable, errors.New("the queue cannot be reached; try again"))
+		}
+		return err == nil
+	}
+	d, handed, err := s.Inbox.HandKept(req)
+	switch {
+	case err == nil:
+		s.publishHanded(r, d, handed)
+		return true
+	case errors.Is(err, inbox.ErrExists):
+		return true // the same request again, whose answer was lost
+	case !errors.Is(err, inbox.ErrNotKept):
+		s.failUpload(w, req.Supplier, 0, err)
+		return false
+	}
+	if name, known := s.Ledger.SupplierOf(r.Context(), req.ID); known == nil && name == req.Supplier {
+		return true // the same, and it has been fetched
+	}
+	fail(w, http.StatusUnprocessableEntity, err)
+	return false
+}
+
+// tidySpool removes what was handed in and no import named in time.
+func (s *Server) tidySpool(ctx context.Context, now time.Time) error {
+	files, bytes, err := s.Inbox.TidyKept(now, func() (map[string]bool, error) { return s.Ledger.SpooledInUse(ctx) })
+	if files > 0 {
+		s.Log.Info().Int("files", files).Int64("bytes", bytes).Msg("content was removed that had been handed in and that no import named in time")
+	}
+	return err
 }

@@ -267,10 +267,7 @@ func (s *Server) Run(ctx context.Context) {
 	defer ticker.Stop()
 	for {
 		err := s.Inbox.Waiting(func(req fhirmsg.ImportRequest) error { return s.publishTo(ctx, req) })
-		if err = errors.Join(err, s.Inbox.Tidy(time.Now(), func(id fhirmsg.ImportID) bool {
-			status, err := s.Ledger.Progress(ctx, id)
-			return err == nil && status.State.Ended()
-		})); err != nil && ctx.Err() == nil {
+		if err = errors.Join(err, s.Inbox.Tidy(time.Now(), s.hasEnded(ctx)), s.tidySpool(ctx, time.Now())); err != nil && ctx.Err() == nil {
 			s.Log.Error().Err(withoutPath(err)).Msg("what was uploaded cannot be seen to")
 		}
 		select {
@@ -278,6 +275,14 @@ func (s *Server) Run(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
+	}
+}
+
+// hasEnded reports whether an import has ended, for certain.
+func (s *Server) hasEnded(ctx context.Context) func(fhirmsg.ImportID) bool {
+	return func(id fhirmsg.ImportID) bool {
+		status, err := s.Ledger.Progress(ctx, id)
+		return err == nil && status.State.Ended()
 	}
 }
 

@@ -126,15 +126,25 @@ func (d *Delivery) Hand(req fhirmsg.ImportRequest) (fhirmsg.ImportRequest, error
 	}
 	req.Sources = nil
 	for _, f := range files {
-		req.Sources = append(req.Sources, fhirmsg.Source{Spool: path.Join(uploadsDir, d.supplier, readyDir, req.ID.String(), filesDir, f.Name)})
+		req.Sources = append(req.Sources, fhirmsg.Source{Spool: handedName(req, f.Name)})
 	}
+	return req, d.hand(req)
+}
+
+// handedName is the name in the spool of a file that a request was handed over with.
+func handedName(req fhirmsg.ImportRequest, file string) string {
+	return path.Join(uploadsDir, req.Supplier, readyDir, req.ID.String(), filesDir, file)
+}
+
+// hand makes the delivery the import of a request that names its files.
+func (d *Delivery) hand(req fhirmsg.ImportRequest) error {
 	if err := writeJSON(d.path(requestFile), req); err != nil {
-		return req, err
+		return err
 	}
 	if err := d.inbox.syncUp(d.path(filesDir)); err != nil {
-		return req, err
+		return err
 	}
-	return req, d.rename(req.ID.String())
+	return d.rename(req.ID.String())
 }
 
 // rename moves the delivery from open to ready.

@@ -21,6 +21,7 @@ type Config struct {
 	Open    int           `env:"OPEN" envDefault:"16" doc:"uploads and deliveries of a supplier that may be open at once"`
 	MinFree int64         `env:"MIN_FREE" envDefault:"1073741824" doc:"bytes of the disk that uploads leave free"`
 	Expiry  time.Duration `env:"EXPIRY" envDefault:"24h" doc:"after how long without a change an open upload or delivery is removed"`
+	Kept    time.Duration `env:"SPOOL_EXPIRY" envDefault:"168h" doc:"after how long content that was handed in by PUT /spool, and that no import names, is removed"`
 	Idle    time.Duration `env:"IDLE_TIMEOUT" envDefault:"60s" doc:"longest wait for the next bytes of an upload or another request, and for a supplier to take those of an answer"`
 	MinRate int64         `env:"MIN_RATE" envDefault:"512" doc:"least bytes a second of these, on average over the idle timeout"`
 	Posted  int64         `env:"RESOURCE_BYTES" envDefault:"16777216" doc:"bytes that a resource or Bundle sent to /fhir may have"`
@@ -28,8 +29,8 @@ type Config struct {
 
 // Validate reports settings that cannot be.
 func (c Config) Validate() error {
-	if c.Open < 1 || c.Expiry <= 0 || c.Idle <= 0 || c.Posted < 1 {
-		return errors.New("open, expiry, idle timeout and resource bytes must be more than 0")
+	if c.Open < 1 || c.Expiry <= 0 || c.Kept <= 0 || c.Idle <= 0 || c.Posted < 1 {
+		return errors.New("open, expiry, spool expiry, idle timeout and resource bytes must be more than 0")
 	}
 	if c.MinFree < 0 || c.MinRate < 0 {
 		return errors.New("min free and min rate must not be negative")
@@ -43,6 +44,7 @@ var (
 	ErrNotFound = errors.New("no such upload or delivery is open")
 	ErrExists   = errors.New("the upload is there already")
 	ErrTooLarge = errors.New("more than there may be")
+	ErrNotKept  = errors.New("is not there: it was named by an import before, or by none for too long; hand it in again")
 	ErrNoSpace  = errors.New("not enough disk space is left for it; try again later, or ask the operator")
 )
 

@@ -2,10 +2,18 @@ package inbox
 
 import (
 	"cmp"
+	"crypto/rand"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 )
 
 // partSuffix ends the names of files that are not whole yet.
@@ -33,6 +41,108 @@ func (b *Inbox) Keep(name string, content io.Reader, limit int64) (n int64, err 
 		_ = os.Remove(part) // what is left of a failure
 	}
 	return n, err
+}
+
+// kept are the files of the spool itself, also those that are on their way.
+func (b *Inbox) kept() (files []fs.FileInfo, err error) {
+	entries, err := readDir(b.Spool)
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() { // else it went meanwhile
+			files = append(files, info)
+		}
+	}
+	return files, err
+}
+
+func isWhole(file fs.FileInfo) bool { return !strings.HasSuffix(file.Name(), partSuffix) }
+
+// KeptBytes is how many bytes there are of what was handed in, or is on its way, whose names begin with a prefix, and that no
+// import has yet.
+func (b *Inbox) KeptBytes(prefix string) (n int64, err error) {
+	files, err := b.kept()
+	for _, f := range files {
+		if strings.HasPrefix(f.Name(), prefix) {
+			n += f.Size()
+		}
+	}
+	return n, err
+}
+
+// NamesKept reports whether a request names what Keep kept.
+func NamesKept(req fhirmsg.ImportRequest) bool { return slices.ContainsFunc(req.Sources, namesKept) }
+
+func namesKept(s fhirmsg.Source) bool { return s.Spool != "" && !strings.Contains(s.Spool, "/") }
+
+// HandKept makes a delivery of what Keep kept and a request names, and that the request's import, as [Delivery.Hand] does. So what lies
+// in the spool itself is what no import has. The request returned names the files at their new place. Errors: [ErrExists] if the
+// import has a delivery already, [ErrNotKept] with the source that is not there.
+func (b *Inbox) HandKept(req fhirmsg.ImportRequest) (*Delivery, fhirmsg.ImportRequest, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.IsHanded(req.Supplier, req.ID) {
+		return nil, req, ErrExists
+	}
+	d := &Delivery{inbox: b, supplier: req.Supplier, name: onceKind + rand.Text()}
+	if err := os.MkdirAll(d.path(filesDir), 0o700); err != nil {
+		return nil, req, noSpace(err)
+	}
+	req.Sources = slices.Clone(req.Sources)
+	taken := map[string]bool{}
+	for i, s := range req.Sources {
+		if !namesKept(s) {
+			continue
+		}
+		if !taken[s.Spool] {
+			if err := d.link(s.Spool); err != nil {
+				return nil, req, errors.Join(fmt.Errorf("sources[%d].spool: %w", i, err), d.Remove())
+			}
+			taken[s.Spool] = true
+		}
+		req.Sources[i].Spool = handedName(req, s.Spool)
+	}
+	if err := d.hand(req); err != nil {
+		return nil, req, errors.Join(err, d.Remove())
+	}
+	for name := range taken {
+		_ = os.Remove(filepath.Join(b.Spool, name)) // if not now, then when its time is up
+	}
+	return d, req, nil
+}
+
+// link puts a file that Keep kept among those of the delivery, under both names until the delivery is handed over: what is not handed
+// over when the process ends is removed.
+func (d *Delivery) link(name string) error {
+	from := filepath.Join(d.inbox.Spool, name)
+	if info, err := os.Lstat(from); err != nil || !info.Mode().IsRegular() || !isWhole(info) {
+		return ErrNotKept
+	}
+	return noSpace(os.Link(from, d.path(filesDir, name)))
+}
+
+// TidyKept removes what Keep kept and no import named in time, and returns how many files that were, and their bytes. InUse are names
+// that imports under way have all the same: those whose requests did not come by HandKept.
+func (b *Inbox) TidyKept(now time.Time, inUse func() (map[string]bool, error)) (removed int, bytes int64, err error) {
+	files, err := b.kept()
+	files = slices.DeleteFunc(files, func(f fs.FileInfo) bool { return !isWhole(f) || now.Sub(f.ModTime()) <= b.Kept })
+	if err != nil || len(files) == 0 {
+		return 0, 0, err
+	}
+	used, err := inUse()
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, f := range files {
+		if used[f.Name()] {
+			continue
+		}
+		switch gone := os.Remove(filepath.Join(b.Spool, f.Name())); {
+		case gone == nil:
+			removed, bytes = removed+1, bytes+f.Size()
+		case !errors.Is(gone, fs.ErrNotExist): // else an import has it now
+			err = errors.Join(err, gone)
+		}
+	}
+	return removed, bytes, err
 }
 
 // recoverKept removes what Keep did not bring to its end.
