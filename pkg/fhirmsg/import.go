@@ -1,5 +1,7 @@
 package fhirmsg
 
+import "cmp"
+
 // Import is what an accepted import pins and every message about it carries: enough to
 // process it, and to make its row in the ledger again after a restore.
 type Import struct {
@@ -22,9 +24,12 @@ type Import struct {
 	Base string `json:"base,omitempty"`
 
 	// Retry is the import whose rejects this one puts through again. Issued is then that one's,
-	// so that versions are the original ones, and Accepted, in microseconds since 1970, is its own.
-	Retry    ImportID `json:"retry,omitzero"`
-	Accepted int64    `json:"accepted,omitempty"`
+	// so that versions are the original ones.
+	Retry ImportID `json:"retry,omitzero"`
+
+	// Accepted is when the import was accepted, in microseconds since 1970, where Issued is another time: of a retry, and of
+	// one that has its place right behind an earlier import. 0: when it was issued.
+	Accepted int64 `json:"accepted,omitempty"`
 
 	// Snapshot says that the delivery has all that its supplier has. Mends is the import whose rejects it
 	// delivers anew.
@@ -37,8 +42,5 @@ func (i Import) IsRetry() bool { return i.Retry != ImportID{} }
 
 // AcceptedAt is when the import itself was accepted, in microseconds since 1970.
 func (i Import) AcceptedAt() int64 {
-	if i.IsRetry() {
-		return i.Accepted
-	}
-	return i.Issued
+	return cmp.Or(i.Accepted, i.Issued)
 }

@@ -47,24 +47,39 @@ var ErrUnstorable = errors.New("the request has what PostgreSQL cannot hold")
 // what the import is pinned to, the latter where it validates. Errors: [ErrOthers] for an id
 // that is of another supplier's import; [ErrUnstorable].
 func (l *Ledger) Accept(ctx context.Context, req fhirmsg.ImportRequest, rules int, definitions string) (fhirmsg.Import, State, error) {
-	return l.accept(ctx, req, rules, definitions, "")
+	return l.accept(ctx, req, rules, definitions, "", Place{})
+}
+
+// Place is that of an import which tries again what an earlier one failed on. The zero value is a place of its own.
+type Place struct {
+	First   fhirmsg.ImportID // the first of all attempts
+	Attempt int              // of which the first is 1; at most 10
+}
+
+// placesEach is how many imports have room where one is accepted, itself included.
+const placesEach = 10
+
+// AcceptBehind is Accept for an import that has its place in the order of all imports right behind the first attempt, before
+// whatever was accepted since: so it changes nothing that is newer.
+func (l *Ledger) AcceptBehind(ctx context.Context, req fhirmsg.ImportRequest, at Place, rules int, definitions string) (fhirmsg.Import, State, error) {
+	return l.accept(ctx, req, rules, definitions, "", at)
 }
 
 // Refuse makes the row of an import that is refused for a reason, as failed, so that its supplier can see why. One
 // that was accepted before stays as it is. Errors: [ErrOthers], [ErrUnstorable].
 func (l *Ledger) Refuse(ctx context.Context, req fhirmsg.ImportRequest, rules int, reason string) (fhirmsg.Import, error) {
-	imp, _, err := l.accept(ctx, req, rules, "", reason)
+	imp, _, err := l.accept(ctx, req, rules, "", reason, Place{})
 	return imp, err
 }
 
-func (l *Ledger) accept(ctx context.Context, req fhirmsg.ImportRequest, rules int, definitions, refusal string) (fhirmsg.Import, State, error) {
+func (l *Ledger) accept(ctx context.Context, req fhirmsg.ImportRequest, rules int, definitions, refusal string, at Place) (fhirmsg.Import, State, error) {
 	var imp fhirmsg.Import
 	var state State
 	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
 		var err error
 		imp, state, err = find(ctx, tx, req.ID)
 		if errors.Is(err, ErrNotFound) {
-			imp, state, err = insert(ctx, tx, req, rules, definitions, refusal)
+			imp, state, err = insert(ctx, tx, req, rules, definitions, refusal, at)
 		}
 		if err == nil && imp.Supplier != cmp.Or(req.Supplier, fhirmsg.DefaultSupplier) {
 			return ErrOthers
@@ -88,7 +103,7 @@ func find(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) (fhirmsg.Import, 
 	return imp, state, notFound(err)
 }
 
-func insert(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest, rules int, definitions, refusal string) (fhirmsg.Import, State, error) {
+func insert(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest, rules int, definitions, refusal string, at Place) (fhirmsg.Import, State, error) {
 	req, policy, reason, err := applyPolicy(ctx, tx, req)
 	if err != nil {
 		return fhirmsg.Import{}, "", err
@@ -109,10 +124,10 @@ func insert(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest, rules int
 		asOf := micros(*req.AsOf)
 		imp.AsOf = &asOf
 	}
-	// The row of the clock is the lock that puts imports in order.
+	// The row of the clock is the lock that puts imports in order, with room for more attempts behind each.
 	var issued time.Time
 	if err := tx.QueryRow(ctx, `UPDATE stoker.clock
-		SET last = greatest(clock_timestamp(), last + interval '1 microsecond') RETURNING last`).Scan(&issued); err != nil {
+		SET last = greatest(clock_timestamp(), last + $1::int * interval '1 microsecond') RETURNING last`, placesEach).Scan(&issued); err != nil {
 		return imp, "", err
 	}
 	// Another fetcher may have accepted the same request while this one waited.
@@ -120,6 +135,11 @@ func insert(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest, rules int
 		return found, state, err
 	}
 	imp.Issued = micros(issued)
+	if at.Attempt > 1 {
+		if err := at.take(ctx, tx, &imp); err != nil {
+			return imp, "", err
+		}
+	}
 	state := StateAccepted
 	if reason == "" && req.Retry != (fhirmsg.ImportID{}) {
 		if reason, err = pinRetry(ctx, tx, &imp, req.Retry); err != nil {
@@ -144,6 +164,16 @@ func insert(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest, rules int
 		state = StateCancelled
 	}
 	return imp, state, insertRow(ctx, tx, imp, req, policy, state, reason)
+}
+
+// take gives an import the place, if the first attempt is known.
+func (p Place) take(ctx context.Context, tx pgx.Tx, imp *fhirmsg.Import) error {
+	first, _, err := find(ctx, tx, p.First)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	imp.Accepted, imp.Issued = imp.Issued, first.Issued+int64(min(p.Attempt, placesEach))-1
+	return err
 }
 
 // applyPolicy completes a request by the policy of its supplier, nil where it has none, and says

@@ -123,6 +123,26 @@ func (l *Ledger) States(ctx context.Context, ids []fhirmsg.ImportID) (map[fhirms
 	return states, nil
 }
 
+// Failures returns when those of some imports failed that did, without those that were discarded since.
+func (l *Ledger) Failures(ctx context.Context, ids []fhirmsg.ImportID) (map[fhirmsg.ImportID]time.Time, error) {
+	keys := make([][16]byte, len(ids))
+	for i, id := range ids {
+		keys[i] = id
+	}
+	rows, err := l.pool.Query(ctx, `SELECT id, ended FROM stoker.import i WHERE id = ANY($1) AND state = 'failed' AND ended IS NOT NULL
+		AND NOT EXISTS (SELECT FROM stoker.discard d WHERE d.import = i.id)`, keys)
+	if err != nil {
+		return nil, fmt.Errorf("failures of imports: %w", err)
+	}
+	failures := map[fhirmsg.ImportID]time.Time{}
+	var id [16]byte
+	var at time.Time
+	if _, err := pgx.ForEachRow(rows, []any{&id, &at}, func() error { failures[id] = at; return nil }); err != nil {
+		return nil, fmt.Errorf("failures of imports: %w", err)
+	}
+	return failures, nil
+}
+
 // SpooledInUse are the names of what was handed in that requests of imports name which have not ended.
 func (l *Ledger) SpooledInUse(ctx context.Context) (map[string]bool, error) {
 	rows, err := l.pool.Query(ctx, `SELECT source->>'spool' FROM stoker.import,

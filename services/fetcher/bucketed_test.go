@@ -3,6 +3,7 @@ package fetcher
 import (
 	"crypto/rand"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,12 +14,13 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
+	"github.com/stoker-fhir/stoker/services/fetcher/internal/bucket"
 )
 
 // newBuckets lets a fetcher read a store with one object in the bucket "deliveries", and declares suppliers of these buckets.
-func newBuckets(t *testing.T, f *fetcher, buckets map[string]string) {
+func newBuckets(t *testing.T, f *fetcher, buckets map[string]string) (backend *s3mem.Backend) {
 	t.Helper()
-	backend := s3mem.New()
+	backend = s3mem.New()
 	server := httptest.NewServer(gofakes3.New(backend).Server())
 	t.Cleanup(server.Close)
 	f.cfg.S3.Endpoint = server.URL
@@ -33,6 +35,61 @@ func newBuckets(t *testing.T, f *fetcher, buckets map[string]string) {
 		if err := f.ledger.AddSupplier(t.Context(), supplier.Supplier{Name: name, Policy: supplier.Policy{Bucket: bucket}}, true); err != nil {
 			t.Fatal(err)
 		}
+	}
+	return backend
+}
+
+// TestBucketTriedAgain: an import that failed, since its object was not there for instance, is tried again as one that has its place before
+// whatever was accepted meanwhile. Its status tells which attempt it is.
+func TestBucketTriedAgain(t *testing.T) {
+	t.Parallel()
+	f, _ := newFetcher(t)
+	backend := newBuckets(t, f, map[string]string{"clinic": "s3://deliveries/clinic/"})
+	b := bucketed{f}
+	run := func(object, key string, at ledger.Place) (fhirmsg.Import, ledger.Status) {
+		t.Helper()
+		req := fhirmsg.ImportRequest{
+			ID: fhirmsg.ImportIDFromKey("clinic", key), Supplier: "clinic", Sources: []fhirmsg.Source{{URL: "s3://deliveries/clinic/" + object}},
+		}
+		if err := b.Request(t.Context(), req, at); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.fetch(t.Context(), req); err != nil {
+			t.Fatal(err)
+		}
+		imp, _, err := f.ledger.Accept(t.Context(), req, rules, "") // as it was
+		if err != nil {
+			t.Fatal(err)
+		}
+		status, err := f.ledger.Status(t.Context(), imp.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return imp, status
+	}
+	first, status := run("late.ndjson", "1", ledger.Place{Attempt: 1})
+	if status.State != ledger.StateFailed {
+		t.Fatalf("the first attempt is %s", status.State)
+	}
+	failures, err := b.Failures(t.Context(), []fhirmsg.ImportID{first.ID, {1}})
+	if err != nil || len(failures) != 1 || failures[first.ID].Before(status.Issued) {
+		t.Errorf("failures: %v, %v", failures, err)
+	}
+	younger, _ := run("a.ndjson", "younger", ledger.Place{})
+	if _, err := backend.PutObject("deliveries", "clinic/late.ndjson", map[string]string{}, strings.NewReader(patients(2)), int64(len(patients(2))), nil); err != nil {
+		t.Fatal(err)
+	}
+	last := first
+	for attempt := 2; attempt <= bucket.MaxAttempts; attempt++ {
+		imp, status := run("late.ndjson", strconv.Itoa(attempt), ledger.Place{First: first.ID, Attempt: attempt})
+		if imp.Issued <= last.Issued || imp.Issued >= younger.Issued || imp.AcceptedAt() <= younger.Issued {
+			t.Errorf("attempt %d is issued at %d and accepted at %d; the one before at %d, a younger import at %d", attempt, imp.Issued, imp.AcceptedAt(), last.Issued, younger.Issued)
+		}
+		if status.State == ledger.StateFailed || status.Lines.Read != 2 || len(status.Notes) != 1 ||
+			strings.Contains(status.Notes[0], "not asked for again") != (attempt == bucket.MaxAttempts) {
+			t.Errorf("attempt %d: %s, %d lines, %q", attempt, status.State, status.Lines.Read, status.Notes)
+		}
+		last = imp
 	}
 }
 
@@ -73,7 +130,7 @@ func TestRequestOfABucket(t *testing.T) {
 		t.Helper()
 		id := fhirmsg.ImportIDFromKey("clinic", key)
 		req := fhirmsg.ImportRequest{ID: id, Supplier: "clinic", Sources: []fhirmsg.Source{{URL: "s3://deliveries/clinic/a.ndjson"}}}
-		if err := b.Request(t.Context(), req); err != nil {
+		if err := b.Request(t.Context(), req, ledger.Place{}); err != nil {
 			t.Fatal(err)
 		}
 		return id

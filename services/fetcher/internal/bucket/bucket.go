@@ -28,9 +28,11 @@ type Imports interface {
 	States(ctx context.Context, ids []fhirmsg.ImportID) (map[fhirmsg.ImportID]ledger.State, error)
 	// OpenImports is how many imports of a supplier are under way.
 	OpenImports(ctx context.Context, supplier string) (int, error)
+	// Failures are when those that failed did, without those that were discarded since.
+	Failures(ctx context.Context, ids []fhirmsg.ImportID) (map[fhirmsg.ImportID]time.Time, error)
 	// Request accepts an import, so that it has its place in the order of all, and asks for it. The same request
 	// again changes nothing.
-	Request(ctx context.Context, req fhirmsg.ImportRequest) error
+	Request(ctx context.Context, req fhirmsg.ImportRequest, at ledger.Place) error
 }
 
 // Store is where objects lie, as a supplier's account may read them.
@@ -61,6 +63,7 @@ type room struct {
 	imports Imports
 	store   Store
 	found   chan struct{} // something waits that did not
+	now     func() time.Time
 
 	mu        sync.Mutex
 	waiting   map[string]*queue // by supplier
@@ -74,7 +77,7 @@ type ignored struct{ outside, unreadable int }
 
 func newRoom(cfg Config, imports Imports, store Store) *room {
 	return &room{
-		cfg: cfg, imports: imports, store: store, found: make(chan struct{}, 1),
+		cfg: cfg, imports: imports, store: store, found: make(chan struct{}, 1), now: time.Now,
 		waiting: map[string]*queue{}, requested: map[fhirmsg.ImportID]bool{}, said: map[string]string{},
 	}
 }

@@ -32,6 +32,8 @@ type imports struct {
 	mu        sync.Mutex
 	suppliers []ledger.Supplier
 	states    map[fhirmsg.ImportID]ledger.State
+	failures  map[fhirmsg.ImportID]time.Time
+	places    map[fhirmsg.ImportID]ledger.Place
 	requests  []string // supplier and URL
 	fails     int      // so many requests fail before they are published, after they were accepted
 }
@@ -65,9 +67,22 @@ func (i *imports) OpenImports(context.Context, string) (open int, err error) {
 	return open, nil
 }
 
-func (i *imports) Request(_ context.Context, req fhirmsg.ImportRequest) error {
+func (i *imports) Failures(_ context.Context, ids []fhirmsg.ImportID) (map[fhirmsg.ImportID]time.Time, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	failures := map[fhirmsg.ImportID]time.Time{}
+	for _, id := range ids {
+		if at, ok := i.failures[id]; ok {
+			failures[id] = at
+		}
+	}
+	return failures, nil
+}
+
+func (i *imports) Request(_ context.Context, req fhirmsg.ImportRequest, at ledger.Place) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.places[req.ID] = at
 	if err := req.CheckOpen(); err != nil {
 		return err
 	}
@@ -91,6 +106,17 @@ func (i *imports) move(from, to ledger.State) {
 	for id, s := range i.states {
 		if s == from {
 			i.states[id] = to
+		}
+	}
+}
+
+// fail lets all imports fail that were asked for.
+func (i *imports) fail(at time.Time) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for id, s := range i.states {
+		if s == ledger.StateAccepted {
+			i.states[id], i.failures[id] = ledger.StateFailed, at
 		}
 	}
 }
@@ -133,7 +159,9 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	f := &fixture{T: t, imports: &imports{states: map[fhirmsg.ImportID]ledger.State{}}}
+	f := &fixture{T: t, imports: &imports{
+		states: map[fhirmsg.ImportID]ledger.State{}, failures: map[fhirmsg.ImportID]time.Time{}, places: map[fhirmsg.ImportID]ledger.Place{},
+	}}
 	f.store = &store{clock: &clock{time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}}
 	f.store.backend = s3mem.New(s3mem.WithTimeSource(f.store.clock))
 	server := httptest.NewServer(gofakes3.New(f.store.backend).Server())
@@ -208,6 +236,93 @@ func (f *fixture) wantRequested(want ...string) {
 		f.Fatalf("imports asked for (-want +got):\n%s", diff)
 	}
 	f.imports.requests = nil
+}
+
+// sweepAt sweeps so long after the beginning, in a process of its own.
+func (f *fixture) sweepAt(after time.Duration) {
+	f.restart()
+	f.now = func() time.Time { return began.Add(after) }
+	f.sweepAll()
+}
+
+// began is when imports of a test fail first.
+var began = time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+
+// TestAttempts: what failed is tried again by later sweeps, ever later, behind its first attempt, and given up after the third; each
+// state of an object by itself.
+func TestAttempts(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.put("clinic/a.ndjson", "1")
+	f.put("clinic/b.ndjson", "1")
+	f.sweepAt(0)
+	f.wantRequested("a.ndjson", "b.ndjson")
+	f.imports.fail(began)
+	f.sweepAt(14 * time.Minute)
+	f.wantRequested()
+	f.put("clinic/b.ndjson", "2")
+	f.sweepAt(15 * time.Minute)
+	f.wantRequested("a.ndjson", "b.ndjson") // of b another state, the first attempt
+	f.sweepAt(16 * time.Minute)
+	f.wantRequested("a.ndjson", "b.ndjson") // not begun by a fetcher yet, so asked for again
+	attempts := map[int]int{}
+	for id, at := range f.imports.places {
+		attempts[at.Attempt]++
+		if (at.First == id) != (at.Attempt == 1) || f.imports.states[at.First] == "" {
+			t.Errorf("import %s has its place behind %+v", id, at)
+		}
+	}
+	if diff := cmp.Diff(map[int]int{1: 3, 2: 1}, attempts); diff != "" {
+		t.Errorf("imports by attempt (-want +got):\n%s", diff)
+	}
+	f.imports.move(ledger.StateAccepted, ledger.StateFetching)
+	f.sweepAt(5 * time.Hour)
+	f.wantRequested()
+	f.imports.move(ledger.StateFetching, ledger.StateAccepted)
+	f.imports.fail(began.Add(time.Hour))
+	f.sweepAt(2 * time.Hour)
+	f.wantRequested("b.ndjson")
+	f.imports.move(ledger.StateAccepted, ledger.StateComplete)
+	f.sweepAt(5 * time.Hour)
+	f.wantRequested("a.ndjson")
+	if strings.Contains(f.log.String(), "given up") {
+		t.Errorf("said too early: %s", f.log.String())
+	}
+	f.imports.fail(began.Add(6 * time.Hour))
+	f.sweepAt(1000 * time.Hour)
+	f.sweepAll()
+	f.event("clinic/a.ndjson")
+	f.wantRequested()
+	if said := f.log.String(); strings.Count(said, "1 objects were given up") != 1 || strings.Contains(said, "a.ndjson") {
+		t.Errorf("said: %s", said)
+	}
+	f.put("clinic/a.ndjson", "1")
+	f.sweepAll()
+	f.wantRequested("a.ndjson")
+}
+
+// TestAttemptsNot: what was cancelled or discarded is not tried again, nor are snapshots.
+func TestAttemptsNot(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.declare("whole", supplier.Policy{Bucket: "s3://deliveries/whole/", Snapshot: true})
+	f.put("whole/a.ndjson", "1")
+	f.sweepAt(0)
+	f.wantRequested("whole s3://deliveries/whole/a.ndjson")
+	f.imports.fail(began)
+	f.put("clinic/a.ndjson", "1")
+	f.sweepAt(0)
+	f.wantRequested("a.ndjson")
+	f.imports.move(ledger.StateAccepted, ledger.StateFailed) // and discarded
+	f.put("clinic/b.ndjson", "1")
+	f.sweepAt(0)
+	f.wantRequested("b.ndjson")
+	f.imports.move(ledger.StateAccepted, ledger.StateCancelled)
+	f.sweepAt(1000 * time.Hour)
+	f.wantRequested()
+	if said := f.log.String(); !strings.Contains(said, "1 objects were given up") {
+		t.Errorf("said: %s", said)
+	}
 }
 
 // TestOnce: each state of an object is imported once, whether an event or a sweep finds it first, and across restarts.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/s3"
 )
 
@@ -110,7 +111,7 @@ func (r *room) hand(ctx context.Context, supplier string) error {
 		if err := r.imports.Request(ctx, fhirmsg.ImportRequest{
 			ID: o.id, Supplier: supplier,
 			Sources: []fhirmsg.Source{{URL: s3.Location{Bucket: o.bucket, Key: o.Key}.String(), ETag: o.ETag}},
-		}); err != nil {
+		}, ledger.Place{First: o.first, Attempt: o.attempt}); err != nil {
 			return err
 		}
 		r.handed(supplier, o)

@@ -53,7 +53,7 @@ func (r *room) look(ctx context.Context, s watched, key string) (found bool, err
 	if err != nil {
 		return false, err
 	}
-	fresh, err := r.unknown(ctx, []object{newObject(s, o)})
+	fresh, _, err := r.unknown(ctx, []object{newObject(s, o)})
 	r.wait(s, fresh)
 	return true, err
 }

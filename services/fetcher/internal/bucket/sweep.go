@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
-	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/s3"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/source"
 )
@@ -44,6 +42,7 @@ func (r *room) sweeps(ctx context.Context) {
 // sweep finds what is new under a supplier's prefix.
 func (r *room) sweep(ctx context.Context, s watched) error {
 	var fresh queue
+	var lost lost
 	swept, passed := 0, 0
 	err := r.store.List(ctx, s.Supplier, s.at, func(page []s3.Object) error {
 		if swept += len(page); swept > maxSwept {
@@ -58,56 +57,19 @@ func (r *room) sweep(ctx context.Context, s watched) error {
 				passed++
 			}
 		}
-		objects, err := r.unknown(ctx, objects)
+		objects, given, err := r.unknown(ctx, objects)
 		fresh.add(objects)
+		lost.add(given)
 		return err
 	})
 	if passed > 0 {
 		r.say(s.Name+", names", fmt.Errorf("%d objects are not taken: they are hidden, or their ending is not one that is taken", passed))
 	}
+	if err == nil {
+		r.say(s.Name+", given up", lost.problem())
+	}
 	r.wait(s, fresh.objects) // what was found before an error, too
 	return err
-}
-
-// object is a state of an object, and the import that it is.
-type object struct {
-	s3.Object
-	bucket   string
-	id       fhirmsg.ImportID
-	accepted bool // the import was, and may not have been asked for
-}
-
-func newObject(s watched, o s3.Object) object {
-	// No key of a request has a byte 0, which cannot be in a header.
-	state := strings.Join([]string{"s3", s.at.Bucket, o.Key, o.ETag, o.Modified.UTC().Format(time.RFC3339)}, "\x00")
-	return object{Object: o, bucket: s.at.Bucket, id: fhirmsg.ImportIDFromKey(s.Name, state)}
-}
-
-// unknown are those of which no import is under way or has ended.
-func (r *room) unknown(ctx context.Context, objects []object) (fresh []object, err error) {
-	if len(objects) == 0 {
-		return nil, nil
-	}
-	ids := make([]fhirmsg.ImportID, len(objects))
-	for i, o := range objects {
-		ids[i] = o.id
-	}
-	states, err := r.imports.States(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, o := range objects {
-		switch state, known := states[o.id]; {
-		case known && state != ledger.StateAccepted:
-			delete(r.requested, o.id)
-		case !r.requested[o.id]:
-			o.accepted = known // by a process that may have been killed before it asked
-			fresh = append(fresh, o)
-		}
-	}
-	return fresh, nil
 }
 
 // sayIgnored says how many events led to nothing.
