@@ -28,7 +28,8 @@
 // file system.
 //
 // Guarantees: a file is imported once for each time it is delivered; nothing outside the drop folder is
-// read, whatever links it holds; nothing is removed but ".done" files. Not guaranteed: that a file
+// read, whatever links it holds; nothing is removed but ".done" files. An import that failed is not tried again: its delivery lies in
+// "failed", and is a new one when it is moved back. Not guaranteed: that a file
 // whose writer paused for longer than Settle was complete. Suppliers that write slowly rename, or
 // say so by ".done".
 package drop
