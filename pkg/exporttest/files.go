@@ -122,7 +122,6 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request, opts Options, gene
 	if err == nil && id < len(s.jobs) && !s.jobs[id].removed && i < len(s.jobs[id].files) {
 		f = &s.jobs[id].files[i]
 	}
-	stall := s.stall
 	cut := f != nil && s.cut > 0
 	if cut {
 		s.cut--
@@ -139,7 +138,7 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request, opts Options, gene
 	case r.URL.Query().Get("sig") != itoa(generation):
 		reply(w, max(opts.Gone, http.StatusForbidden), "")
 	default:
-		send(w, r, f.content(opts), opts, stall, cut)
+		send(w, r, f.content(opts), opts, s.Stalled(), cut)
 	}
 }
 
@@ -159,7 +158,7 @@ func (f file) content(opts Options) []byte {
 }
 
 // send sends a file, or its half.
-func send(w http.ResponseWriter, r *http.Request, content []byte, opts Options, stall chan struct{}, cut bool) {
+func send(w http.ResponseWriter, r *http.Request, content []byte, opts Options, stall <-chan struct{}, cut bool) {
 	w.Header().Set("Content-Type", "application/fhir+ndjson")
 	if opts.Gzip {
 		w.Header().Set("Content-Encoding", "gzip")

@@ -115,13 +115,6 @@ func (s *Server) Pass(d Day) {
 	})
 }
 
-// Options are how the server behaves now.
-func (s *Server) Options() Options {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.opts
-}
-
 // String is "Patient/1".
 func (r Resource) String() string { return r.Type + "/" + r.ID }
 

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -30,13 +29,6 @@ type Asked struct {
 	Body               string
 }
 
-// Answer is one that is given instead of the usual one.
-type Answer struct {
-	Status int
-	Header map[string]string
-	Body   string
-}
-
 // Outcome is an OperationOutcome with one issue.
 func Outcome(code, diagnostics string) string {
 	return `{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"` + code + `","diagnostics":"` + diagnostics + `"}]}`
@@ -46,39 +38,24 @@ func Outcome(code, diagnostics string) string {
 type Server struct {
 	URL string // its base, such as http://127.0.0.1:1234/fhir
 
+	Recorder[Options, Asked] // files stop in their middle while it stalls them
+
 	mu         sync.Mutex
-	opts       Options
-	asked      []Asked
-	next       map[string][]Answer
 	jobs       []*job
-	generation int           // of URLs of files
-	stall      chan struct{} // files stop in their middle until it is closed; nil: they do not
-	cut        int           // how many answers with files are cut in their middle
+	generation int // of URLs of files
+	cut        int // how many answers with files are cut in their middle
 	halt       map[string]chan struct{}
 }
 
 // New starts a server, which ends with the test.
 func New(t testing.TB, opts Options) *Server {
 	t.Helper()
-	s := &Server{opts: opts, next: map[string][]Answer{}, halt: map[string]chan struct{}{}}
+	s := &Server{halt: map[string]chan struct{}{}}
+	s.Set(func(o *Options) { *o = opts })
 	server := httptest.NewServer(s)
 	t.Cleanup(func() { s.Release(); server.CloseClientConnections(); server.Close() })
 	s.URL = server.URL + "/fhir"
 	return s
-}
-
-// Set changes how the server behaves from now on.
-func (s *Server) Set(change func(*Options)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	change(&s.opts)
-}
-
-// Next has the next requests of a kind answered so, one after the other.
-func (s *Server) Next(kind string, answers ...Answer) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.next[kind] = append(s.next[kind], answers...)
 }
 
 // Expire ends the URLs of files that were told so far.
@@ -102,37 +79,6 @@ func (s *Server) Halt(kind string) (there <-chan struct{}) {
 	c := make(chan struct{})
 	s.halt[kind] = c
 	return c
-}
-
-// Stall has files stop in their middle until Release.
-func (s *Server) Stall() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stall == nil {
-		s.stall = make(chan struct{})
-	}
-}
-
-// Release lets files go on, and those that come.
-func (s *Server) Release() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stall != nil {
-		close(s.stall)
-		s.stall = nil
-	}
-}
-
-// Asked returns the requests of some kinds, or all, in their order.
-func (s *Server) Asked(kinds ...string) (list []Asked) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, a := range s.asked {
-		if len(kinds) == 0 || slices.Contains(kinds, a.Kind) {
-			list = append(list, a)
-		}
-	}
-	return list
 }
 
 // Jobs is how many exports were begun, and how many of them are still there.
@@ -178,13 +124,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.Kind == KickOff {
 		a.Parameters = parameters(r, body)
 	}
+	opts, instead := s.Record(w, a.Kind, a)
 	s.mu.Lock()
-	s.asked = append(s.asked, a)
-	opts, generation := s.opts, s.generation
-	var instead *Answer
-	if waiting := s.next[a.Kind]; len(waiting) > 0 {
-		instead, s.next[a.Kind] = &waiting[0], waiting[1:]
-	}
+	generation := s.generation
 	halt := s.halt[a.Kind]
 	delete(s.halt, a.Kind)
 	s.mu.Unlock()
@@ -193,9 +135,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		close(halt)
 		<-r.Context().Done()
 	case instead != nil:
-		for name, value := range instead.Header {
-			w.Header().Set(name, value)
-		}
 		reply(w, instead.Status, instead.Body)
 	case opts.Token != "" && a.Kind != File && r.Header.Get("Authorization") != "Bearer "+opts.Token:
 		reply(w, http.StatusUnauthorized, Outcome("login", "a token is needed"))

@@ -65,71 +65,24 @@ type Asked struct {
 type Server struct {
 	URL string // its base, such as http://127.0.0.1:1234/fhir
 
+	exporttest.Recorder[Options, Asked] // answers wait while it stalls them
+
 	mu      sync.Mutex
-	opts    Options
-	asked   []Asked
-	next    map[string][]exporttest.Answer
 	answers []answer // by the token of their pages
 	links   int
-	stall   chan struct{} // pages wait until it is closed; nil: they do not
-	free    int           // pages that do not wait
-	under   int           // requests under way
-	most    int           // at once, so far
+	under   int // requests under way
+	most    int // at once, so far
 }
 
 // New starts a server, which ends with the test.
 func New(t testing.TB, opts Options) *Server {
 	t.Helper()
-	s := &Server{opts: opts, next: map[string][]exporttest.Answer{}}
+	s := &Server{}
+	s.Set(func(o *Options) { *o = opts })
 	server := httptest.NewServer(s)
 	t.Cleanup(func() { s.Release(); server.CloseClientConnections(); server.Close() })
 	s.URL = server.URL + "/fhir"
 	return s
-}
-
-// Set changes how the server behaves from now on.
-func (s *Server) Set(change func(*Options)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	change(&s.opts)
-}
-
-// Next has the next requests of a kind answered so, one after the other.
-func (s *Server) Next(kind string, answers ...exporttest.Answer) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.next[kind] = append(s.next[kind], answers...)
-}
-
-// Stall has answers wait until Release, but for so many that come first.
-func (s *Server) Stall(free int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stall == nil {
-		s.stall, s.free = make(chan struct{}), free
-	}
-}
-
-// Release lets answers go on, and those that come.
-func (s *Server) Release() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stall != nil {
-		close(s.stall)
-		s.stall = nil
-	}
-}
-
-// Asked returns the requests of some kinds, or all, in their order.
-func (s *Server) Asked(kinds ...string) (list []Asked) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, a := range s.asked {
-		if len(kinds) == 0 || slices.Contains(kinds, a.Kind) {
-			list = append(list, a)
-		}
-	}
-	return list
 }
 
 // AtOnce is how many requests were under way at once, at most.
@@ -163,9 +116,10 @@ func kindOf(path string, query url.Values) string {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := strings.Trim(strings.TrimPrefix(r.URL.Path, "/fhir"), "/")
 	a := Asked{Kind: kindOf(path, r.URL.Query()), Path: path, Query: r.URL.Query(), Header: r.Header}
-	instead, opts, stall := s.begin(a)
-	defer s.end()
-	if stall != nil {
+	s.count(1)
+	defer s.count(-1)
+	opts, instead := s.Record(w, a.Kind, a)
+	if stall := s.Stalled(); stall != nil {
 		select {
 		case <-stall:
 		case <-r.Context().Done():
@@ -174,9 +128,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case instead != nil:
-		for name, value := range instead.Header {
-			w.Header().Set(name, value)
-		}
 		reply(w, instead.Status, instead.Body)
 	case opts.Token != "" && r.Header.Get("Authorization") != "Bearer "+opts.Token:
 		reply(w, http.StatusUnauthorized, exporttest.Outcome("login", "a token is needed"))
@@ -187,25 +138,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *Server) begin(a Asked) (instead *exporttest.Answer, opts Options, stall chan struct{}) {
+// count counts requests under way, so many more.
+func (s *Server) count(more int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asked = append(s.asked, a)
-	s.under++
+	s.under += more
 	s.most = max(s.most, s.under)
-	if waiting := s.next[a.Kind]; len(waiting) > 0 {
-		instead, s.next[a.Kind] = &waiting[0], waiting[1:]
-	}
-	if s.free--; s.free < 0 {
-		stall = s.stall
-	}
-	return instead, s.opts, stall
-}
-
-func (s *Server) end() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.under--
 }
 
 func (s *Server) answer(w http.ResponseWriter, a Asked, opts Options) {

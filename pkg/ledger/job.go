@@ -76,20 +76,3 @@ func (l *Ledger) Asked(ctx context.Context, id fhirmsg.ImportID) (req fhirmsg.Im
 	}
 	return req, nil
 }
-
-// StoredByFile counts, for each file of an import, the resources that the store has since: inserted, updated
-// and unchanged, and deletions.
-func (l *Ledger) StoredByFile(ctx context.Context, id fhirmsg.ImportID) (map[int32]int64, error) {
-	rows, err := l.pool.Query(ctx, `SELECT file, sum(inserted + updated + unchanged + deleted)::bigint
-		FROM stoker.written WHERE import = $1 GROUP BY file`, [16]byte(id))
-	if err != nil {
-		return nil, fmt.Errorf("stored of import %s: %w", id, err)
-	}
-	counts := map[int32]int64{}
-	var file int32
-	var n int64
-	if _, err := pgx.ForEachRow(rows, []any{&file, &n}, func() error { counts[file] = n; return nil }); err != nil {
-		return nil, fmt.Errorf("stored of import %s: %w", id, err)
-	}
-	return counts, nil
-}

@@ -73,7 +73,7 @@ func TestExportIsResumed(t *testing.T) {
 	}
 	// In the middle of a file.
 	s.Set(func(o *exporttest.Options) { o.Hold = false })
-	s.Stall()
+	s.Stall(0)
 	ctx, die := context.WithCancel(t.Context())
 	died := make(chan error)
 	go func() { died <- f.again().fetch(ctx, req) }()
@@ -277,7 +277,7 @@ func TestFilesAtOnce(t *testing.T) {
 	req := exportRequest(t, s.URL+"/$export")
 	req.ChunkSize = fhirmsg.MinChunkSize
 	f.step(t, c, req)
-	s.Stall()
+	s.Stall(0)
 	ctx, die := context.WithCancel(t.Context())
 	died := make(chan error)
 	go func() { died <- f.again().fetch(ctx, req) }()

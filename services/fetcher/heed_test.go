@@ -60,7 +60,7 @@ func TestReportIsNotedBeforeItIsStated(t *testing.T) {
 	req := exportRequest(t, s.URL+"/$export")
 	req.ChunkSize = fhirmsg.MinChunkSize
 	f.again().step(t, c, req)
-	s.Stall()
+	s.Stall(0)
 	ctx, die := context.WithCancel(t.Context())
 	died := make(chan error)
 	go func() {

@@ -113,7 +113,7 @@ func TestKilledInMidFetch(t *testing.T) {
 	inMidFile("static", "listed", "submitted")
 	waitFor(t, "the export to be polled", func() bool { return len(exported.Asked(exporttest.Status)) > 1 })
 	p.kill()
-	exported.Stall()
+	exported.Stall(0)
 	exported.Set(func(o *exporttest.Options) { o.Hold = false })
 	env, p = up(t, home)
 	base = strings.TrimPrefix(env[0], "STOKER_URL=")

@@ -111,12 +111,13 @@ func (s *Server) addInputs(ctx context.Context, m *importManifest, status ledger
 	if err != nil || len(req.Sources) == 0 || req.Sources[0].URL == "" {
 		return err
 	}
-	stored, err := s.Ledger.StoredByFile(ctx, status.Import)
+	counts, err := s.Ledger.FileCounts(ctx, status.Import)
 	if err != nil {
 		return err
 	}
 	for i, source := range req.Sources {
-		m.Output = append(m.Output, inputResult{Type: source.Type, InputURL: source.URL, Count: stored[int32(i)]})
+		of := counts[int32(i)]
+		m.Output = append(m.Output, inputResult{Type: source.Type, InputURL: source.URL, Count: of.Stored + of.Deleted})
 		if i < len(status.Files) && status.Files[i].State == "failed" {
 			m.Error = append(m.Error, inputResult{Type: "OperationOutcome", InputURL: source.URL, Count: 1, URL: failures})
 		}

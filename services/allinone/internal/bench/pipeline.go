@@ -4,9 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
-	"net"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -17,6 +14,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/fhirdef"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/natsd"
 	"github.com/stoker-fhir/stoker/pkg/pgd"
 )
 
@@ -69,17 +67,9 @@ func (p *Pipeline) start(ctx context.Context, opts PipelineOptions) error {
 }
 
 func (p *Pipeline) startServices(ctx context.Context, opts PipelineOptions, databaseURL string) error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	addr := l.Addr().String()
-	if err := l.Close(); err != nil {
-		return err
-	}
 	conf := filepath.Join(opts.Dir, "nats.conf")
-	if err := os.WriteFile(conf, fmt.Appendf(nil, "listen: %q\njetstream { store_dir: %q, sync_interval: always }\n",
-		addr, filepath.Join(opts.Dir, "nats")), 0o600); err != nil {
+	addr, err := natsd.WriteConfig(conf, filepath.Join(opts.Dir, "nats"))
+	if err != nil {
 		return err
 	}
 	env := []string{"NATS_URL=nats://" + addr, "DATABASE_URL=" + databaseURL, "STOKER_LISTEN=127.0.0.1:0"}

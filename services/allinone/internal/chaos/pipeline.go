@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -21,6 +20,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/fhirdef"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/natsd"
 )
 
 const (
@@ -80,17 +80,9 @@ func newPipeline(ctx context.Context, opts Options, dir string, imports int) (p 
 }
 
 func (p *pipeline) startNATS() error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		return err
-	}
 	conf := filepath.Join(p.dir, "nats.conf")
-	text := fmt.Sprintf("listen: %q\njetstream { store_dir: %q, sync_interval: always }\n", address, filepath.Join(p.dir, "jetstream"))
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+	address, err := natsd.WriteConfig(conf, filepath.Join(p.dir, "jetstream"))
+	if err != nil {
 		return err
 	}
 	p.nats = p.process(natsServer, "nats-server", nil, "-c", conf)

@@ -86,19 +86,27 @@ func (f *replayFlags) request() (req operate.ReplayRequest, err error) {
 	return req, nil
 }
 
-func (a *app) runReplay(ctx context.Context, f replayFlags) error {
-	req, err := f.request()
-	if err != nil {
-		return err
+// beginReplay makes the request, and connects to whom it is for.
+func (a *app) beginReplay(ctx context.Context, f replayFlags) (req operate.ReplayRequest, conn *connection, err error) {
+	if req, err = f.request(); err != nil {
+		return req, nil, err
 	}
-	conn, err := a.connect(ctx, true)
+	if conn, err = a.connect(ctx, true); err != nil {
+		return req, nil, err
+	}
+	if f.detach && conn.own != nil {
+		conn.close(ctx)
+		return req, nil, usage("--detach needs a running stoker up: without it the replay would stand still with this command")
+	}
+	return req, conn, nil
+}
+
+func (a *app) runReplay(ctx context.Context, f replayFlags) error {
+	req, conn, err := a.beginReplay(ctx, f)
 	if err != nil {
 		return err
 	}
 	defer conn.close(ctx)
-	if f.detach && conn.own != nil {
-		return usage("--detach needs a running stoker up: without it the replay would stand still with this command")
-	}
 	r, err := conn.Replay(ctx, req)
 	if err != nil {
 		return err

@@ -24,18 +24,11 @@ func (f *replayFlags) restores(cmd *cobra.Command) bool {
 
 // runRestore brings back what a restored database lacks, and waits for the rows.
 func (a *app) runRestore(ctx context.Context, f replayFlags) error {
-	req, err := f.request()
-	if err != nil {
-		return err
-	}
-	conn, err := a.connect(ctx, true)
+	req, conn, err := a.beginReplay(ctx, f)
 	if err != nil {
 		return err
 	}
 	defer conn.close(ctx)
-	if f.detach && conn.own != nil {
-		return usage("--detach needs a running stoker up: without it the replays would stand still with this command")
-	}
 	restored, err := conn.Restore(ctx, operate.RestoreRequest{Since: *req.Since, Available: req.Available})
 	if err != nil {
 		return err

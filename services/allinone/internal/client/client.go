@@ -154,6 +154,15 @@ func (c *Client) copy(ctx context.Context, path string, w io.Writer) error {
 	return nil
 }
 
+// callJSON is call with a body in JSON.
+func (c *Client) callJSON(ctx context.Context, method, path string, content, into any) error {
+	body, err := json.Marshal(content)
+	if err != nil {
+		return fmt.Errorf("encode request: %w", err)
+	}
+	return c.call(ctx, method, path, bytes.NewReader(body), into)
+}
+
 // call sends a request and decodes the answer.
 func (c *Client) call(ctx context.Context, method, path string, body io.Reader, into any) error {
 	resp, err := c.send(ctx, method, path, body)

@@ -1,10 +1,7 @@
 package client
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 
@@ -31,11 +28,7 @@ func (c *Client) ConfirmSnapshot(ctx context.Context, id fhirmsg.ImportID, maxDe
 
 // SetHistory turns on or off that a dataset keeps every version, and tells whether that was new.
 func (c *Client) SetHistory(ctx context.Context, dataset string, on bool) (changed bool, err error) {
-	body, err := json.Marshal(api.History{History: on})
-	if err != nil {
-		return false, fmt.Errorf("encode request: %w", err)
-	}
 	var h api.History
-	err = c.call(ctx, http.MethodPut, "/datasets/"+url.PathEscape(dataset)+"/history", bytes.NewReader(body), &h)
+	err = c.callJSON(ctx, http.MethodPut, "/datasets/"+url.PathEscape(dataset)+"/history", api.History{History: on}, &h)
 	return h.Changed, err
 }

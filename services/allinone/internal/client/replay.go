@@ -1,10 +1,7 @@
 package client
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 
@@ -15,21 +12,13 @@ import (
 
 // Replay begins a replay.
 func (c *Client) Replay(ctx context.Context, req operate.ReplayRequest) (r ledger.Replay, err error) {
-	body, err := json.Marshal(req)
-	if err != nil {
-		return r, fmt.Errorf("encode request: %w", err)
-	}
-	err = c.call(ctx, http.MethodPost, "/replays", bytes.NewReader(body), &r)
+	err = c.callJSON(ctx, http.MethodPost, "/replays", req, &r)
 	return r, err
 }
 
 // Restore brings back what a restored database lacks, and begins the replays for it.
 func (c *Client) Restore(ctx context.Context, req operate.RestoreRequest) (r operate.Restored, err error) {
-	body, err := json.Marshal(req)
-	if err != nil {
-		return r, fmt.Errorf("encode request: %w", err)
-	}
-	err = c.call(ctx, http.MethodPost, "/restore", bytes.NewReader(body), &r)
+	err = c.callJSON(ctx, http.MethodPost, "/restore", req, &r)
 	return r, err
 }
 

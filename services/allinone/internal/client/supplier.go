@@ -1,10 +1,7 @@
 package client
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 
@@ -15,15 +12,11 @@ import (
 
 // AddSupplier declares a supplier; replace is anew.
 func (c *Client) AddSupplier(ctx context.Context, s supplier.Supplier, replace bool) (declared ledger.Supplier, err error) {
-	body, err := json.Marshal(s)
-	if err != nil {
-		return declared, fmt.Errorf("encode request: %w", err)
-	}
 	path := "/suppliers"
 	if replace {
 		path += "?replace=1"
 	}
-	err = c.call(ctx, http.MethodPost, path, bytes.NewReader(body), &declared)
+	err = c.callJSON(ctx, http.MethodPost, path, s, &declared)
 	return declared, err
 }
 
