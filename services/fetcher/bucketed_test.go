@@ -1,6 +1,7 @@
 package fetcher
 
 import (
+	"context"
 	"crypto/rand"
 	"net/http/httptest"
 	"strconv"
@@ -45,6 +46,7 @@ func TestBucketTriedAgain(t *testing.T) {
 	t.Parallel()
 	f, _ := newFetcher(t)
 	backend := newBuckets(t, f, map[string]string{"clinic": "s3://deliveries/clinic/"})
+	f.source.Sleep = func(context.Context, time.Duration) error { return nil }
 	b := bucketed{f}
 	run := func(object, key string, at ledger.Place) (fhirmsg.Import, ledger.Status) {
 		t.Helper()
@@ -55,6 +57,9 @@ func TestBucketTriedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := f.fetch(t.Context(), req); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.ledger.Settle(t.Context(), req.ID); err != nil { // a writer's part
 			t.Fatal(err)
 		}
 		imp, _, err := f.ledger.Accept(t.Context(), req, rules, "") // as it was
@@ -71,7 +76,7 @@ func TestBucketTriedAgain(t *testing.T) {
 	if status.State != ledger.StateFailed {
 		t.Fatalf("the first attempt is %s", status.State)
 	}
-	failures, err := b.Failures(t.Context(), []fhirmsg.ImportID{first.ID, {1}})
+	failures, err := b.Failures(t.Context(), []fhirmsg.ImportID{first.ID, {1}}) // the other is none
 	if err != nil || len(failures) != 1 || failures[first.ID].Before(status.Issued) {
 		t.Errorf("failures: %v, %v", failures, err)
 	}
