@@ -65,11 +65,11 @@ func (r *room) unknown(ctx context.Context, objects []object) (fresh, given []ob
 			return fresh, given, err
 		}
 		failed := r.partition(objects, states, &fresh)
-		due, lost, err := r.again(ctx, failed)
+		due, up, err := r.again(ctx, failed)
 		if err != nil {
 			return fresh, given, err
 		}
-		objects, given = due, append(given, lost...)
+		objects, given = due, append(given, up...)
 	}
 	return fresh, given, nil
 }

@@ -42,7 +42,7 @@ func (r *room) sweeps(ctx context.Context) {
 // sweep finds what is new under a supplier's prefix.
 func (r *room) sweep(ctx context.Context, s watched) error {
 	var fresh queue
-	var lost lost
+	var givenUp lost
 	swept, passed := 0, 0
 	err := r.store.List(ctx, s.Supplier, s.at, func(page []s3.Object) error {
 		if swept += len(page); swept > maxSwept {
@@ -59,14 +59,14 @@ func (r *room) sweep(ctx context.Context, s watched) error {
 		}
 		objects, given, err := r.unknown(ctx, objects)
 		fresh.add(objects)
-		lost.add(given)
+		givenUp.add(given)
 		return err
 	})
 	if passed > 0 {
 		r.say(s.Name+", names", fmt.Errorf("%d objects are not taken: they are hidden, or their ending is not one that is taken", passed))
 	}
 	if err == nil {
-		r.say(s.Name+", given up", lost.problem())
+		r.say(s.Name+", given up", givenUp.problem())
 	}
 	r.wait(s, fresh.objects) // what was found before an error, too
 	return err
