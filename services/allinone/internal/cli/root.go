@@ -85,16 +85,7 @@ the data folder); otherwise they start what they need themselves and stop it at 
 	)
 	root.AddCommand(a.pauseCommand(), a.resumeCommand())
 	for _, cmd := range root.Commands() {
-		args := cmd.Args
-		cmd.Args = func(cmd *cobra.Command, got []string) error {
-			if args == nil {
-				return nil
-			}
-			if err := args(cmd, got); err != nil {
-				return usage("%w\nusage: %s", err, cmd.UseLine())
-			}
-			return nil
-		}
+		checkArguments(cmd)
 	}
 	return root
 }
