@@ -39,7 +39,7 @@ func (f exportFlags) check() error {
 	case f.group != "" && f.patientLevel:
 		return usage("--group and --patient-level are two different exports; name one")
 	}
-	return nil
+	return checkTypes("--type", f.types)
 }
 
 // request is the export that the flags ask for.

@@ -64,7 +64,10 @@ func (f pullFlags) check(e exportFlags) error {
 	case e.patientLevel, e.until != "", len(e.elements) > 0, len(e.params) > 0:
 		return usage("--patient-level, --until, --elements and --export-param are of an export")
 	}
-	return nil
+	if err := checkTypes("--type", e.types); err != nil {
+		return err
+	}
+	return checkTypes("--follow", f.follow)
 }
 
 // request is the pull that the flags ask for.

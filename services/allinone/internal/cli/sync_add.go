@@ -70,6 +70,9 @@ func (a *app) addSync(ctx context.Context, f syncFlags) error {
 	case s.Every == "":
 		return usage(`--every is missing: when it is due, such as "0 2 * * *" for every night at two`)
 	}
+	if err := checkTypes("--type", f.export.Types); err != nil {
+		return err
+	}
 	if err := s.Check(); err != nil {
 		return usage("%w", err)
 	}
