@@ -22,9 +22,9 @@ func (l *Ledger) AddSupplier(ctx context.Context, s supplier.Supplier, replace b
 		there, err := findSupplier(ctx, tx, s.Name)
 		switch {
 		case err == nil && there.FromFile && there.Removed == nil:
-			return fmt.Errorf("it is declared in suppliers.yaml; change it there: %w", ErrSupplier)
+			return refuse(ErrSupplier, "it is declared in suppliers.yaml; change it there")
 		case err == nil && there.Removed == nil && !replace:
-			return fmt.Errorf("it is there already; to declare it anew, give --replace: %w", ErrSupplier)
+			return refuse(ErrSupplier, "it is there already; to declare it anew, give --replace")
 		case err != nil && !errors.Is(err, ErrNoSupplier):
 			return err
 		}
@@ -112,7 +112,7 @@ func (l *Ledger) change(ctx context.Context, name, what string, do func(pgx.Tx, 
 		case s.Removed != nil:
 			return fmt.Errorf("it was removed: %w", ErrNoSupplier)
 		case s.FromFile:
-			return fmt.Errorf("it is declared in suppliers.yaml; change it there: %w", ErrSupplier)
+			return refuse(ErrSupplier, "it is declared in suppliers.yaml; change it there")
 		}
 		return do(tx, s)
 	})
@@ -124,7 +124,7 @@ func (l *Ledger) change(ctx context.Context, name, what string, do func(pgx.Tx, 
 
 func writeSupplier(ctx context.Context, tx pgx.Tx, s supplier.Supplier, fromFile bool) error {
 	if err := s.Check(); err != nil {
-		return fmt.Errorf("%w: %w", ErrSupplier, err)
+		return refuse(ErrSupplier, "%w", err)
 	}
 	policy, err := json.Marshal(s.Policy)
 	if err != nil {
@@ -198,7 +198,7 @@ func checkClient(ctx context.Context, tx pgx.Tx, s supplier.Supplier) error {
 	err := tx.QueryRow(ctx, `SELECT min(name) FROM stoker.supplier WHERE name <> $1 AND removed IS NULL AND credentials->>'client_id' = $2`,
 		s.Name, s.ClientID).Scan(&other)
 	if err == nil && other != nil {
-		err = fmt.Errorf("client_id: is that of supplier %s: %w", *other, ErrSupplier)
+		err = refuse(ErrSupplier, "client_id: is that of supplier %s", *other)
 	}
 	return err
 }
