@@ -173,8 +173,8 @@ func checkSupplier(ctx context.Context, tx pgx.Tx, s supplier.Supplier) error {
 	case err != nil:
 		return err
 	case other != nil && s.Keys == "":
-		return fmt.Errorf("dataset %s has the resources of supplier %s too, and equal ids of both would be one resource: name a key policy, "+
-			"scoped to keep them apart or keep to let the later one win: %w", dataset, *other, ErrSupplier)
+		return refuse(ErrSupplier, "dataset %s has the resources of supplier %s too, and equal ids of both would be one resource: name a key policy, "+
+			"scoped to keep them apart or keep to let the later one win", dataset, *other)
 	}
 	if err := checkClient(ctx, tx, s); err != nil {
 		return err
