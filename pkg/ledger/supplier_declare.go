@@ -183,8 +183,8 @@ func checkSupplier(ctx context.Context, tx pgx.Tx, s supplier.Supplier) error {
 	err = tx.QueryRow(ctx, `SELECT min(coalesce(pins->>'keys', 'keep')) FROM stoker.import
 		WHERE dataset = $2 AND supplier = $1 AND listed IS NOT NULL AND coalesce(pins->>'keys', 'keep') <> $3`, s.Name, dataset, string(s.KeysOrKeep())).Scan(&keys)
 	if err == nil && keys != nil {
-		err = fmt.Errorf("its imports into dataset %s have key policy %s, which cannot be changed: every resource would be there twice; "+
-			"name another dataset to begin anew: %w", dataset, *keys, ErrSupplier)
+		err = refuse(ErrSupplier, "its imports into dataset %s have key policy %s, which cannot be changed: every resource would be there twice; "+
+			"name another dataset to begin anew", dataset, *keys)
 	}
 	return err
 }

@@ -55,7 +55,7 @@ func (a *app) printDatasets(list []operate.Dataset) error {
 		return nil
 	}
 	t := a.table()
-	row(t, "DATASET", "MODE", "FHIR", "TABLES", "ROWS (ABOUT)", "SIZE", "IMPORTS", "OPEN", "REPLAYS INTO", "OPEN")
+	row(t, "DATASET", "MODE", "FHIR", "TABLES", "ROWS (ABOUT)", "SIZE", "IMPORTS", "OPEN IMPORTS", "REPLAYS INTO", "OPEN REPLAYS")
 	for _, d := range list {
 		row(t, d.Name, d.Mode, d.FHIRVersion, thousands(d.Tables), thousands(d.Rows), megabytes(uint64(max(d.Bytes, 0))),
 			thousands(d.Imports), thousands(d.OpenImports), thousands(d.Replays), thousands(d.OpenReplays))
