@@ -36,6 +36,7 @@ func argumentsError(cmd *cobra.Command, got []string, err error) string {
 	}
 	switch {
 	case cmd.HasSubCommands() && len(got) > 0:
+		cmd.SuggestionsMinimumDistance = 2 // what cobra takes by itself where it makes the error
 		text := fmt.Sprintf("unknown command %q for %q", got[0], cmd.CommandPath())
 		if near := cmd.SuggestionsFor(got[0]); len(near) > 0 {
 			text += "; did you mean " + strings.Join(near, " or ") + "?"

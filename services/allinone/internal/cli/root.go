@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -44,7 +45,7 @@ func Run(ctx context.Context, args []string, stdio IO) error {
 	root.SetOut(stdio.Out)
 	root.SetErr(stdio.Err)
 	err := root.ExecuteContext(ctx)
-	if err != nil && strings.HasPrefix(err.Error(), "unknown command") {
+	if exit := (lifecycle.Exit{}); err != nil && !errors.As(err, &exit) && strings.HasPrefix(err.Error(), "unknown command") {
 		return usage("%w\nsee: stoker --help", err)
 	}
 	return err
