@@ -32,7 +32,7 @@ func (a *app) datasetListCommand() *cobra.Command {
 		Short: "Show all datasets",
 		Long: `Show all datasets, with the imports into each, and how many of these are open (have not ended). ROWS is what
 PostgreSQL estimates, and 0 before it has first looked at a table; SELECT count(*) is exact.`,
-		Args:  cobra.NoArgs,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withConnection(cmd.Context(), func(ctx context.Context, conn *connection) error {
 				list, err := conn.Datasets(ctx)
