@@ -86,14 +86,14 @@ func DropDataset(ctx context.Context, tx pgx.Tx, name string) error {
 		err = tx.QueryRow(ctx, `SELECT count(*) FROM stoker.import WHERE dataset = $1 AND ended IS NULL`, name).Scan(&imports)
 	}
 	if err == nil && imports > 0 {
-		err = fmt.Errorf("%d imports into it are open; let them end or cancel them: %w", imports, ErrState)
+		err = refuse(ErrState, "%d imports into it are open; let them end or cancel them", imports)
 	}
 	if err != nil {
 		return fmt.Errorf("drop dataset %s: %w", name, err)
 	}
 	open, err := OpenOn(ctx, tx, name)
 	if err == nil && len(open) > 0 {
-		err = fmt.Errorf("replay %s is open; let it end or cancel it: %w", open[0].ID, ErrState)
+		err = refuse(ErrState, "replay %s is open; let it end or cancel it", open[0].ID)
 	}
 	if err == nil {
 		_, err = tx.Exec(ctx, `UPDATE stoker.replay SET whole = false WHERE dataset = $1 OR target = $1`, name)

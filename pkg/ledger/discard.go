@@ -47,7 +47,7 @@ func FindDiscard(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID, file strin
 		return d, fmt.Errorf("import %s: %w", id, notFound(err))
 	}
 	if !state.Ended() {
-		return d, fmt.Errorf("import %s is %s; wait until it has ended, or end it with: stoker cancel %s: %w", id, state, id, ErrState)
+		return d, refuse(ErrState, "import %s is %s; wait until it has ended, or end it with: stoker cancel %s", id, state, id)
 	}
 	for _, r := range retries {
 		d.Retries = append(d.Retries, r)
@@ -92,9 +92,9 @@ func (d *Discard) findFile(ctx context.Context, tx pgx.Tx, file string) error {
 	case err != nil:
 		return fmt.Errorf("files of import %s: %w", d.Import, err)
 	case len(files) == 0:
-		return fmt.Errorf("import %s has no file of this name or index; see: stoker status %s: %w", d.Import, d.Import, ErrState)
+		return refuse(ErrState, "import %s has no file of this name or index; see: stoker status %s", d.Import, d.Import)
 	case len(files) > 1 && files[1].Name == file:
-		return fmt.Errorf("import %s has several files of this name; give the index (of the first: %d): %w", d.Import, files[0].Index, ErrState)
+		return refuse(ErrState, "import %s has several files of this name; give the index (of the first: %d)", d.Import, files[0].Index)
 	}
 	d.File, d.Name = files[0].Index, files[0].Name
 	return nil

@@ -39,7 +39,7 @@ func (l *Ledger) move(ctx context.Context, id fhirmsg.ImportID, sql string) erro
 	if err := l.pool.QueryRow(ctx, `SELECT state FROM stoker.import WHERE id = $1`, [16]byte(id)).Scan(&state); err != nil {
 		return fmt.Errorf("import %s: %w", id, notFound(err))
 	}
-	return fmt.Errorf("import %s is %s: %w", id, state, ErrState)
+	return refuse(ErrState, "import %s is %s", id, state)
 }
 
 // Resume makes a paused or interrupted import ready to be fetched again and returns the
@@ -58,7 +58,7 @@ func (l *Ledger) Resume(ctx context.Context, id fhirmsg.ImportID) (req fhirmsg.I
 			return nil
 		case StatePaused, StateAccepted, StateFetching:
 		case StateComplete, StateFailed, StateCancelled:
-			return fmt.Errorf("it is %s: %w", state, ErrState)
+			return refuse(ErrState, "it is %s, and only one that is paused or was interrupted goes on", state)
 		}
 		req.Attempt++
 		publish = true

@@ -49,7 +49,7 @@ func (l *Ledger) PrepareReplay(ctx context.Context, r Replay) error {
 		case err != nil:
 			return err
 		case !alike:
-			return fmt.Errorf("dataset %s differs from %s in mode or FHIR version: %w", r.Into, r.Dataset, ErrState)
+			return refuse(ErrState, "dataset %s differs from %s in mode or FHIR version", r.Into, r.Dataset)
 		}
 		_, err = tx.Exec(ctx, `INSERT INTO stoker.replay (id, dataset, target, import, force, restores, state, after)
 			VALUES ($1, $2, $3, $4, $5, $6, 'preparing', (SELECT at FROM stoker.dropped WHERE dataset = $2))`,
@@ -79,7 +79,7 @@ func StartReplay(ctx context.Context, tx pgx.Tx, r Replay, state ReplayState) er
 			ended = CASE WHEN $5 = 'running' THEN NULL ELSE clock_timestamp() END
 		WHERE id = $1 AND state = 'preparing'`, [16]byte(r.ID), int64(r.First), int64(r.Last), r.Whole, string(state))
 	if err == nil && tag.RowsAffected() == 0 {
-		err = fmt.Errorf("it was given up meanwhile: %w", ErrState)
+		err = refuse(ErrState, "it was given up meanwhile")
 	}
 	if err != nil {
 		return err
@@ -182,7 +182,7 @@ func (l *Ledger) CancelReplay(ctx context.Context, id fhirmsg.ImportID) error {
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("replay %s is %s: %w", id, r.State, ErrState)
+	return refuse(ErrState, "replay %s is %s", id, r.State)
 }
 
 // FirstAccepted is when the first import into a dataset was accepted, or the one that is named;

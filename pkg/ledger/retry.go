@@ -29,11 +29,11 @@ func (l *Ledger) Retry(ctx context.Context, id fhirmsg.ImportID, validation fhir
 	case err != nil:
 		return fhirmsg.ImportRequest{}, fmt.Errorf("retry import %s: %w", id, err)
 	case !o.state.Ended():
-		return fhirmsg.ImportRequest{}, fmt.Errorf("import %s is %s and can be retried once it has ended: %w", id, o.state, ErrState)
+		return fhirmsg.ImportRequest{}, refuse(ErrState, "import %s is %s and can be retried once it has ended", id, o.state)
 	case o.discarded:
-		return fhirmsg.ImportRequest{}, fmt.Errorf("import %s was discarded; what it rejected cannot be put through again: %w", id, ErrState)
+		return fhirmsg.ImportRequest{}, refuse(ErrState, "import %s was discarded; what it rejected cannot be put through again", id)
 	case o.counted == 0:
-		return fhirmsg.ImportRequest{}, fmt.Errorf("nothing was rejected of import %s: %w", id, ErrState)
+		return fhirmsg.ImportRequest{}, refuse(ErrState, "nothing was rejected of import %s", id)
 	}
 	req := fhirmsg.ImportRequest{
 		Supplier: o.pins.Supplier, Dataset: o.pins.Dataset, Mode: o.pins.Mode, FHIRVersion: o.pins.FHIRVersion,

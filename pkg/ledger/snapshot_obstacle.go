@@ -126,7 +126,7 @@ func unknownKeys(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) (wait, ref
 // done. Errors: [ErrNotFound]; [ErrState] where it was not refused, was discarded, or a later snapshot was applied.
 func (l *Ledger) ConfirmSnapshot(ctx context.Context, id fhirmsg.ImportID, maxDeletes string) error {
 	if _, err := fhirmsg.ParseDeleteLimit(maxDeletes); err != nil || maxDeletes == "" {
-		return fmt.Errorf("max_deletes %q: must be a number such as 100, a share such as 2.5%%, or off: %w", maxDeletes, ErrState)
+		return refuse(ErrState, "max_deletes %q: must be a number such as 100, a share such as 2.5%%, or off", maxDeletes)
 	}
 	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
 		var state State
@@ -140,13 +140,13 @@ func (l *Ledger) ConfirmSnapshot(ctx context.Context, id fhirmsg.ImportID, maxDe
 		case err != nil:
 			return notFound(err)
 		case s == nil:
-			return fmt.Errorf("it is no snapshot: %w", ErrState)
+			return refuse(ErrState, "it is no snapshot")
 		case s.State != SnapshotRefused || !state.Ended():
-			return fmt.Errorf("its snapshot is %s; one that was refused can be confirmed: %w", s.State, ErrState)
+			return refuse(ErrState, "its snapshot is %s; one that was refused can be confirmed", s.State)
 		case discarded:
-			return fmt.Errorf("it was discarded: %w", ErrState)
+			return refuse(ErrState, "it was discarded")
 		case later:
-			return fmt.Errorf("a later snapshot of the same supplier was applied: %w", ErrState)
+			return refuse(ErrState, "a later snapshot of the same supplier was applied")
 		}
 		s.State, s.Reason, s.MaxDeletes = SnapshotPending, "", maxDeletes
 		_, err = tx.Exec(ctx, `UPDATE stoker.import SET snapshot = $2, state = 'draining', ended = NULL WHERE id = $1`, [16]byte(id), s)

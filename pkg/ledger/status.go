@@ -179,12 +179,13 @@ type Summary struct {
 	Reason   string           `json:"reason,omitempty"`
 	Issued   time.Time        `json:"issued"`
 	Seen     int64            `json:"seen"`
+	Rejected int64            `json:"rejected"` // lines and resources
 	Missing  int64            `json:"missing"`
 }
 
 // List returns the newest imports, of one supplier or, for "", of all, at most limit.
 func (l *Ledger) List(ctx context.Context, supplier string, limit int) ([]Summary, error) {
-	rows, err := l.pool.Query(ctx, `SELECT i.id, i.supplier, i.dataset, i.state, i.reason, i.issued, t.seen, t.missing
+	rows, err := l.pool.Query(ctx, `SELECT i.id, i.supplier, i.dataset, i.state, i.reason, i.issued, t.seen, t.lines_rejected + t.rejected, t.missing
 		FROM (SELECT id, supplier, dataset, state, reason, issued FROM stoker.import
 			WHERE $2 = '' OR supplier = $2 ORDER BY issued DESC LIMIT $1) i,
 			stoker.totals(i.id) t ORDER BY i.issued DESC`, limit, supplier)
@@ -194,7 +195,7 @@ func (l *Ledger) List(ctx context.Context, supplier string, limit int) ([]Summar
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Summary, error) {
 		var s Summary
 		var id [16]byte
-		err := row.Scan(&id, &s.Supplier, &s.Dataset, &s.State, &s.Reason, &s.Issued, &s.Seen, &s.Missing)
+		err := row.Scan(&id, &s.Supplier, &s.Dataset, &s.State, &s.Reason, &s.Issued, &s.Seen, &s.Rejected, &s.Missing)
 		s.Import = id
 		return s, err
 	})

@@ -22,9 +22,9 @@ func (l *Ledger) AddSupplier(ctx context.Context, s supplier.Supplier, replace b
 		there, err := findSupplier(ctx, tx, s.Name)
 		switch {
 		case err == nil && there.FromFile && there.Removed == nil:
-			return fmt.Errorf("it is declared in suppliers.yaml; change it there: %w", ErrSupplier)
+			return refuse(ErrSupplier, "it is declared in suppliers.yaml; change it there")
 		case err == nil && there.Removed == nil && !replace:
-			return fmt.Errorf("it is there already; to declare it anew, give --replace: %w", ErrSupplier)
+			return refuse(ErrSupplier, "it is there already; to declare it anew, give --replace")
 		case err != nil && !errors.Is(err, ErrNoSupplier):
 			return err
 		}
@@ -112,7 +112,7 @@ func (l *Ledger) change(ctx context.Context, name, what string, do func(pgx.Tx, 
 		case s.Removed != nil:
 			return fmt.Errorf("it was removed: %w", ErrNoSupplier)
 		case s.FromFile:
-			return fmt.Errorf("it is declared in suppliers.yaml; change it there: %w", ErrSupplier)
+			return refuse(ErrSupplier, "it is declared in suppliers.yaml; change it there")
 		}
 		return do(tx, s)
 	})
@@ -124,7 +124,7 @@ func (l *Ledger) change(ctx context.Context, name, what string, do func(pgx.Tx, 
 
 func writeSupplier(ctx context.Context, tx pgx.Tx, s supplier.Supplier, fromFile bool) error {
 	if err := s.Check(); err != nil {
-		return fmt.Errorf("%w: %w", ErrSupplier, err)
+		return refuse(ErrSupplier, "%w", err)
 	}
 	policy, err := json.Marshal(s.Policy)
 	if err != nil {
@@ -173,8 +173,8 @@ func checkSupplier(ctx context.Context, tx pgx.Tx, s supplier.Supplier) error {
 	case err != nil:
 		return err
 	case other != nil && s.Keys == "":
-		return fmt.Errorf("dataset %s has the resources of supplier %s too, and equal ids of both would be one resource: name a key policy, "+
-			"scoped to keep them apart or keep to let the later one win: %w", dataset, *other, ErrSupplier)
+		return refuse(ErrSupplier, "dataset %s has the resources of supplier %s too, and equal ids of both would be one resource: name a key policy, "+
+			"scoped to keep them apart or keep to let the later one win", dataset, *other)
 	}
 	if err := checkClient(ctx, tx, s); err != nil {
 		return err
@@ -183,8 +183,8 @@ func checkSupplier(ctx context.Context, tx pgx.Tx, s supplier.Supplier) error {
 	err = tx.QueryRow(ctx, `SELECT min(coalesce(pins->>'keys', 'keep')) FROM stoker.import
 		WHERE dataset = $2 AND supplier = $1 AND listed IS NOT NULL AND coalesce(pins->>'keys', 'keep') <> $3`, s.Name, dataset, string(s.KeysOrKeep())).Scan(&keys)
 	if err == nil && keys != nil {
-		err = fmt.Errorf("its imports into dataset %s have key policy %s, which cannot be changed: every resource would be there twice; "+
-			"name another dataset to begin anew: %w", dataset, *keys, ErrSupplier)
+		err = refuse(ErrSupplier, "its imports into dataset %s have key policy %s, which cannot be changed: every resource would be there twice; "+
+			"name another dataset to begin anew", dataset, *keys)
 	}
 	return err
 }
@@ -198,7 +198,7 @@ func checkClient(ctx context.Context, tx pgx.Tx, s supplier.Supplier) error {
 	err := tx.QueryRow(ctx, `SELECT min(name) FROM stoker.supplier WHERE name <> $1 AND removed IS NULL AND credentials->>'client_id' = $2`,
 		s.Name, s.ClientID).Scan(&other)
 	if err == nil && other != nil {
-		err = fmt.Errorf("client_id: is that of supplier %s: %w", *other, ErrSupplier)
+		err = refuse(ErrSupplier, "client_id: is that of supplier %s", *other)
 	}
 	return err
 }

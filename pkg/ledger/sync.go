@@ -121,7 +121,7 @@ func (l *Ledger) ResumeSync(ctx context.Context, name string, now time.Time) err
 func (l *Ledger) RemoveSync(ctx context.Context, name string) error {
 	return l.changeSync(ctx, name, "remove", func(tx pgx.Tx, s Sync) error {
 		if s.FromFile {
-			return fmt.Errorf("it is declared in suppliers.yaml; take it out there: %w", ErrSync)
+			return refuse(ErrSync, "it is declared in suppliers.yaml; take it out there")
 		}
 		_, err := tx.Exec(ctx, `DELETE FROM stoker.sync WHERE name = $1`, name)
 		return err
@@ -154,7 +154,7 @@ func lockSync(ctx context.Context, tx pgx.Tx, name string) (Sync, error) {
 func nextOf(s supplier.Sync, now time.Time) (*time.Time, error) {
 	schedule, err := s.Schedule()
 	if err != nil {
-		return nil, fmt.Errorf("%w: every: %w", ErrSync, err)
+		return nil, refuse(ErrSync, "every: %w", err)
 	}
 	next := schedule.Next(now)
 	if next.IsZero() {

@@ -19,9 +19,9 @@ func (l *Ledger) AddSync(ctx context.Context, s supplier.Sync, replace bool, now
 		there, err := lockSync(ctx, tx, s.Name)
 		switch {
 		case err == nil && there.FromFile:
-			return fmt.Errorf("it is declared in suppliers.yaml; change it there: %w", ErrSync)
+			return refuse(ErrSync, "it is declared in suppliers.yaml; change it there")
 		case err == nil && !replace:
-			return fmt.Errorf("it is there already; to declare it anew, give --replace: %w", ErrSync)
+			return refuse(ErrSync, "it is there already; to declare it anew, give --replace")
 		case err != nil && !errors.Is(err, ErrNoSync):
 			return err
 		}
@@ -66,7 +66,7 @@ func (l *Ledger) ApplySyncs(ctx context.Context, list []supplier.Sync, now time.
 // missed is made up; what is known of the source counts as long as it is of the same data.
 func writeSync(ctx context.Context, tx pgx.Tx, s supplier.Sync, fromFile bool, now time.Time) error {
 	if err := s.Check(); err != nil {
-		return fmt.Errorf("%w: %w", ErrSync, err)
+		return refuse(ErrSync, "%w", err)
 	}
 	s = s.WithDefaults()
 	if err := checkSyncSupplier(ctx, tx, s); err != nil {
@@ -105,10 +105,10 @@ func checkSyncSupplier(ctx context.Context, q rowsQuerier, s supplier.Sync) erro
 	case err != nil:
 		return err
 	case declared.Removed != nil:
-		return fmt.Errorf("supplier %s was removed and delivers nothing any more: %w", s.Supplier, ErrSync)
+		return refuse(ErrSync, "supplier %s was removed and delivers nothing any more", s.Supplier)
 	}
 	if refusal := declared.Refusal(s); refusal != "" {
-		return fmt.Errorf("%s: %w", refusal, ErrSync)
+		return refuse(ErrSync, "%s", refusal)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -57,14 +56,14 @@ func joinedRefused(ctx context.Context, tx pgx.Tx, s Sync) (refused bool, err er
 func (l *Ledger) ReconcileSync(ctx context.Context, name, maxDeletes string, now time.Time) error {
 	return l.changeSync(ctx, name, "reconcile", func(tx pgx.Tx, s Sync) error {
 		if _, err := fhirmsg.ParseDeleteLimit(maxDeletes); err != nil {
-			return fmt.Errorf("max_deletes %w: %w", err, ErrSync)
+			return refuse(ErrSync, "max_deletes %w", err)
 		}
 		if err := mayReconcile(ctx, tx, s, now); err != nil {
 			return err
 		}
 		begun, err := beginRun(ctx, tx, s, now, true, true, &maxDeletes, now)
 		if err == nil && !begun {
-			err = fmt.Errorf("a run of it is under way: %w", ErrSyncState)
+			err = refuse(ErrSyncState, "a run of it is under way; see: stoker sync show %s", name)
 		}
 		return err
 	})
@@ -73,12 +72,12 @@ func (l *Ledger) ReconcileSync(ctx context.Context, name, maxDeletes string, now
 // mayReconcile refuses, with [ErrSync], where it cannot be known what the source of a sync lacks.
 func mayReconcile(ctx context.Context, tx pgx.Tx, s Sync, now time.Time) error {
 	if err := s.Reconcilable(); err != nil {
-		return fmt.Errorf("%w: %w", err, ErrSync)
+		return refuse(ErrSync, "%w", err)
 	}
 	other, err := sharedWith(ctx, tx, s, now)
 	if err == nil && other != "" {
-		err = fmt.Errorf("sync %s delivers into dataset %s as supplier %s too, and what it brings would be taken for what this one lacks; give each a supplier of its own: %w",
-			other, s.Into, s.Supplier, ErrSync)
+		err = refuse(ErrSync, "sync %s delivers into dataset %s as supplier %s too, and what it brings would be taken for what this one lacks; give each a supplier of its own",
+			other, s.Into, s.Supplier)
 	}
 	return err
 }
@@ -93,7 +92,7 @@ func stillReconciles(ctx context.Context, tx pgx.Tx, s Sync, r SyncRun) error {
 		return err
 	}
 	if begunAs != s.generation {
-		return fmt.Errorf("it was declared anew, as one of other data or of another place, after the run was begun, which may delete other rows than was meant; begin it again: %w", ErrSync)
+		return refuse(ErrSync, "it was declared anew, as one of other data or of another place, after the run was begun, which may delete other rows than was meant; begin it again")
 	}
 	return nil
 }

@@ -31,18 +31,19 @@ func (s SyncState) Ended() bool {
 
 // SyncRun is what became of one time that a sync was due, or was run by hand.
 type SyncRun struct {
-	Sync        string            `json:"sync"`
-	Due         time.Time         `json:"due"`
-	Manual      bool              `json:"manual,omitempty"`
-	Full        bool              `json:"full,omitempty"` // all is asked for, whatever was imported before
-	State       SyncState         `json:"state"`
-	Reason      string            `json:"reason,omitempty"`
-	Begun       time.Time         `json:"begun"`
-	Ended       *time.Time        `json:"ended,omitempty"`
-	Import      *fhirmsg.ImportID `json:"import,omitempty"`
-	ImportState State             `json:"import_state,omitempty"` // "": no fetcher has accepted it yet
-	Seen        int64             `json:"seen"`                   // resources that the import has read so far
-	Counts      Counts            `json:"counts"`                 // what became of them
+	Sync          string            `json:"sync"`
+	Due           time.Time         `json:"due"`
+	Manual        bool              `json:"manual,omitempty"`
+	Full          bool              `json:"full,omitempty"` // all is asked for, whatever was imported before
+	State         SyncState         `json:"state"`
+	Reason        string            `json:"reason,omitempty"`
+	Begun         time.Time         `json:"begun"`
+	Ended         *time.Time        `json:"ended,omitempty"`
+	Import        *fhirmsg.ImportID `json:"import,omitempty"`
+	ImportState   State             `json:"import_state,omitempty"` // "": no fetcher has accepted it yet
+	Seen          int64             `json:"seen"`                   // resources that the import has read so far
+	Counts        Counts            `json:"counts"`                 // what became of them
+	RejectedLines int64             `json:"rejected_lines"`         // rejected before it was known that they are resources; not in Seen and Counts
 
 	Since      *time.Time `json:"since,omitempty"`       // of an export: changes since then were asked for; nil: all
 	Joined     int        `json:"joined,omitempty"`      // patients that joined, of whom all was asked for besides
@@ -64,7 +65,7 @@ func (r SyncRun) Unpublished() *fhirmsg.ImportRequest {
 func (l *Ledger) runs(ctx context.Context, where string, args ...any) ([]SyncRun, error) {
 	rows, err := l.pool.Query(ctx, `SELECT r.sync, r.due, r.manual, r.whole, r.state, r.reason, r.begun, r.ended, r.import, coalesce(i.state, ''),
 			coalesce(t.seen, 0), coalesce(t.inserted, 0), coalesce(t.updated, 0), coalesce(t.unchanged, 0), coalesce(t.stale, 0), coalesce(t.deleted, 0),
-			coalesce(t.skipped, 0), coalesce(t.rejected, 0), coalesce(t.discarded, 0), coalesce(t.cancelled, 0), coalesce(t.conflicts, 0), r.request,
+			coalesce(t.skipped, 0), coalesce(t.rejected, 0), coalesce(t.discarded, 0), coalesce(t.cancelled, 0), coalesce(t.conflicts, 0), coalesce(t.lines_rejected, 0), r.request,
 			r.since, r.joined, r.max_deletes, i.snapshot, r.notices || ARRAY(SELECT n.note FROM stoker.note n WHERE n.import = r.import ORDER BY n.note COLLATE "C")
 		FROM stoker.sync_run r LEFT JOIN stoker.import i ON i.id = r.import LEFT JOIN LATERAL stoker.totals(i.id) t ON i.id IS NOT NULL WHERE `+where, args...)
 	if err != nil {
@@ -75,7 +76,7 @@ func (l *Ledger) runs(ctx context.Context, where string, args ...any) ([]SyncRun
 		c := &r.Counts
 		err = row.Scan(&r.Sync, &r.Due, &r.Manual, &r.Full, &r.State, &r.Reason, &r.Begun, &r.Ended, &id, &r.ImportState,
 			&r.Seen, &c.Inserted, &c.Updated, &c.Unchanged, &c.Stale, &c.Deleted,
-			&c.Skipped, &c.Rejected, &c.Discarded, &c.Cancelled, &c.Conflicts, &r.request,
+			&c.Skipped, &c.Rejected, &c.Discarded, &c.Cancelled, &c.Conflicts, &r.RejectedLines, &r.request,
 			&r.Since, &r.Joined, &r.MaxDeletes, &r.Snapshot, &r.Notices)
 		r.Import = (*fhirmsg.ImportID)(id)
 		return r, err
@@ -178,7 +179,7 @@ func (l *Ledger) RunSync(ctx context.Context, name string, full bool, now time.T
 	return l.changeSync(ctx, name, "run", func(tx pgx.Tx, s Sync) error {
 		begun, err := beginRun(ctx, tx, s, now, true, full, nil, now)
 		if err == nil && !begun {
-			err = fmt.Errorf("a run of it is under way: %w", ErrSyncState)
+			err = refuse(ErrSyncState, "a run of it is under way; see: stoker sync show %s", name)
 		}
 		return err
 	})

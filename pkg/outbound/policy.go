@@ -52,7 +52,7 @@ func (p *Policy) Allows(u *url.URL) error {
 	if p == nil || slices.ContainsFunc(p.Prefixes, func(prefix string) bool { return covers(prefix, u) }) {
 		return nil
 	}
-	return &Refusal{fmt.Sprintf("the URL, at %s, is under none of the allowed URL prefixes; to allow it, add a prefix that it begins with", Origin(u))}
+	return &Refusal{fmt.Sprintf("the URL, at %s, is under none of the allowed URL prefixes; to allow it, add a prefix that it begins with to the supplier's url_prefixes", Origin(u))}
 }
 
 // dial connects to a host, provided that the address which its name has at this moment may be
@@ -82,7 +82,7 @@ func (p *Policy) allowsAddress(addr, connected string) error {
 	}) {
 		return nil
 	}
-	return &Refusal{fmt.Sprintf("the address of %s is not public but %s; to allow it, add the host to the internal hosts", name, why)}
+	return &Refusal{fmt.Sprintf("the address of %s is not public but %s; to allow it, add the host to the supplier's internal_hosts", name, why)}
 }
 
 // Credential is a header that is sent to URLs under a prefix, and to no other.

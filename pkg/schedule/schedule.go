@@ -54,7 +54,7 @@ func Parse(expression, zone string) (Schedule, error) {
 	spec.Location = time.UTC
 	s := Schedule{spec: spec, zone: loc, hourly: spec.Hour&allHours == allHours}
 	if s.Next(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
-		return Schedule{}, errors.New("there is no such day, ever")
+		return Schedule{}, errors.New("is never due: there is no such day")
 	}
 	return s, nil
 }

@@ -142,7 +142,10 @@ func (s Sync) exportProblems() (problems []Problem) {
 	}
 	e := s.WithDefaults().Export
 	if e.Group != "" && e.PatientLevel {
-		check("export.group", errors.New("and patient_level are two different exports; name one"))
+		check("export", errors.New("group and patient_level are two different exports; name one"))
+	}
+	if e.Group != "" && !fhirmsg.IsResourceID(e.Group) {
+		check("export.group", errors.New("must be the id of a Group, such as 7, without Group/ before it"))
 	}
 	_, err = e.overlap()
 	check("export", err)

@@ -103,8 +103,8 @@ func exportSources(a ledger.SyncAsk, since time.Time, joined []string) ([]fhirms
 	return sources, nil
 }
 
-// members are the ids of the patients in the sync's Group; nil where there is no Group or it cannot be read, and then the notice says so. A
-// Group that is gone, and a server that does not answer, are errors.
+// members are the ids of the patients in the sync's Group; nil where there is no Group or it cannot be read. The notice says that it cannot be
+// read, or has none. A Group that is gone, and a server that does not answer, are errors.
 func (f *fetcher) members(ctx context.Context, a ledger.SyncAsk, known ledger.ExportCursor) (ids []string, notice string, err error) {
 	if a.Export.Group == "" {
 		return nil, "", nil
@@ -127,6 +127,9 @@ func (f *fetcher) members(ctx context.Context, a ledger.SyncAsk, known ledger.Ex
 	}
 	if err != nil {
 		return nil, fmt.Sprintf("who is in the Group is not known (%s): patients who join are complete after a run with --full only", err), nil
+	}
+	if len(ids) == 0 {
+		return ids, "the Group has no patients; nothing is exported until some join", nil
 	}
 	return ids, "", nil
 }

@@ -62,6 +62,7 @@ func TestAskExport(t *testing.T) {
 		{name: "the first time", opts: cohort("a", "b"), want: []string{" "}, members: "a b"},
 		{name: "changes", opts: cohort("b", "a"), cursor: known("a", "b"), want: []string{sinceApril + " "}, members: "a b"},
 		{name: "no member was there", opts: cohort("a"), cursor: known([]string{}...), want: []string{sinceApril + " ", " Patient/a"}, members: "a"},
+		{name: "no member is there", opts: cohort("a"), cursor: known("a"), answers: []exporttest.Answer{{Status: 200, Body: `{"resourceType":"Group","id":"7"}`}}, want: []string{sinceApril + " "}, members: "", notice: "the Group has no patients"},
 		{name: "an overlap of its own", opts: cohort("a"), cursor: known("a"), want: []string{"2026-03-31T00:00:00Z "}, members: "a",
 			change: func(a *ledger.SyncAsk) { a.Export.Overlap = "24h" }},
 		{name: "some joined, one left", opts: cohort("d", "b", "c"), cursor: known("a", "b"), want: []string{sinceApril + " ", " Patient/c,Patient/d"}, members: "b c d"},

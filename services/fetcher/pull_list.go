@@ -40,6 +40,9 @@ func (f *fetcher) listPull(ctx context.Context, imp fhirmsg.Import, index int32,
 	case err != nil:
 		return nil, nil, err
 	}
+	if len(patients) == 0 {
+		notes = append(notes, "the cohort has no patients")
+	}
 	if err := f.ledger.Note(ctx, imp.ID, notes...); err != nil {
 		return nil, nil, ledgerError{err}
 	}

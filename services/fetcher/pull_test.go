@@ -69,6 +69,8 @@ func TestPull(t *testing.T) {
 		{name: "a search for patients", pull: fhirmsg.Pull{Types: []string{"Patient"}, Cohort: "Patient?gender=female", Count: 1}, want: "0 closed 1\n1 closed 1\n2 closed 1\n3 closed 1\n"},
 		{name: "a search that is not heeded", opts: fhirservertest.Options{Ignore: "gender"}, pull: fhirmsg.Pull{Types: []string{"Patient"}, Cohort: "Patient?gender=female"},
 			want: "fhir failed 0 (the cohort: page 1 of Patient: the server did not heed all that is searched for, as its link to the page itself says)\n"},
+		{name: "an empty cohort", opts: fhirservertest.Options{Resources: []exporttest.Resource{{Type: "Group", ID: "empty", Body: `{"resourceType":"Group","id":"empty","type":"person","actual":true}`}}},
+			pull: fhirmsg.Pull{Types: []string{"Patient"}, Group: "empty"}, want: "note: the cohort has no patients\n"},
 		{name: "no such group", pull: fhirmsg.Pull{Everything: true, Group: "none"}, want: "fhir failed 0 (the cohort: the Group: the server answered 404 Not Found: error not-found)\n"},
 		{name: "types of everything", pull: with(everything(), func(p *fhirmsg.Pull) { p.Types = []string{"Observation"} }), want: "$everything closed 4\n$everything closed 4\n"},
 		{name: "filters", pull: with(bySearch(), func(p *fhirmsg.Pull) {

@@ -30,7 +30,9 @@ func (a *app) datasetListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "Show all datasets",
-		Args:  cobra.NoArgs,
+		Long: `Show all datasets, with the imports into each, and how many of these are open (have not ended). ROWS is what
+PostgreSQL estimates, and 0 before it has first looked at a table; SELECT count(*) is exact.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withConnection(cmd.Context(), func(ctx context.Context, conn *connection) error {
 				list, err := conn.Datasets(ctx)
@@ -55,7 +57,7 @@ func (a *app) printDatasets(list []operate.Dataset) error {
 		return nil
 	}
 	t := a.table()
-	row(t, "DATASET", "MODE", "FHIR", "TABLES", "ROWS (ABOUT)", "SIZE", "IMPORTS", "OPEN", "REPLAYS INTO", "OPEN")
+	row(t, "DATASET", "MODE", "FHIR", "TABLES", "ROWS (ABOUT)", "SIZE", "IMPORTS", "OPEN IMPORTS", "REPLAYS INTO", "OPEN REPLAYS")
 	for _, d := range list {
 		row(t, d.Name, d.Mode, d.FHIRVersion, thousands(d.Tables), thousands(d.Rows), megabytes(uint64(max(d.Bytes, 0))),
 			thousands(d.Imports), thousands(d.OpenImports), thousands(d.Replays), thousands(d.OpenReplays))

@@ -19,12 +19,7 @@ much space again, and for whose time writers of the dataset wait.
 
 Turned off, the tables stay as they are, and nothing is added. They may be dropped then.`,
 		Example: "  stoker dataset history fhir on",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 2 {
-				return usage("want the name of a dataset, and on or off\nusage: %s", cmd.UseLine())
-			}
-			return nil
-		},
+		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, on := args[0], args[1] == "on"
 			if err := fhirmsg.CheckDataset(name); err != nil {

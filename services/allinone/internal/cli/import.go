@@ -55,8 +55,11 @@ reported, unless --validation says otherwise. Rejected in any case: what is not 
 resource types, resources without an id. When too much is rejected, the import pauses and says
 what it looks like; "stoker import --resume ID" goes on whatever is rejected.
 
-Importing the same again changes nothing. Ctrl-C stops cleanly; "stoker import --resume ID"
-goes on.
+Importing the same again changes nothing. Ctrl-C pauses the import, also where "stoker up" does
+it; "stoker import --resume ID" goes on.
+
+A FHIR server is asked for what it has by --export (bulk export, docs/export.md) or, patient by
+patient, by --everything or --search (a pull, docs/pull.md).
 
 Exit codes: 0 complete (rejected lines allowed), 1 failed, 2 wrong usage,
 3 complete with rejected lines under --strict, 4 paused, 5 complete, but what the
@@ -112,6 +115,7 @@ func (a *app) runImport(ctx context.Context, f importFlags, args []string) error
 	if paths, err = f.remote(paths); err != nil {
 		return err
 	}
+	a.noteSince(f.export.since)
 	return a.follow(ctx, f.endFlags, func(ctx context.Context, conn *connection) (fhirmsg.ImportID, error) {
 		return a.begin(ctx, conn, f, req, paths)
 	})

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -39,7 +40,22 @@ func (f exportFlags) check() error {
 	case f.group != "" && f.patientLevel:
 		return usage("--group and --patient-level are two different exports; name one")
 	}
-	return nil
+	return f.checkNames()
+}
+
+// checkNames checks what exports and pulls have in common.
+func (f exportFlags) checkNames() error {
+	if f.group != "" && !fhirmsg.IsResourceID(f.group) {
+		return usage("--group: want the id of a Group, such as 7, without Group/ before it")
+	}
+	return checkTypes("--type", f.types)
+}
+
+// noteSince says of a time to come that nothing can have changed since. Clocks differ, so it is no error.
+func (a *app) noteSince(since string) {
+	if t, err := time.Parse(time.RFC3339, since); err == nil && time.Until(t) > time.Hour {
+		a.note("--since %s is in the future: the server has nothing that changed since then", since)
+	}
 }
 
 // request is the export that the flags ask for.

@@ -28,12 +28,12 @@ type pullFlags struct {
 func (f *pullFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.everything, "everything", "", "base URL of a FHIR server; what it has of a cohort is imported, by Patient/[id]/$everything. See docs/pull.md")
-	flags.StringVar(&f.search, "search", "", "the same by a search for each patient and --type")
+	flags.StringVar(&f.search, "search", "", "base URL of a FHIR server, as --everything; it is asked by a search for each patient and --type")
 	flags.StringVar(&f.patientsFile, "patients", "", "of a pull: the patients whose ids are the lines of this file")
 	flags.StringVar(&f.list, "list", "", "of a pull: the patients of the List with this id")
 	flags.StringVar(&f.cohort, "cohort", "", "of a pull: the patients that a search finds, such as Patient?organization=1")
-	flags.StringSliceVar(&f.follow, "follow", nil, "of a pull: types of resources that are fetched too where others point to them, such as Practitioner,Organization,Binary")
-	flags.BoolVar(&f.deletions, "deletions", false, "of a pull, with --type and --since: what was deleted is asked for too, by _history, where the server offers it")
+	flags.StringSliceVar(&f.follow, "follow", nil, "of a pull: types of resources that are fetched too where others refer to them, such as Practitioner,Organization,Binary")
+	flags.BoolVar(&f.deletions, "deletions", false, "of a pull, with --type and --since, in mode sync: ask for deletions too, by [type]/_history, where the server offers it")
 	flags.IntVar(&f.count, "page-size", 0, "of a pull: resources of a page, as the server is asked (default 200)")
 	flags.IntVar(&f.atOnce, "concurrency", 0, "of a pull: requests at once (default 4)")
 	flags.Float64Var(&f.rate, "rate", 0, "of a pull: the most requests in a second (default: no limit)")
@@ -61,10 +61,17 @@ func (f pullFlags) check(e exportFlags) error {
 		return usage("--everything and --search are two ways to ask for the same; name one")
 	case e.server != "":
 		return usage("--export asks for all at once, and --everything and --search patient by patient; name one")
+	case f.search != "" && len(e.types)+len(e.typeFilters) == 0:
+		return usage("--search needs --type: which resource types are searched for, such as Patient,Observation,Condition")
+	case f.deletions && (len(e.types)+len(e.typeFilters) == 0 || e.since == ""):
+		return usage("--deletions needs --type and --since: what was deleted is asked for by type, since a time")
 	case e.patientLevel, e.until != "", len(e.elements) > 0, len(e.params) > 0:
 		return usage("--patient-level, --until, --elements and --export-param are of an export")
 	}
-	return nil
+	if err := e.checkNames(); err != nil {
+		return err
+	}
+	return checkTypes("--follow", f.follow)
 }
 
 // request is the pull that the flags ask for.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -44,7 +45,7 @@ func Run(ctx context.Context, args []string, stdio IO) error {
 	root.SetOut(stdio.Out)
 	root.SetErr(stdio.Err)
 	err := root.ExecuteContext(ctx)
-	if err != nil && strings.HasPrefix(err.Error(), "unknown command") {
+	if exit := (lifecycle.Exit{}); err != nil && !errors.As(err, &exit) && strings.HasPrefix(err.Error(), "unknown command") {
 		return usage("%w\nsee: stoker --help", err)
 	}
 	return err
@@ -85,16 +86,7 @@ the data folder); otherwise they start what they need themselves and stop it at 
 	)
 	root.AddCommand(a.pauseCommand(), a.resumeCommand())
 	for _, cmd := range root.Commands() {
-		args := cmd.Args
-		cmd.Args = func(cmd *cobra.Command, got []string) error {
-			if args == nil {
-				return nil
-			}
-			if err := args(cmd, got); err != nil {
-				return usage("%w\nusage: %s", err, cmd.UseLine())
-			}
-			return nil
-		}
+		checkArguments(cmd)
 	}
 	return root
 }

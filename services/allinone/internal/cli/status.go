@@ -21,7 +21,28 @@ func (a *app) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [ID]",
 		Short: "Show an import with its account, or the newest imports",
-		Args:  cobra.MaximumNArgs(1),
+		Long: `Show an import with its account, or the newest imports.
+
+FILE lists what was read: "waiting" is not begun, "open" is being read, "closed" is read to its end, "failed" has its
+reason behind it. Below, each line and each resource is counted once:
+
+  control    lines that are no resources, such as headers of files by organizeOutputBy
+  rejected   cannot be taken; stoker rejects ID says why
+  ignored    in a Bundle, and not to be stored
+  missing    read, and not accounted for yet; 0 at the end
+  inserted   new
+  updated    newer than what was there
+  unchanged  equal to what was there
+  stale      older than what is there, which stays
+  skipped    incomplete (SUBSETTED), and the whole resource is there
+  other      discarded or cancelled
+
+The transaction time is when the supplier's server made what it delivered. Of a pull it is when the import was accepted.
+What changed later is for the next import (--since).`,
+		Example: `  stoker status
+  stoker status ID
+  stoker status ID --json`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withConnection(cmd.Context(), func(ctx context.Context, conn *connection) error {
 				if len(args) == 0 {
@@ -72,10 +93,10 @@ func (a *app) showList(ctx context.Context, conn *connection, asJSON bool) error
 		return nil
 	}
 	t := a.table()
-	row(t, "IMPORT", "ACCEPTED", "SUPPLIER", "DATASET", "STATE", "RESOURCES", "MISSING", "")
+	row(t, "IMPORT", "ACCEPTED", "SUPPLIER", "DATASET", "STATE", "RESOURCES", "REJECTED", "MISSING", "")
 	for _, s := range list {
 		row(t, s.Import.String(), s.Issued.Local().Format("2006-01-02 15:04:05"), s.Supplier, s.Dataset, string(s.State),
-			thousands(s.Seen), thousands(s.Missing), s.Reason)
+			thousands(s.Seen), thousands(s.Rejected), thousands(s.Missing), s.Reason)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -94,7 +115,11 @@ func row(w io.Writer, cells ...string) {
 
 // printStatus prints an import's account.
 func (a *app) printStatus(s ledger.Status) {
-	a.printf("import %s  %s in %.1f s\n", s.Import, s.State, s.Seconds)
+	if s.State.Ended() {
+		a.printf("import %s  %s in %.1f s\n", s.Import, s.State, s.Seconds)
+	} else {
+		a.printf("import %s  %s, accepted %.1f s ago\n", s.Import, s.State, s.Seconds)
+	}
 	if s.Reason != "" {
 		a.printf("reason: %s\n", s.Reason)
 	}
@@ -141,7 +166,7 @@ func countsRow(w io.Writer, name string, c ledger.Counts) {
 // printRemarks prints what deserves a second look.
 func (a *app) printRemarks(s ledger.Status) {
 	if n := s.Resources.Clamped; n > 0 {
-		a.printf("\n%s resources are dated in the future; they count as changed when the import was accepted\n", thousands(n))
+		a.printf("\ndated in the future, and counted as changed when the import was accepted: %s\n", plural(n, "resource"))
 	}
 	if n := s.Resources.Conflicts; n > 0 {
 		a.printf("\n%s resources have the time of another version but not its content; the later import won\n", thousands(n))
@@ -158,7 +183,7 @@ func (a *app) printRemarks(s ledger.Status) {
 		a.printf("\n%s\n", n)
 	}
 	if t := s.TransactionTime; t != nil && s.State == ledger.StateComplete {
-		a.printf("\nit is of %s, as the supplier's server says; what changed since is for the next import\n", t.UTC().Format(time.RFC3339Nano))
+		a.printf("\ntransaction time %s; what changed since is for the next import\n", t.UTC().Format(time.RFC3339Nano))
 	}
 	if n := s.Lines.Rejected + s.Resources.Rejected; n > 0 && s.Swept == nil {
 		a.printf("\n%s rejected; see why with: stoker rejects %s\n", thousands(n), s.Import)

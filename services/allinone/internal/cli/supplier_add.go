@@ -26,9 +26,10 @@ func (a *app) supplierAddCommand() *cobra.Command {
 		Short: "Declare a supplier",
 		Long: `Declare a supplier. It gets a dataset of its own, of its name, and ids stay as they come. To have it
 share a dataset, name a key policy with it: scoped keeps equal ids of two suppliers apart, keep lets the
-later one win.`,
+later one win. For a supplier whose server is asked (exports, pulls, syncs, manifests), name --url-prefix.`,
 		Example: `  stoker supplier add clinic-a --mode sync --token
-  stoker supplier add clinic-b --dataset research --keys scoped --max-imports 2`,
+  stoker supplier add clinic-b --dataset research --keys scoped --max-imports 2
+  stoker supplier add clinic-c --mode sync --url-prefix https://fhir.clinic-c.example/ --internal-host fhir.clinic-c.example`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.supplier.Name = args[0]
@@ -47,8 +48,8 @@ func (f *supplierFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.validation, "validation", "", "strict, warn or off; imports may be stricter (default: as each import says)")
 	flags.StringVar(&f.keys, "keys", "", "keep: ids as they come; scoped: ids of its own, references follow (default keep)")
 	flags.StringVar(&s.Base, "base", "", "URL of its FHIR server; absolute references to it are its own")
-	flags.StringSliceVar(&s.URLPrefixes, "url-prefix", nil, "what URLs that are fetched for it must begin with")
-	flags.StringSliceVar(&s.InternalHosts, "internal-host", nil, "host of such URLs that may have an address that is not public")
+	flags.StringSliceVar(&s.URLPrefixes, "url-prefix", nil, "what URLs that are fetched for it must begin with (default: none is fetched)")
+	flags.StringSliceVar(&s.InternalHosts, "internal-host", nil, "host of such URLs that may have an address that is not public (RFC 1918, loopback and the like); others are refused")
 	flags.StringArrayVar(&s.Submitters, "submitter", nil, "system|value of the submitter in $bulk-submit (default any)")
 	flags.StringVar(&s.Bucket, "bucket", "", "s3://bucket/prefix/ of its own; what comes to lie there is imported")
 	flags.Int64Var(&s.MaxBytes, "max-bytes", 0, "bytes of an import, after decompression (default no limit, as below)")
@@ -69,7 +70,7 @@ func (f *supplierFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.fetch.Scope, "fetch-scope", "", "what the tokens are to allow (default all that may be read)")
 	flags.StringSliceVar(&f.fetch.URLPrefixes, "fetch-token-for", nil, "what URLs that a token is sent to begin with (default the server of --base)")
 	flags.BoolVar(&f.token, "token", false, "make a bearer token and print it, this once")
-	flags.BoolVar(&f.replace, "replace", false, "declare a supplier anew that is there; its tokens stay")
+	flags.BoolVar(&f.replace, "replace", false, "declare a supplier anew that is there, with the flags of this command alone; its tokens stay")
 }
 
 // declared is the supplier that the flags declare.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/api"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/client"
 )
@@ -13,10 +14,11 @@ func (a *app) syncCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sync",
 		Short: "Ask suppliers' servers on a schedule, and import what is new",
-		Long: `Ask suppliers' servers on a schedule, and import what is new: by bulk exports of what has changed since the last
-one ($export), or by what a server publishes ($bulk-publish, or any manifest at a URL). "stoker up" runs
-them when they are due. What failed is asked for again by the next run; runs that were missed are made up
-by one. Syncs can also be declared in the file of suppliers (STOKER_SUPPLIERS). See docs/sync.md.`,
+		Long: `Ask suppliers' servers on a schedule, and import what is new: by bulk exports of what has changed since the
+last one ($export), or by what a server publishes ($bulk-publish, or any manifest at a URL). "stoker up" has
+to be running: it runs syncs when they are due. What failed is asked for again by the next run; runs that
+were missed are made up by one. Syncs can also be declared in the file of suppliers (STOKER_SUPPLIERS).
+See docs/sync.md.`,
 		Example: `  stoker sync add directory --from 'https://example.org/fhir/$bulk-publish' --every "0 2 * * *" --zone Europe/Berlin
   stoker sync add trial --from https://example.org/fhir --group 7 --every "0 2 * * *" --into trial
   stoker sync list                   what ran, what came of it, what is next
@@ -35,7 +37,11 @@ func (a *app) syncListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "Show all syncs: what ran last, what came of it, what is next",
 		Long: `Show all syncs: what ran last, what came of it, and when the next run is due, in the time zone of
-each. LAG is how long ago the newest run began that left nothing to import.`,
+each. OUTCOME is that of the last run: asking (the source is asked what it has), importing, complete,
+unchanged (nothing was new) or failed. RESOURCES and REJECTED are what it read, and what of that was rejected.
+
+LAG is how long ago the newest run began that was complete or unchanged; nothing before the first. Alert
+on it: --json has it as lag_seconds.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withConnection(cmd.Context(), func(ctx context.Context, conn *connection) error {
@@ -60,9 +66,12 @@ func (a *app) syncShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show NAME",
 		Short: "Show a sync with its newest runs, what was noticed, and what is outdated",
-		Long: `Show a sync with its newest runs, and what was noticed in the last one: for example that the server does not heed what
-it is asked for. A resource is outdated when a newer version of it was rejected; it is listed until a retry or
-a later version mends it.`,
+		Long: `Show a sync with its newest runs, why runs failed, and what was noticed in the last one: for example that
+the server ignored a parameter. A resource is outdated when a newer version of it was rejected; it is
+listed until a retry or a later version mends it.
+
+Times are in the time zone of the sync. DUE is when a run was due, or "by hand". ASKED FOR is what the
+source was asked for: all, or what has changed since a time.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withConnection(cmd.Context(), func(ctx context.Context, conn *connection) error {
@@ -74,7 +83,13 @@ a later version mends it.`,
 					a.printJSON(s)
 					return nil
 				}
-				return a.printSync(s)
+				var failed []ledger.FileStatus
+				if len(s.Runs) > 0 {
+					if failed, err = failedFiles(ctx, conn, s.Runs[0]); err != nil {
+						return err
+					}
+				}
+				return a.printSync(s, failed)
 			})
 		},
 	}
@@ -86,7 +101,9 @@ func (a *app) syncPauseCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "pause NAME",
 		Short: "Let no run begin; one that is under way goes on",
-		Args:  cobra.ExactArgs(1),
+		Long: `Let no run begin when it is due; one that is under way goes on, and "stoker sync run" still begins one.
+Runs that were due in a pause are not made up: the next one asks for what has changed meanwhile.`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.changeSync(cmd.Context(), args[0], (*client.Client).PauseSync)
 		},

@@ -20,7 +20,8 @@ func (a *app) syncRunCommand() *cobra.Command {
 		Use:   "run NAME",
 		Short: "Begin a run now, whatever the schedule says",
 		Long: `Begin a run now, also of a sync that is paused. When the next one is due does not change. Only one run of a sync
-is under way at a time.
+is under way at a time. It is "stoker up" that does it: Ctrl-C ends the waiting of --wait, and not the run. To end
+it: stoker cancel IMPORT, with the id that stoker sync show has.
 
 --full asks for all that the source has, whatever was imported before: after a discard, or to restore what was
 changed by hand. What is stored already is found unchanged.
@@ -52,7 +53,10 @@ lacks was not deleted.`,
 					a.printf("a run of %s begins; see what comes of it with: stoker sync show %s\n", s.Name, s.Name)
 					return nil
 				}
-				run, err := a.watchRun(ctx, conn, s)
+				run, err := a.watchRun(ctx, conn, s, !asJSON)
+				if err != nil && ctx.Err() != nil {
+					a.note("the run goes on; see: stoker sync show %s", s.Name)
+				}
 				if err == nil && !asJSON {
 					run, err = a.confirmRun(ctx, conn, run)
 				}
@@ -63,20 +67,25 @@ lacks was not deleted.`,
 					a.printJSON(run)
 				} else {
 					a.printf("%s\n", describeRun(run))
+					failed, err := failedFiles(ctx, conn, run)
+					if err != nil {
+						return err
+					}
+					a.printFailed(run, failed)
 				}
 				return runExit(run)
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&full, "full", false, "ask for all, whatever was imported before")
-	cmd.Flags().BoolVar(&wait, "wait", false, "wait for its end, and tell by the exit code")
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait for its end, say what came of it, and tell by the exit code")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "with --wait: print the run as JSON, and ask nothing")
 	r.add(cmd)
 	return cmd
 }
 
-// watchRun waits for the end of the run that a sync has begun, or for its import to pause.
-func (a *app) watchRun(ctx context.Context, conn *connection, s api.Sync) (ledger.SyncRun, error) {
+// watchRun waits for the end of the run that a sync has begun, or for its import to pause. With progress it says which import it is.
+func (a *app) watchRun(ctx context.Context, conn *connection, s api.Sync, progress bool) (ledger.SyncRun, error) {
 	if s.Last == nil {
 		return ledger.SyncRun{}, errors.New("the run is not known any more")
 	}
@@ -85,6 +94,10 @@ func (a *app) watchRun(ctx context.Context, conn *connection, s api.Sync) (ledge
 	defer ticker.Stop()
 	for {
 		for _, r := range s.Runs {
+			if progress && r.Due.Equal(due) && r.Import != nil && !r.State.Ended() {
+				progress = false
+				a.note("import %s is under way; how far it is: stoker status %s", r.Import, r.Import)
+			}
 			if r.Due.Equal(due) && (r.State.Ended() || r.ImportState == ledger.StatePaused) {
 				return r, nil
 			}
@@ -104,7 +117,7 @@ func (a *app) watchRun(ctx context.Context, conn *connection, s api.Sync) (ledge
 func runExit(r ledger.SyncRun) error {
 	switch {
 	case r.State == ledger.SyncFailed:
-		return lifecycle.Exit{Code: ExitFailed, Err: fmt.Errorf("the run failed: %s", r.Reason)}
+		return lifecycle.Exit{Code: ExitFailed, Err: errors.New("the run failed")}
 	case !r.State.Ended():
 		return lifecycle.Exit{Code: ExitPaused, Err: fmt.Errorf("its import is paused; see why with: stoker status %s", r.Import)}
 	case r.Snapshot != nil && (r.Snapshot.State == ledger.SnapshotRefused || r.Snapshot.State == ledger.SnapshotNotApplied):

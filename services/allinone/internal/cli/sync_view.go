@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -8,6 +10,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/api"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/client"
 )
 
 func (a *app) printSyncs(list []ledger.Sync) error {
@@ -16,21 +19,22 @@ func (a *app) printSyncs(list []ledger.Sync) error {
 		return nil
 	}
 	t := a.table()
-	row(t, "SYNC", "SUPPLIER", "INTO", "EVERY", "LAST RUN", "OUTCOME", "RESOURCES", "LAG", "NEXT RUN")
+	row(t, "SYNC", "SUPPLIER", "INTO", "EVERY", "LAST RUN", "OUTCOME", "RESOURCES", "REJECTED", "LAG", "NEXT RUN")
 	for _, s := range list {
-		last, outcome, seen := "never", "", ""
+		last, outcome, seen, rejects := "never", "", "", ""
 		if r := s.Last; r != nil {
-			last, outcome, seen = inZone(s, r.Begun), string(r.State), thousands(r.Seen)
+			last, outcome, seen, rejects = inZone(s, r.Begun), string(r.State), thousands(r.Seen), thousands(rejected(*r))
 			if r.ImportState == ledger.StatePaused && !r.State.Ended() {
 				outcome = "import paused"
 			}
 		}
-		row(t, s.Name, s.Supplier, s.Into, s.Every, last, outcome, seen, lag(s), next(s))
+		row(t, s.Name, s.Supplier, s.Into, s.Every, last, outcome, seen, rejects, lag(s), next(s))
 	}
 	return t.Flush()
 }
 
-func (a *app) printSync(s api.Sync) error {
+// printSync prints a sync; failed are the files of its newest run that failed.
+func (a *app) printSync(s api.Sync, failed []ledger.FileStatus) error {
 	a.printf("sync %s, of kind %s, declared by %s\n", s.Name, s.Kind, map[bool]string{true: "the file of suppliers", false: "command"}[s.FromFile])
 	a.printf("from %s\n", s.From)
 	if s.Export != nil {
@@ -60,16 +64,68 @@ func (a *app) printSync(s api.Sync) error {
 			id = r.Import.String()
 		}
 		row(t, due, inZone(s.Sync, r.Begun), took, askedFor(s.Sync, r), string(r.State), thousands(r.Counts.Inserted), thousands(r.Counts.Updated),
-			thousands(r.Counts.Unchanged), thousands(r.Counts.Deleted), thousands(r.Counts.Rejected), id)
+			thousands(r.Counts.Unchanged), thousands(r.Counts.Deleted), thousands(rejected(r)), id)
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	a.printf("\nlast run: %s\n", describeRun(s.Runs[0]))
+	a.printFailed(s.Runs[0], failed)
 	for _, n := range s.Runs[0].Notices {
 		a.printf("noticed: %s\n", n)
 	}
+	a.printEarlierFailures(s)
 	return a.printOutdated(s)
+}
+
+// rejected is what was rejected of a run: lines and resources.
+func rejected(r ledger.SyncRun) int64 { return r.RejectedLines + r.Counts.Rejected }
+
+// shownFailures is how many files that failed, and earlier runs that failed, are shown.
+const shownFailures = 5
+
+// failedFiles are the files of a run's import that failed; none of a run that did not.
+func failedFiles(ctx context.Context, conn *connection, r ledger.SyncRun) (failed []ledger.FileStatus, err error) {
+	if r.State != ledger.SyncFailed || r.Import == nil {
+		return nil, nil
+	}
+	status, err := conn.Status(ctx, *r.Import)
+	if errors.Is(err, client.ErrNotFound) {
+		return nil, nil // no fetcher has accepted it
+	}
+	for _, f := range status.Files {
+		if f.State == "failed" {
+			failed = append(failed, f)
+		}
+	}
+	return failed, err
+}
+
+func (a *app) printFailed(r ledger.SyncRun, failed []ledger.FileStatus) {
+	for i, f := range failed {
+		if i == shownFailures {
+			a.printf("… and %d more files failed; see: stoker status %s\n", len(failed)-i, r.Import)
+			return
+		}
+		a.printf("failed: %s: %s\n", f.Name, f.Reason)
+	}
+}
+
+// printEarlierFailures says why runs before the newest one failed.
+func (a *app) printEarlierFailures(s api.Sync) {
+	shown := 0
+	for _, r := range s.Runs[1:] {
+		if r.State != ledger.SyncFailed || r.Reason == "" {
+			continue
+		}
+		if shown++; shown > shownFailures {
+			return
+		}
+		if shown == 1 {
+			a.printf("\nearlier runs that failed:\n")
+		}
+		a.printf("  %s: %s\n", inZone(s.Sync, r.Begun), r.Reason)
+	}
 }
 
 // describeRun says what a run came to, and what to do about it.
@@ -87,9 +143,9 @@ func describeRun(r ledger.SyncRun) string {
 		what = "unchanged; nothing was imported"
 	case ledger.SyncComplete:
 		what = fmt.Sprintf("complete: %s inserted, %s updated, %s unchanged, %s deleted, %s rejected; see: stoker status %s", thousands(r.Counts.Inserted),
-			thousands(r.Counts.Updated), thousands(r.Counts.Unchanged), thousands(r.Counts.Deleted), thousands(r.Counts.Rejected), r.Import)
+			thousands(r.Counts.Updated), thousands(r.Counts.Unchanged), thousands(r.Counts.Deleted), thousands(rejected(r)), r.Import)
 	case ledger.SyncFailed:
-		what = "failed; the next run makes it up"
+		what = "failed; the next run asks for the same again"
 		if r.Import != nil {
 			what += fmt.Sprintf("; see: stoker status %s", r.Import)
 		}

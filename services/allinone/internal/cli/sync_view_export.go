@@ -30,7 +30,7 @@ func describeExport(e supplier.Export) string {
 	if overlap == "" {
 		overlap = "10m"
 	}
-	return what + "; each asks for what has changed since the last one, less " + overlap
+	return what + "; after the first, of what has changed since the one before, with an overlap of " + overlap
 }
 
 // askedFor says what a run asked its source for.
@@ -102,7 +102,7 @@ func (a *app) printOutdated(s api.Sync) error {
 		if n > shownOutdated {
 			a.printf("… and %s more; --json has all of them\n", thousands(int64(n-shownOutdated)))
 		}
-		a.printf("see: stoker rejects IMPORT; mend, and then: stoker retry IMPORT\n")
+		a.printf("see: stoker rejects IMPORT; put through again by: stoker retry IMPORT; or mended by: stoker import FILE --mends IMPORT\n")
 	}
 	if s.UnknownRejects > 0 {
 		a.printf("\n%s rejected of which it is not known what they are; see: stoker rejects IMPORT\n", plural(s.UnknownRejects, "line"))
