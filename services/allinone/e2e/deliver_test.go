@@ -97,7 +97,7 @@ func TestDeliverOverNATS(t *testing.T) {
 	p := newPipelineOn(t, services, nil, ledgertest.URL(t))
 	p.start("writer")
 	waitFor(t, "the streams", func() bool { _, err := p.bus.Subjects(t.Context(), fhirmsg.StreamDeliver, ">"); return err == nil })
-	nc, err := nats.Connect(credentials, nats.CustomInboxPrefix("_INBOX_clinic"))
+	nc, err := nats.Connect(credentials, nats.CustomInboxPrefix("_INBOX_clinic"), nats.Timeout(deadline)) // the server is busy with what the writer makes
 	if err != nil {
 		t.Fatal(err)
 	}
