@@ -120,7 +120,7 @@ func (p *Pipeline) ended() error {
 
 // wait asks until done.
 func wait(ctx context.Context, done func() (bool, error)) error {
-	ticker := time.NewTicker(20 * time.Millisecond)
+	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
 	for {
 		ok, err := done()
