@@ -22,10 +22,10 @@ demo: build postgres ## Generate data, import it twice and query it; sets up wha
 	@hack/demo.sh
 
 test: postgres ## Run all tests of all modules.
-	$(GO) test -shuffle=on -timeout=$(TIMEOUT) work
+	TMPDIR=$$(hack/tmpdir.sh) $(GO) test -shuffle=on -timeout=$(TIMEOUT) work
 
 race: postgres ## Run all tests with the race detector; needs a C compiler.
-	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout=$(TIMEOUT) work
+	TMPDIR=$$(hack/tmpdir.sh) CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout=$(TIMEOUT) work
 
 conformance: ## Judge the parser by suites that others wrote and by mutations; prints a table, takes a minute.
 	@$(GO) run ./services/parser/cmd/conformance $(CONFORMANCEFLAGS)

@@ -24,7 +24,7 @@ func itoa(n int) string { return strconv.Itoa(n) }
 // TestServerKilled kills the server while a backend is busy, and starts it again at once.
 func TestServerKilled(t *testing.T) {
 	t.Parallel()
-	opts := options(pgtest.Dir(t))
+	opts := initialised(t)
 	s := start(t, opts)
 	execute(t, s.URL(), insert)
 	conn, err := pgx.Connect(t.Context(), s.URL())
@@ -56,7 +56,7 @@ func TestServerKilled(t *testing.T) {
 // TestForeignPID starts on a postmaster.pid whose process id is another process's by now.
 func TestForeignPID(t *testing.T) {
 	t.Parallel()
-	opts := options(pgtest.Dir(t))
+	opts := initialised(t)
 	s := start(t, opts)
 	execute(t, s.URL(), insert)
 	closeServer(t, s)
@@ -88,7 +88,7 @@ func TestForeignPID(t *testing.T) {
 // TestOrphan leaves a server running that no process has a claim on.
 func TestOrphan(t *testing.T) {
 	t.Parallel()
-	opts := options(pgtest.Dir(t))
+	opts := initialised(t)
 	opts.Detached = true
 	orphan := start(t, opts)
 	execute(t, orphan.URL(), insert)
@@ -104,7 +104,7 @@ func TestOrphan(t *testing.T) {
 // itself and what was committed to be there afterwards.
 func TestParentKilled(t *testing.T) {
 	t.Parallel()
-	opts := options(pgtest.Dir(t))
+	opts := initialised(t)
 	parent, said := helper(t, opts.Dir)
 	pid := serverPID(t, said)
 	if err := parent.Process.Kill(); err != nil {
@@ -118,7 +118,7 @@ func TestParentKilled(t *testing.T) {
 // TestParentKilledAndStartedAgain does not wait for the server to end by itself.
 func TestParentKilledAndStartedAgain(t *testing.T) {
 	t.Parallel()
-	opts := options(pgtest.Dir(t))
+	opts := initialised(t)
 	parent, said := helper(t, opts.Dir)
 	serverPID(t, said)
 	if err := parent.Process.Kill(); err != nil {

@@ -23,6 +23,14 @@ func options(dir string) pgd.Options {
 	return pgd.Options{Dir: dir, Settings: pgtest.Settings(), Logger: zerolog.Nop()}
 }
 
+// initialised are options of a folder that has its data already, for tests that are about what comes after initdb.
+func initialised(t *testing.T) pgd.Options {
+	t.Helper()
+	dir := pgtest.Dir(t)
+	pgtest.Cluster(t, dir)
+	return options(dir)
+}
+
 func start(t *testing.T, opts pgd.Options) *pgd.Server {
 	t.Helper()
 	s, err := pgd.Start(t.Context(), opts)
@@ -136,7 +144,7 @@ func TestRestartKeepsData(t *testing.T) {
 
 func TestSettingsOverride(t *testing.T) {
 	t.Parallel()
-	opts := options(pgtest.Dir(t))
+	opts := initialised(t)
 	opts.Settings["work_mem"] = "5MB"
 	opts.Settings["default_toast_compression"] = "pglz"
 	opts.Database = `odd "name"`
@@ -154,7 +162,7 @@ func TestSettingsOverride(t *testing.T) {
 // TestPsql checks that libpq understands the URL, whatever the environment says.
 func TestPsql(t *testing.T) {
 	t.Parallel()
-	s := start(t, options(pgtest.Dir(t)))
+	s := start(t, initialised(t))
 	cmd := exec.CommandContext(t.Context(), "psql", "-XAtc", "SELECT current_database(), current_user", s.URL())
 	cmd.Env = append(cmd.Environ(), "PGPORT=1", "PGHOST=nowhere", "PGUSER=nobody", "PGDATABASE=none")
 	out, err := cmd.CombinedOutput()
@@ -166,7 +174,7 @@ func TestPsql(t *testing.T) {
 // TestBadSetting wants the server's own words in the error, and the folder free afterwards.
 func TestBadSetting(t *testing.T) {
 	t.Parallel()
-	opts := options(pgtest.Dir(t))
+	opts := initialised(t)
 	opts.Settings["work_mem"] = "much"
 	if _, err := pgd.Start(t.Context(), opts); err == nil || !strings.Contains(err.Error(), "work_mem") {
 		t.Errorf("got %v, want it to name work_mem", err)
@@ -183,6 +191,7 @@ func TestContextEnds(t *testing.T) {
 	if _, err := pgd.Start(ctx, opts); !errors.Is(err, context.Canceled) {
 		t.Errorf("start: got %v, want %v", err, context.Canceled)
 	}
+	pgtest.Cluster(t, opts.Dir)
 	s := start(t, opts)
 	execute(t, s.URL(), insert)
 	// A connection in a transaction does not keep the server from ending.
@@ -209,12 +218,12 @@ func TestContextEnds(t *testing.T) {
 
 func TestFolderInUse(t *testing.T) {
 	t.Parallel()
-	dir := pgtest.Dir(t)
-	s := start(t, options(dir))
-	if _, err := pgd.Start(t.Context(), options(dir)); err == nil || !strings.Contains(err.Error(), "in use") {
+	opts := initialised(t)
+	s := start(t, opts)
+	if _, err := pgd.Start(t.Context(), opts); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("start: got %v, want in use", err)
 	}
-	if err := pgd.Remove(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "in use") {
+	if err := pgd.Remove(t.Context(), opts.Dir); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("remove: got %v, want in use", err)
 	}
 	if got := query[int](t, s.URL(), "SELECT 1"); got != 1 {
@@ -224,7 +233,7 @@ func TestFolderInUse(t *testing.T) {
 
 func TestTwoAtOnce(t *testing.T) {
 	t.Parallel()
-	one, two := start(t, options(pgtest.Dir(t))), start(t, options(pgtest.Dir(t)))
+	one, two := start(t, initialised(t)), start(t, initialised(t))
 	execute(t, one.URL(), insert)
 	if got := query[bool](t, two.URL(), "SELECT to_regclass('kept') IS NULL"); !got {
 		t.Error("the servers share their data")
@@ -264,8 +273,8 @@ func TestFolderNames(t *testing.T) {
 // TestLogHasNoValues makes errors whose text, detail, context and statement quote values.
 func TestLogHasNoValues(t *testing.T) {
 	t.Parallel()
-	dir := pgtest.Dir(t)
-	s := start(t, options(dir))
+	opts := initialised(t)
+	s := start(t, opts)
 	conn, err := pgx.Connect(t.Context(), s.URL())
 	if err != nil {
 		t.Fatal(err)
@@ -293,7 +302,7 @@ func TestLogHasNoValues(t *testing.T) {
 		t.Error("no error with COPY")
 	}
 	closeServer(t, s)
-	logged, err := os.ReadFile(filepath.Join(dir, "postgresql.log"))
+	logged, err := os.ReadFile(filepath.Join(opts.Dir, "postgresql.log"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -305,6 +314,7 @@ func TestLogHasNoValues(t *testing.T) {
 func TestRemove(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(pgtest.Dir(t), "pg")
+	pgtest.Cluster(t, dir)
 	opts := options(dir)
 	opts.Detached = true
 	s := start(t, opts)

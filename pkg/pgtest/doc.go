@@ -15,6 +15,10 @@
 //     as it takes; later ones start the next server. The same is done by whoever finds a server that
 //     does not answer.
 //
+// Beside the server's own, its folder has data of another one that was started once and has ended. Servers that a test starts
+// for itself begin with a copy of them ([Server], [Cluster]), since initdb takes seconds; so do tests of package pgd, except
+// for those of what comes before and with initdb.
+//
 // The server does not sync to disk, which makes tests fast and does not matter to those that
 // kill processes, not machines.
 //

@@ -128,9 +128,10 @@ func Server(t testing.TB) *pgd.Server {
 }
 
 // ServerIn is Server in a given folder, as for a second start on the data of a first. The
-// folder stays.
+// folder stays. A first start is on the data of [Cluster].
 func ServerIn(t testing.TB, dir string) *pgd.Server {
 	t.Helper()
+	Cluster(t, dir)
 	server, err := pgd.Start(t.Context(), pgd.Options{Dir: dir, Settings: Settings(), Logger: zerolog.Nop()})
 	if err != nil {
 		t.Fatalf("pgtest: %v", err)

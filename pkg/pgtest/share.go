@@ -17,7 +17,7 @@ import (
 
 // Names in the folder of all servers of a user, and in that of one server.
 const (
-	lockFile    = "lock"    // held while a server is started
+	lockFile    = "lock"    // held while a server is started, or data made in its folder
 	currentFile = "current" // names the folder of the server to use
 
 	folderPrefix = "server-"
@@ -31,21 +31,35 @@ const (
 type sharing struct {
 	base   string // the folder of all its servers
 	linger string // how long a server waits for its next user, in seconds
+	data   data   // what a server begins with; empty: it makes its own
 }
 
 // share makes the test a user of the shared server, until it ends.
 func share(t testing.TB) (serverURL string, _ error) {
-	base, err := baseDir()
+	_, serverURL, err := shared(t)
+	return serverURL, err
+}
+
+// shareDir is share for what is kept in the server's folder.
+func shareDir(t testing.TB) (dir string, _ error) {
+	users, _, err := shared(t)
 	if err != nil {
 		return "", err
 	}
-	s := sharing{base: base, linger: linger}
-	users, serverURL, err := s.use(t.Context())
+	return filepath.Dir(users.Name()), nil
+}
+
+func shared(t testing.TB) (users *os.File, serverURL string, _ error) {
+	base, err := baseDir()
 	if err != nil {
-		return "", fmt.Errorf("shared server in %s: %w", base, err)
+		return nil, "", err
+	}
+	s := sharing{base: base, linger: linger}
+	if users, serverURL, err = s.use(t.Context()); err != nil {
+		return nil, "", fmt.Errorf("shared server in %s: %w", base, err)
 	}
 	t.Cleanup(func() { _ = users.Close() })
-	return serverURL, nil
+	return users, serverURL, nil
 }
 
 // baseDir is the same for all processes of a user, and nobody else's.
@@ -69,14 +83,11 @@ func (s sharing) use(ctx context.Context) (users *os.File, serverURL string, _ e
 	if users, serverURL, ok := s.join(ctx); ok {
 		return users, serverURL, nil
 	}
-	lock, err := os.OpenFile(filepath.Join(s.base, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := lockIn(s.base)
 	if err != nil {
 		return nil, "", err
 	}
-	defer func() { _ = lock.Close() }() // holds nothing but the lock
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		return nil, "", fmt.Errorf("lock: %w", err)
-	}
+	defer func() { _ = lock.Close() }()          // holds nothing but the lock
 	if users, serverURL, ok := s.join(ctx); ok { // started while we waited
 		return users, serverURL, nil
 	}
@@ -85,6 +96,18 @@ func (s sharing) use(ctx context.Context) (users *os.File, serverURL string, _ e
 	}
 	s.retire(ctx)
 	return s.start(ctx)
+}
+
+// lockIn waits for the lock of a folder. Closing the file gives it back.
+func lockIn(dir string) (*os.File, error) {
+	lock, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock: %w", err), lock.Close())
+	}
+	return lock, nil
 }
 
 // join becomes a user of the current server, if there is one and it answers.
@@ -146,6 +169,9 @@ func (s sharing) start(ctx context.Context) (users *os.File, serverURL string, e
 			_ = users.Close()
 		}
 	}()
+	if err := s.data.copyTo(filepath.Join(dir, serverDir)); err != nil {
+		return nil, "", err
+	}
 	server, err := pgd.Start(ctx, pgd.Options{
 		Dir: filepath.Join(dir, serverDir), Database: "stoker",
 		Settings: Settings(), Detached: true, Logger: zerolog.Nop(),

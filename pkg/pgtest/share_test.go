@@ -19,7 +19,11 @@ import (
 // newSharing is apart from the shared server of all other tests, and does not linger.
 func newSharing(t *testing.T) sharing {
 	t.Helper()
-	return sharing{base: Dir(t), linger: "0"}
+	from, err := cluster(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sharing{base: Dir(t), linger: "0", data: from}
 }
 
 func mustUse(t *testing.T, s sharing) (*os.File, string) {
@@ -97,7 +101,7 @@ func TestProcessesShare(t *testing.T) {
 	var outputs []*bufio.Scanner
 	for range 4 {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestHelper$")
-		cmd.Env = append(cmd.Environ(), "PGTEST_HELPER_BASE="+s.base)
+		cmd.Env = append(cmd.Environ(), "PGTEST_HELPER_BASE="+s.base, "PGTEST_HELPER_DATA="+string(s.data))
 		cmd.Stderr = os.Stderr
 		out, err := cmd.StdoutPipe()
 		if err != nil {
@@ -134,7 +138,7 @@ func TestHelper(t *testing.T) {
 	if base == "" {
 		return
 	}
-	_, url, err := sharing{base: base, linger: "0"}.use(t.Context())
+	_, url, err := sharing{base: base, linger: "0", data: data(os.Getenv("PGTEST_HELPER_DATA"))}.use(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,6 +192,7 @@ func TestWatchdogDies(t *testing.T) {
 	if err := syscall.Mkfifo(filepath.Join(dir, usersPipe), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	Cluster(t, filepath.Join(dir, serverDir))
 	server, err := pgd.Start(t.Context(), pgd.Options{
 		Dir: filepath.Join(dir, serverDir), Settings: Settings(), Detached: true, Logger: zerolog.Nop(),
 	})

@@ -1,7 +1,6 @@
 package fetcher
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -64,15 +63,7 @@ func TestPullWithoutLines(t *testing.T) {
 	t.Run("died", func(t *testing.T) {
 		t.Parallel()
 		f, s, req := begin(t)
-		ctx, die := context.WithCancel(t.Context())
-		died := make(chan error)
-		go func() { died <- f.again().fetch(ctx, req) }()
-		waitUntil(t, func() bool { return len(s.Asked()) > read })
-		die()
-		if err := <-died; !errors.Is(err, context.Canceled) {
-			t.Fatal(err)
-		}
-		s.Release()
+		f.dies(t, req, s, read)
 		if err := f.again().fetch(t.Context(), req); err != nil {
 			t.Fatal(err)
 		}

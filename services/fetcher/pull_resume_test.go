@@ -29,15 +29,7 @@ func TestPullIsResumed(t *testing.T) {
 			})
 			req.ChunkSize = fhirmsg.MinChunkSize
 			s.Stall(free)
-			ctx, die := context.WithCancel(t.Context())
-			died := make(chan error)
-			go func() { died <- f.again().fetch(ctx, req) }()
-			waitUntil(t, func() bool { return len(s.Asked()) > free })
-			die()
-			if err := <-died; !errors.Is(err, context.Canceled) {
-				t.Fatal(err)
-			}
-			s.Release()
+			f.dies(t, req, s, free)
 			if err := f.again().fetch(t.Context(), req); err != nil {
 				t.Fatal(err)
 			}
@@ -97,6 +89,20 @@ func TestPullPublishesWhatItKept(t *testing.T) {
 	if err := pool.QueryRow(t.Context(), `SELECT count(*) FROM stoker.page`).Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d pages are left, %v", left, err)
 	}
+}
+
+// dies fetches from a server that stalls, dies there once it has asked more than free times, and lets the server go on.
+func (f *fetcher) dies(t *testing.T, req fhirmsg.ImportRequest, s *fhirservertest.Server, free int) {
+	t.Helper()
+	ctx, die := context.WithCancel(t.Context())
+	died := make(chan error)
+	go func() { died <- f.again().fetch(ctx, req) }()
+	waitUntil(t, func() bool { return len(s.Asked()) > free })
+	die()
+	if err := <-died; !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	s.Release()
 }
 
 func waitUntil(t *testing.T, ok func() bool) {

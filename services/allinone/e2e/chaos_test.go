@@ -3,6 +3,7 @@ package e2e
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -21,8 +22,10 @@ func TestChaos(t *testing.T) {
 	for _, seed := range chaosSeeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
+			dir := pgtest.Dir(t)
+			pgtest.Cluster(t, filepath.Join(dir, fmt.Sprintf("chaos-%d", seed), "pipeline", "postgres"))
 			result, err := chaos.Round(t.Context(), chaos.Options{
-				Programs: programs, Dir: pgtest.Dir(t), Patients: 2, Faults: 8, Longest: time.Second, Patience: 3 * time.Minute,
+				Programs: programs, Dir: dir, Patients: 2, Faults: 8, Longest: time.Second, Patience: 3 * time.Minute,
 				Settings: pgtest.Settings(),
 			}, seed)
 			if failure := (*chaos.Failure)(nil); errors.As(err, &failure) {

@@ -17,7 +17,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
-	"github.com/stoker-fhir/stoker/pkg/pgtest"
+	"github.com/stoker-fhir/stoker/pkg/ledgertest"
 )
 
 // startNATSWithSuppliers runs a nats-server whose users `stoker supplier nats-config` wrote, and returns the URL for Stoker's
@@ -94,10 +94,10 @@ func TestDeliverOverNATS(t *testing.T) {
 	t.Parallel()
 	dir := data(t, "suppliers/smart-bulk-10")
 	services, credentials := startNATSWithSuppliers(t, "clinic")
-	p := newPipelineOn(t, services, nil, pgtest.New(t))
+	p := newPipelineOn(t, services, nil, ledgertest.URL(t))
 	p.start("writer")
 	waitFor(t, "the streams", func() bool { _, err := p.bus.Subjects(t.Context(), fhirmsg.StreamDeliver, ">"); return err == nil })
-	nc, err := nats.Connect(credentials, nats.CustomInboxPrefix("_INBOX_clinic"))
+	nc, err := nats.Connect(credentials, nats.CustomInboxPrefix("_INBOX_clinic"), nats.Timeout(deadline)) // the server is busy with what the writer makes
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/fhirdef"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/ledgertest"
 	"github.com/stoker-fhir/stoker/pkg/pgtest"
 )
 
@@ -64,7 +65,7 @@ func TestFullDiskOfNATS(t *testing.T) {
 	home := t.TempDir()
 	small := mountSmall(t, home, 64)
 	url, restart := startNATSIn(t, home, true)
-	p := newPipelineOn(t, url, restart, pgtest.New(t))
+	p := newPipelineOn(t, url, restart, ledgertest.URL(t))
 	p.start("writer")
 	waitFor(t, "streams and consumers", func() bool {
 		return p.bus.Apply(t.Context(), fhirdef.ResourceTypes(fhirmsg.FHIRVersionR4), nil) == nil

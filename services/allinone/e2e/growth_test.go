@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"path/filepath"
 	"testing"
 
 	"github.com/stoker-fhir/stoker/pkg/pgtest"
@@ -12,8 +13,10 @@ import (
 func TestGrowth(t *testing.T) {
 	t.Parallel()
 	const steps, step = 3, 2000
+	dir := pgtest.Dir(t)
+	pgtest.Cluster(t, filepath.Join(dir, "postgres"))
 	report, err := growth.Run(t.Context(), growth.Options{
-		Programs: programs, Dir: pgtest.Dir(t), Resources: steps*step + step/2, Step: step,
+		Programs: programs, Dir: dir, Resources: steps*step + step/2, Step: step,
 		Settings: map[string]string{"shared_buffers": "64MB"}, Log: t.Output(),
 	})
 	if err != nil {

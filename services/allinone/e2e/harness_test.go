@@ -20,6 +20,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/ledgertest"
 	"github.com/stoker-fhir/stoker/pkg/pgtest"
 )
 
@@ -186,17 +187,18 @@ func waitForPort(t *testing.T, addr string) {
 	})
 }
 
-// waitFor asks until ok, or fails the test.
+// waitFor asks until ok, or fails the test. The longer it has waited, the more seldom it asks, since each question takes
+// time from what is waited for.
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	end := time.Now().Add(deadline)
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
+	const soonest, latest = 10 * time.Millisecond, 100 * time.Millisecond
+	began := time.Now()
 	for !ok() {
-		if time.Now().After(end) {
+		waited := time.Since(began)
+		if waited > deadline {
 			t.Fatalf("waited in vain for %s", what)
 		}
-		<-ticker.C
+		<-time.After(min(max(waited/10, soonest), latest))
 	}
 }
 
@@ -253,7 +255,9 @@ func wantBalanced(t *testing.T, what string, s ledger.Status) {
 // database of the server that tests share, one for each folder.
 func up(t *testing.T, dir string, env ...string) (clients []string, p *process) {
 	t.Helper()
-	if !slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, "DATABASE_URL=") }) {
+	if slices.Contains(env, ownPostgreSQL) {
+		pgtest.Cluster(t, filepath.Join(dir, "postgres"))
+	} else if !slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, "DATABASE_URL=") }) {
 		env = append(env, "DATABASE_URL="+databaseOf(t, dir))
 	}
 	addr := freePort(t)
@@ -265,7 +269,8 @@ func up(t *testing.T, dir string, env ...string) (clients []string, p *process) 
 	return []string{"STOKER_URL=http://" + addr, "STOKER_DATA_DIR=" + dir}, p
 }
 
-// ownPostgreSQL has `stoker up` bring a server of its own, as it does where nothing is configured.
+// ownPostgreSQL has `stoker up` bring a server of its own, as it does where nothing is configured; but on data that is there
+// already.
 const ownPostgreSQL = "DATABASE_URL="
 
 func isUp(p *process) bool { return strings.Contains(p.output(), "stoker is up") }
@@ -278,7 +283,7 @@ func databaseOf(t *testing.T, dir string) string {
 	if url, ok := databases.Load(dir); ok {
 		return url.(string)
 	}
-	url := pgtest.New(t)
+	url := ledgertest.URL(t)
 	databases.Store(dir, url)
 	return url
 }

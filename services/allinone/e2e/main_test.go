@@ -27,20 +27,18 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
 	programs = dir
+	// All in one go, and without what debuggers need: most of the time is the linker's.
+	args := []string{"build", "-ldflags=-s -w", "-o", dir + string(filepath.Separator)}
+	if raceEnabled {
+		args = append(args, "-race")
+	}
 	const module = "github.com/stoker-fhir/stoker/services/"
-	for _, pkg := range []string{
-		module + "allinone/cmd/stoker", module + "fetcher/cmd/fetcher", module + "parser/cmd/parser",
-		module + "writer/cmd/writer", "github.com/nats-io/nats-server/v2",
-	} {
-		args := []string{"build", "-o", dir + string(filepath.Separator)}
-		if raceEnabled {
-			args = append(args, "-race")
-		}
-		build := exec.Command("go", append(args, pkg)...)
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "build %s: %v\n%s", pkg, err, out)
-			return 1
-		}
+	build := exec.Command("go", append(args,
+		module+"allinone/cmd/stoker", module+"fetcher/cmd/fetcher", module+"parser/cmd/parser", module+"writer/cmd/writer",
+		"github.com/nats-io/nats-server/v2")...)
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build the programs: %v\n%s", err, out)
+		return 1
 	}
 	if err := os.Rename(filepath.Join(dir, "v2"), filepath.Join(dir, "nats-server")); err != nil && !os.IsNotExist(err) {
 		fmt.Fprintln(os.Stderr, err)

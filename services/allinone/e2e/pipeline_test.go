@@ -21,6 +21,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/ledgertest"
 	"github.com/stoker-fhir/stoker/pkg/pgtest"
 )
 
@@ -30,6 +31,7 @@ type pipeline struct {
 	env         []string
 	databaseURL string
 	bus         *bus.Bus
+	pool        *pgxpool.Pool
 	ledger      *ledger.Ledger
 	restartNATS func()
 }
@@ -37,7 +39,7 @@ type pipeline struct {
 func newPipeline(t *testing.T, synced bool) *pipeline {
 	t.Helper()
 	url, restart := startNATS(t, synced)
-	return newPipelineOn(t, url, restart, pgtest.New(t))
+	return newPipelineOn(t, url, restart, ledgertest.URL(t))
 }
 
 // newPipelineOn is newPipeline on servers that are there.
@@ -53,12 +55,11 @@ func newPipelineOn(t *testing.T, url string, restartNATS func(), databaseURL str
 	if p.bus, err = bus.New(nc, zerolog.Nop()); err != nil {
 		t.Fatal(err)
 	}
-	pool, err := pgxpool.New(t.Context(), p.databaseURL)
-	if err != nil {
+	if p.pool, err = pgxpool.New(t.Context(), p.databaseURL); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(pool.Close)
-	p.ledger = ledger.New(pool)
+	t.Cleanup(p.pool.Close)
+	p.ledger = ledger.New(p.pool)
 	return p
 }
 
@@ -92,12 +93,15 @@ func (p *pipeline) request(req fhirmsg.ImportRequest) fhirmsg.ImportID {
 // wait waits until an import is at its end.
 func (p *pipeline) wait(id fhirmsg.ImportID) ledger.Status {
 	p.t.Helper()
-	var s ledger.Status
-	waitFor(p.t, "the import's end", func() bool {
-		var err error
-		s, err = p.ledger.Status(p.t.Context(), id)
-		return err == nil && s.State.Ended()
+	waitFor(p.t, "the import's end", func() bool { // not its account each time: that takes as long as storing a chunk
+		var state ledger.State
+		err := p.pool.QueryRow(p.t.Context(), `SELECT state FROM stoker.import WHERE id = $1`, [16]byte(id)).Scan(&state)
+		return err == nil && state.Ended()
 	})
+	s, err := p.ledger.Status(p.t.Context(), id)
+	if err != nil {
+		p.t.Fatal(err)
+	}
 	return s
 }
 
@@ -158,13 +162,6 @@ func converterLines(t *testing.T) []string {
 	return lines
 }
 
-// shape is how many services run, and the size of chunks.
-type shape struct{ parsers, writers, chunk int }
-
-func (s shape) dataset(shuffle int) string {
-	return fmt.Sprintf("d%d-%d-%d", s.parsers, s.chunk, shuffle)
-}
-
 // shuffledFile is a file with the lines of another in random order.
 type shuffledFile struct {
 	path string
@@ -197,45 +194,32 @@ func TestSameRowsWhateverTheOrder(t *testing.T) {
 	for i := range digests {
 		digests[i] = map[string]bool{}
 	}
-	shapes := []shape{{1, 1, 4 << 10}, {4, 4, 4 << 10}, {1, 1, 512 << 10}, {4, 4, 512 << 10}}
 	p := newPipeline(t, false)
 	p.start("fetcher")
-	var last []*process
-	for _, shape := range shapes {
-		for _, old := range last {
-			old.stop()
+	running := 0
+	for _, services := range []int{1, 4} {
+		for ; running < services; running++ {
+			p.start("parser")
+			p.start("writer")
 		}
-		last = nil
-		for range shape.parsers {
-			last = append(last, p.start("parser"))
-		}
-		for range shape.writers {
-			last = append(last, p.start("writer"))
-		}
-		// All five are asked for at once, and their batches mix.
-		imports := make([]fhirmsg.ImportID, len(shuffles))
-		for i, shuffled := range shuffles {
-			imports[i] = p.request(fhirmsg.ImportRequest{
-				Dataset: shape.dataset(i), ChunkSize: shape.chunk, Sources: []fhirmsg.Source{{Path: shuffled.path}},
-			})
-		}
-		accounts := make([]ledger.Status, len(shuffles))
-		for i, shuffled := range shuffles {
-			accounts[i] = p.wait(imports[i])
-			wantBalanced(t, shape.dataset(i), accounts[i])
-			if got := storedLines(t, p.databaseURL, shape.dataset(i)); got != shuffled.last {
-				t.Errorf("%s: stored lines differ from the last lines of the file:\n%s\nwant\n%s", shape.dataset(i), got, shuffled.last)
+		imports := p.importShuffled(services, shuffles)
+		accounts := make([]ledger.Status, len(imports))
+		for n, i := range imports {
+			accounts[n] = p.wait(i.id)
+			wantBalanced(t, i.dataset, accounts[n])
+			if got := storedLines(t, p.databaseURL, i.dataset); got != shuffles[i.shuffle].last {
+				t.Errorf("%s: stored lines differ from the last lines of the file:\n%s\nwant\n%s", i.dataset, got, shuffles[i.shuffle].last)
 			}
-			digests[i][digest(t, p.databaseURL, shape.dataset(i))] = true
+			digests[i.shuffle][digest(t, p.databaseURL, i.dataset)] = true
 		}
 		p.redeliver()
-		for i, before := range accounts {
-			digests[i][digest(t, p.databaseURL, shape.dataset(i))] = true
-			if again, err := p.ledger.Status(t.Context(), before.Import); err != nil || again.Resources != before.Resources {
-				t.Errorf("%s: redelivery changed the account: %+v, before %+v (%v)", shape.dataset(i), again.Resources, before.Resources, err)
+		for n, i := range imports {
+			digests[i.shuffle][digest(t, p.databaseURL, i.dataset)] = true
+			if again, err := p.ledger.Status(t.Context(), i.id); err != nil || again.Resources != accounts[n].Resources {
+				t.Errorf("%s: redelivery changed the account: %+v, before %+v (%v)", i.dataset, again.Resources, accounts[n].Resources, err)
 			}
 		}
-		if err := p.bus.Purge(t.Context(), fhirmsg.StreamResources); err != nil { // or each shape delivers those before again
+		if err := p.bus.Purge(t.Context(), fhirmsg.StreamResources); err != nil { // or the next delivers those before again
 			t.Fatal(err)
 		}
 	}
@@ -244,6 +228,26 @@ func TestSameRowsWhateverTheOrder(t *testing.T) {
 			t.Errorf("shuffle %d: %d digests, want one whatever the number of services and the chunk size: %v", i, len(all), all)
 		}
 	}
+}
+
+// shuffledImport is an import of a shuffle into a dataset of its own.
+type shuffledImport struct {
+	id      fhirmsg.ImportID
+	dataset string
+	shuffle int
+}
+
+// importShuffled asks for imports of all shuffles, in small chunks and in large ones, at once, so that their batches mix.
+func (p *pipeline) importShuffled(services int, shuffles []shuffledFile) (imports []shuffledImport) {
+	p.t.Helper()
+	for _, size := range []int{4 << 10, 512 << 10} {
+		for n, s := range shuffles {
+			dataset := fmt.Sprintf("d%d-%d-%d", services, size, n)
+			id := p.request(fhirmsg.ImportRequest{Dataset: dataset, ChunkSize: size, Sources: []fhirmsg.Source{{Path: s.path}}})
+			imports = append(imports, shuffledImport{id, dataset, n})
+		}
+	}
+	return imports
 }
 
 // redeliver has the writers read the whole stream of resources again.
@@ -364,7 +368,7 @@ func TestKillEachService(t *testing.T) {
 // TestKillAllInOne: kill -9 of `stoker up` in mid-import; the next one goes on.
 func TestKillAllInOne(t *testing.T) {
 	t.Parallel()
-	dir, home := generated(t, 30, 7), t.TempDir()
+	dir, home := generated(t, 30, 7), pgtest.Dir(t)
 	env, first := up(t, home, ownPostgreSQL)
 	r := stoker(t, env, "", "import", "--no-wait", "--chunk-size", "16384", dir)
 	id := strings.TrimSpace(r.stdout)

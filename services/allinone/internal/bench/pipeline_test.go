@@ -18,7 +18,9 @@ func TestServiceEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err := StartPipeline(t.Context(), PipelineOptions{Programs: programs, Dir: pgtest.Dir(t)})
+	dir := pgtest.Dir(t)
+	pgtest.Cluster(t, filepath.Join(dir, "postgres"))
+	_, err := StartPipeline(t.Context(), PipelineOptions{Programs: programs, Dir: dir})
 	if err == nil || !strings.Contains(err.Error(), "has ended") {
 		t.Errorf("got %v", err)
 	}

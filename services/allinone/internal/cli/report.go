@@ -53,10 +53,9 @@ most comes first. docs/reports.md explains the figures.`,
 func (a *app) printComparison(c ledger.Comparison) {
 	a.printf("import %s  %s, supplier %s, dataset %s\n", c.Import, c.State, c.Supplier, c.Dataset)
 	before := ledger.Delivered{}
-	switch {
-	case c.Before == nil:
+	if c.Before == nil {
 		a.printf("there is no earlier one to compare with\n")
-	default:
+	} else {
 		before = *c.Before
 		a.printf("beside import %s of %s\n", before.Import, before.Issued.Local().Format("2006-01-02 15:04:05"))
 	}

@@ -110,11 +110,12 @@ func (i *importing) missing() (left missing) {
 	return left
 }
 
-// checkAccount compares the account of an import, settled if it can be.
-func (m *machine) checkAccount(t *rapid.T, i *importing) {
+// checkAccount compares the account of an import, settled if it can be, and returns it.
+func (m *machine) checkAccount(t *rapid.T, i *importing) ledger.Status {
 	t.Helper()
 	m.check(t, m.ledger.Settle(m.testing.Context(), i.ID))
-	s := m.status(t, i)
+	s, err := m.ledger.Progress(m.testing.Context(), i.ID)
+	m.check(t, err)
 	left := i.missing()
 	if s.Missing != left.lines+left.resources || s.Divergent != 0 {
 		t.Errorf("missing %d, divergent %d, want missing %d", s.Missing, s.Divergent, left)
@@ -159,10 +160,5 @@ func (m *machine) checkAccount(t *rapid.T, i *importing) {
 	if exact && s.Resources.Counts != counts || s.Resources.Total() != total {
 		t.Errorf("outcomes %+v, want %+v, %d in all", s.Resources.Counts, counts, total)
 	}
-}
-
-func (m *machine) status(t *rapid.T, i *importing) ledger.Status {
-	s, err := m.ledger.Progress(m.testing.Context(), i.ID)
-	m.check(t, err)
 	return s
 }

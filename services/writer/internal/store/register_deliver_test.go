@@ -142,8 +142,10 @@ type writing struct {
 // giveUp is generous, for a machine that does much else.
 const giveUp = 2 * time.Minute
 
-// untilStuck waits until each writer is done or waits for a lock.
+// untilStuck waits until each writer is done or waits for a lock. Questions take time from the writers.
 func (m *machine) untilStuck(t *rapid.T, w *writing) {
+	ticker := time.NewTicker(2 * time.Millisecond)
+	defer ticker.Stop()
 	for end := time.Now().Add(giveUp); ; {
 		done := int(w.done.Load()) // before the others, which may become done
 		var waiting int
@@ -155,6 +157,7 @@ func (m *machine) untilStuck(t *rapid.T, w *writing) {
 		if time.Now().After(end) {
 			t.Fatalf("of %d writers %d are done and %d wait", w.groups, done, waiting)
 		}
+		<-ticker.C
 	}
 }
 

@@ -93,12 +93,8 @@ func (m *machine) begin(t *rapid.T) {
 			m.check(t, s.ensure(m.testing.Context(), dataset, tableName(typ)))
 		}
 	}
-	for _, table := range []string{
-		"fhir.patient", "fhir.observation", "fhir.tombstone", "stoker.import", "stoker.file", "stoker.fetched", "stoker.parsed",
-		"stoker.written", "stoker.reject", "stoker.issue",
-	} {
-		m.exec(t, `DELETE FROM `+table)
-	}
+	m.exec(t, `DELETE FROM fhir.patient; DELETE FROM fhir.observation; DELETE FROM fhir.tombstone; DELETE FROM stoker.import; DELETE FROM stoker.file;
+		DELETE FROM stoker.fetched; DELETE FROM stoker.parsed; DELETE FROM stoker.written; DELETE FROM stoker.reject; DELETE FROM stoker.issue`)
 }
 
 func (m *machine) check(t *rapid.T, err error) {

@@ -154,8 +154,7 @@ func (m *machine) finish(t *rapid.T) {
 	}
 	m.checkRows(t)
 	for _, i := range m.imports {
-		m.checkAccount(t, i)
-		if s := m.status(t, i); s.Missing != 0 || !s.State.Ended() {
+		if s := m.checkAccount(t, i); s.Missing != 0 || !s.State.Ended() {
 			t.Errorf("after everything was delivered: %s, missing %d", s.State, s.Missing)
 		}
 	}
