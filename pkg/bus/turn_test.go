@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -111,8 +112,11 @@ func TestChunksOfAnOlderTopology(t *testing.T) {
 	if err := b.Publish(t.Context(), fhirmsg.FetchSubject("a"), "1", []byte("x")); err != nil {
 		t.Error(err)
 	}
+	var mu sync.Mutex // of two workers
 	seen := map[uint64]bool{}
 	consumeChunks(t, b, 2, func(msg Message, stop func()) error {
+		mu.Lock()
+		defer mu.Unlock()
 		if len(seen) == 0 {
 			_ = inHand.Ack() // by the older parser, after a newer one has the chunk too
 		}

@@ -61,9 +61,10 @@ type Server struct {
 func New(t testing.TB, opts Options) *Server {
 	t.Helper()
 	s := &Server{opts: opts, next: map[string][]Answer{}, halt: map[string]chan struct{}{}}
-	server := httptest.NewServer(s)
+	server := httptest.NewUnstartedServer(s)
+	s.URL = "http://" + server.Listener.Addr().String() + "/fhir"
+	server.Start()
 	t.Cleanup(func() { s.Release(); server.CloseClientConnections(); server.Close() })
-	s.URL = server.URL + "/fhir"
 	return s
 }
 

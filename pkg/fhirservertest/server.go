@@ -81,9 +81,10 @@ type Server struct {
 func New(t testing.TB, opts Options) *Server {
 	t.Helper()
 	s := &Server{opts: opts, next: map[string][]exporttest.Answer{}}
-	server := httptest.NewServer(s)
+	server := httptest.NewUnstartedServer(s)
+	s.URL = "http://" + server.Listener.Addr().String() + "/fhir"
+	server.Start()
 	t.Cleanup(func() { s.Release(); server.CloseClientConnections(); server.Close() })
-	s.URL = server.URL + "/fhir"
 	return s
 }
 
