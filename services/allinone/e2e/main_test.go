@@ -45,10 +45,12 @@ func run(m *testing.M) int {
 		return 1
 	}
 	flag.Parse()
-	// Tests wait for servers and for ends more than they compute.
-	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+	// Tests wait for servers and for ends more than they compute, but for programs with the race detector.
+	if !raceEnabled {
+		if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 	}
 	code := m.Run()
 	if err := stopCommon(); err != nil {
