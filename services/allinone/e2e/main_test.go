@@ -14,6 +14,7 @@ import (
 // programs is the folder of the programs under test.
 var programs string
 
+// natsServer is a program that they need.
 const natsServer = "github.com/nats-io/nats-server/v2"
 
 // TestMain builds the programs once.
