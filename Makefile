@@ -24,8 +24,8 @@ demo: build postgres ## Generate data, import it twice and query it; sets up wha
 test: postgres ## Run all tests of all modules.
 	TMPDIR=$$(hack/tmpdir.sh) $(GO) test -shuffle=on -timeout=$(TIMEOUT) work
 
-race: postgres ## Run all tests with the race detector; needs a C compiler.
-	TMPDIR=$$(hack/tmpdir.sh) CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout=$(TIMEOUT) work
+race: postgres ## Run all tests with the race detector, one by one; needs a C compiler and an hour.
+	TMPDIR=$$(hack/tmpdir.sh) CGO_ENABLED=1 $(GO) test -race -shuffle=on -p=1 -parallel=1 -timeout=2h work
 
 conformance: ## Judge the parser by suites that others wrote and by mutations; prints a table, takes a minute.
 	@$(GO) run ./services/parser/cmd/conformance $(CONFORMANCEFLAGS)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -105,15 +106,22 @@ func TestChunksOfAnOlderTopology(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	of, err := inHand.Metadata()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := b.Apply(t.Context(), []string{"Patient"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Publish(t.Context(), fhirmsg.FetchSubject("a"), "1", []byte("x")); err != nil {
 		t.Error(err)
 	}
+	var mu sync.Mutex // of two workers
 	seen := map[uint64]bool{}
 	consumeChunks(t, b, 2, func(msg Message, stop func()) error {
-		if len(seen) == 0 {
+		mu.Lock()
+		defer mu.Unlock()
+		if msg.Sequence == of.Sequence.Stream {
 			_ = inHand.Ack() // by the older parser, after a newer one has the chunk too
 		}
 		if seen[msg.Sequence] = true; len(seen) == 6 {

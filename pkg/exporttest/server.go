@@ -52,9 +52,10 @@ func New(t testing.TB, opts Options) *Server {
 	t.Helper()
 	s := &Server{halt: map[string]chan struct{}{}}
 	s.Set(func(o *Options) { *o = opts })
-	server := httptest.NewServer(s)
+	server := httptest.NewUnstartedServer(s)
+	s.URL = "http://" + server.Listener.Addr().String() + "/fhir"
+	server.Start()
 	t.Cleanup(func() { s.Release(); server.CloseClientConnections(); server.Close() })
-	s.URL = server.URL + "/fhir"
 	return s
 }
 

@@ -2,7 +2,9 @@ package natstest
 
 import (
 	"testing"
+	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
 
 	"github.com/stoker-fhir/stoker/pkg/natsd"
@@ -19,6 +21,27 @@ func New(t testing.TB) *natsd.Server {
 func Listen(t testing.TB) *natsd.Server {
 	t.Helper()
 	return start(t, "127.0.0.1:0")
+}
+
+// patience is how long a server may take to answer a new connection.
+const patience = time.Minute
+
+// Connect connects to a server wherever it runs, for the test. A connection to a server that is busy can end before it has begun: it is
+// tried again for up to a minute.
+func Connect(t testing.TB, url string, options ...nats.Option) *nats.Conn {
+	t.Helper()
+	options = append(options, nats.Timeout(patience))
+	for end := time.Now().Add(patience); ; {
+		nc, err := nats.Connect(url, options...)
+		if err == nil {
+			t.Cleanup(nc.Close)
+			return nc
+		}
+		if time.Now().After(end) {
+			t.Fatalf("natstest: %v", err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 func start(t testing.TB, listen string) *natsd.Server {

@@ -3,8 +3,6 @@ package natstest_test
 import (
 	"testing"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/stoker-fhir/stoker/pkg/natstest"
 )
 
@@ -16,11 +14,7 @@ func TestServersAreSeparate(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer one.Close()
-	two, err := nats.Connect(natstest.Listen(t).URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer two.Close()
+	two := natstest.Connect(t, natstest.Listen(t).URL())
 
 	here, err := one.SubscribeSync("subject")
 	if err != nil {

@@ -13,10 +13,10 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
-	"github.com/nats-io/nats.go"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/natstest"
 	"github.com/stoker-fhir/stoker/pkg/pgtest"
 )
 
@@ -132,11 +132,7 @@ func TestBucket(t *testing.T) {
 	}
 
 	// The next sweep is an hour away.
-	nc, err := nats.Connect(queue)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
+	nc := natstest.Connect(t, queue)
 	for _, key := range store.upload(t, dir, "clinic/second file+/") {
 		event := fmt.Sprintf(`{"EventName":"s3:ObjectCreated:Put","Records":[{"eventName":"s3:ObjectCreated:Put","s3":{"bucket":{"name":"deliveries"},"object":{"key":%q}}}]}`,
 			url.QueryEscape(key))

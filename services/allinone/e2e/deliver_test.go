@@ -18,6 +18,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/ledgertest"
+	"github.com/stoker-fhir/stoker/pkg/natstest"
 )
 
 // startNATSWithSuppliers runs a nats-server whose users `stoker supplier nats-config` wrote, and returns the URL for Stoker's
@@ -97,11 +98,7 @@ func TestDeliverOverNATS(t *testing.T) {
 	p := newPipelineOn(t, services, nil, ledgertest.URL(t))
 	p.start("writer")
 	waitFor(t, "the streams", func() bool { _, err := p.bus.Subjects(t.Context(), fhirmsg.StreamDeliver, ">"); return err == nil })
-	nc, err := nats.Connect(credentials, nats.CustomInboxPrefix("_INBOX_clinic"), nats.Timeout(deadline)) // the server is busy with what the writer makes
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
+	nc := natstest.Connect(t, credentials, nats.CustomInboxPrefix("_INBOX_clinic"))
 	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)

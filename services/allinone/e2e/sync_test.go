@@ -36,9 +36,10 @@ func newPublisher(t *testing.T, dir string) *publisher {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
 	p := &publisher{files: files, listed: len(files) / 2}
-	server := httptest.NewServer(p)
+	server := httptest.NewUnstartedServer(p)
+	p.url = "http://" + server.Listener.Addr().String()
+	server.Start()
 	t.Cleanup(server.Close)
-	p.url = server.URL
 	return p
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/natstest"
 	"github.com/stoker-fhir/stoker/pkg/pgtest"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
 )
@@ -110,11 +111,7 @@ func (w *ways) byFolder(again bool) {
 }
 
 func (w *ways) byBucket(again bool) {
-	nc, err := nats.Connect(w.queue)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer nc.Close()
+	nc := natstest.Connect(w.t, w.queue)
 	for _, key := range w.store.upload(w.t, w.dir, fmt.Sprintf("bucket/%v/", again)) {
 		event := fmt.Sprintf(`{"Records":[{"eventName":"ObjectCreated:Put","s3":{"bucket":{"name":"deliveries"},"object":{"key":%q}}}]}`, key)
 		if err := nc.Publish(fhirmsg.SubjectBucket, []byte(event)); err != nil {
@@ -164,11 +161,7 @@ func (w *ways) byPublication(again bool) {
 }
 
 func (w *ways) byNATS(again bool) {
-	nc, err := nats.Connect(w.nats, nats.CustomInboxPrefix("_INBOX_nats"))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer nc.Close()
+	nc := natstest.Connect(w.t, w.nats, nats.CustomInboxPrefix("_INBOX_nats"))
 	js, err := jetstream.New(nc)
 	if err != nil {
 		w.t.Fatal(err)

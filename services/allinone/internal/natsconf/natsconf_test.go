@@ -18,6 +18,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/natstest"
 )
 
 func check(t *testing.T, err error) {
@@ -48,10 +49,7 @@ func serve(t *testing.T, users []User) (url string, operator *bus.Bus) {
 	if !s.ReadyForConnections(10 * time.Second) {
 		t.Fatal("the server did not start")
 	}
-	nc, err := nats.Connect(s.ClientURL(), nats.UserInfo("stoker", "operators"))
-	check(t, err)
-	t.Cleanup(nc.Close)
-	operator, err = bus.New(nc, zerolog.Nop())
+	operator, err = bus.New(natstest.Connect(t, s.ClientURL(), nats.UserInfo("stoker", "operators")), zerolog.Nop())
 	check(t, err)
 	check(t, operator.Apply(t.Context(), []string{"Patient"}, nil))
 	return s.ClientURL(), operator
@@ -61,10 +59,8 @@ func serve(t *testing.T, users []User) (url string, operator *bus.Bus) {
 func supplier(t *testing.T, url, inbox string, auth nats.Option) (nc *nats.Conn, refused chan error) {
 	t.Helper()
 	refused = make(chan error, 16)
-	nc, err := nats.Connect(url, auth, nats.CustomInboxPrefix(inbox),
+	nc = natstest.Connect(t, url, auth, nats.CustomInboxPrefix(inbox),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err }))
-	check(t, err)
-	t.Cleanup(nc.Close)
 	return nc, refused
 }
 
