@@ -35,9 +35,9 @@ func (s *Store) ensure(ctx context.Context, dataset, table string) error {
 			return err
 		}
 		// Making the trigger again would wait for every writer at work on the table, and
-		// those after for it.
+		// those after for it. In a table of an older version it was made BEFORE (tgtype & 2).
 		var complete bool
-		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass($1) AND tgname = 'forget_hash')
+		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass($1) AND tgname = 'forget_hash' AND tgtype & 2 = 0)
 				AND EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = 'original_id')
 				AND to_regclass($2) IS NOT NULL`, key, quoted(dataset, tombstoneTable)).Scan(&complete); err != nil {
 			return err
@@ -154,7 +154,7 @@ CREATE TABLE IF NOT EXISTS ` + name + ` (
 	hash      uuid
 ) WITH (fillfactor = 80);
 ` + addOriginalID(dataset, table) + addOriginalID(dataset, tombstoneTable) + addOriginalID(dataset, historyTable(table)) +
-		`CREATE OR REPLACE TRIGGER forget_hash BEFORE UPDATE OF resource ON ` + name + ` FOR EACH ROW
+		`CREATE OR REPLACE TRIGGER forget_hash AFTER UPDATE OF resource ON ` + name + ` FOR EACH ROW
 	WHEN (current_setting('stoker.writer', true) IS DISTINCT FROM 'on')
 	EXECUTE FUNCTION stoker.forget_hash();`
 }

@@ -199,15 +199,42 @@ func TestEditsByOthers(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.write(batchOf(f.accept(fhirmsg.ModeOverwrite), res{id: "a", content: "1"}))
-	if _, err := f.pool.Exec(t.Context(), `UPDATE fhir.patient SET resource = '{"x": 99}' WHERE id = 'a'`); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.pool.Exec(t.Context(), `INSERT INTO fhir.patient (id, resource) VALUES ('b', '{"x": 98}')`); err != nil {
-		t.Fatal(err)
-	}
+	f.exec(`UPDATE fhir.patient SET resource = '{"x": 99}' WHERE id = 'a'`)
+	f.exec(`INSERT INTO fhir.patient (id, resource) VALUES ('b', '{"x": 98}')`)
 	got := f.write(batchOf(f.accept(fhirmsg.ModeOverwrite), res{id: "a", content: "1"}, res{id: "b", content: "1"}))
 	wantCounts(t, "both restored", got, ledger.Counts{Updated: 2})
 	f.wantRows(map[string]string{"a": "1", "b": "1"})
+}
+
+// TestForgetHash: a row that was edited by hand has no hash and a new change, also in a table that an older version made, whose trigger
+// is made anew by the first writer that meets it.
+func TestForgetHash(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.write(batchOf(f.accept(fhirmsg.ModeOverwrite), res{id: "a", content: "1"}, res{id: "b", content: "1"}, res{id: "c", content: "1"}))
+	edit := func(id string, wantBefore bool) {
+		t.Helper()
+		var now string
+		if err := f.pool.QueryRow(t.Context(), `SELECT pg_current_xact_id()::text`).Scan(&now); err != nil {
+			t.Fatal(err)
+		}
+		f.exec(`UPDATE fhir.patient SET resource = '{"x": 99}' WHERE id = '` + id + `'`)
+		var forgotten, changed, before bool
+		if err := f.pool.QueryRow(t.Context(), `SELECT p.hash IS NULL, p.changed > $2::text::xid8, t.tgtype & 2 = 2 FROM fhir.patient p, pg_trigger t
+			WHERE p.id = $1 AND t.tgrelid = 'fhir.patient'::regclass AND t.tgname = 'forget_hash'`, id, now).Scan(&forgotten, &changed, &before); err != nil {
+			t.Fatal(err)
+		}
+		if !forgotten || !changed || before != wantBefore {
+			t.Errorf("%s: hash forgotten %v, changed moved %v, trigger before the update %v; want true, true, %v", id, forgotten, changed, before, wantBefore)
+		}
+	}
+	edit("a", false)
+	f.exec(`CREATE OR REPLACE TRIGGER forget_hash BEFORE UPDATE OF resource ON fhir.patient FOR EACH ROW
+		WHEN (current_setting('stoker.writer', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION stoker.forget_hash()`)
+	edit("b", true)
+	f.Store = New(f.pool) // as of a process that starts on what an older one left
+	f.write(batchOf(f.accept(fhirmsg.ModeOverwrite), res{id: "d", content: "1"}))
+	edit("c", false)
 }
 
 // TestChangedMovesWithContentOnly holds what readers of changes rely on.
