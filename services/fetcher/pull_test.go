@@ -71,6 +71,10 @@ func TestPull(t *testing.T) {
 			want: "fhir failed 0 (the cohort: page 1 of Patient: the server did not heed all that is searched for, as its link to the page itself says)\n"},
 		{name: "an empty cohort", opts: fhirservertest.Options{Resources: []exporttest.Resource{{Type: "Group", ID: "empty", Body: `{"resourceType":"Group","id":"empty","type":"person","actual":true}`}}},
 			pull: fhirmsg.Pull{Types: []string{"Patient"}, Group: "empty"}, want: "note: the cohort has no patients\n"},
+		{name: "who left a group, and who is to come", opts: fhirservertest.Options{Resources: append(fhirservertest.Cohort(4, 4, march), exporttest.Resource{Type: "Group", ID: "moving",
+			Body: `{"resourceType":"Group","id":"moving","member":[{"entity":{"reference":"Patient/1"},"period":{"end":"2020-01-01T00:00:00Z"}},{"entity":{"reference":"Patient/2"},"period":{"start":"2020-01-01"}},` +
+				`{"entity":{"reference":"Patient/3"},"period":{"start":"2999-01-01"}},{"entity":{"reference":"Patient/4"},"inactive":true}]}`})},
+			pull: fhirmsg.Pull{Everything: true, Group: "moving"}, want: "$everything closed 13\n"},
 		{name: "no such group", pull: fhirmsg.Pull{Everything: true, Group: "none"}, want: "fhir failed 0 (the cohort: the Group: the server answered 404 Not Found: error not-found)\n"},
 		{name: "types of everything", pull: with(everything(), func(p *fhirmsg.Pull) { p.Types = []string{"Observation"} }), want: "$everything closed 4\n$everything closed 4\n"},
 		{name: "filters", pull: with(bySearch(), func(p *fhirmsg.Pull) {

@@ -19,6 +19,23 @@ const (
 // idPattern is FHIR's (https://hl7.org/fhir/R4/datatypes.html#id), and longer ones, as some servers have.
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9\-._]{1,128}$`)
 
+// Member is Group.member, as far as it matters here.
+type Member struct {
+	Entity struct {
+		Reference string `json:"reference"`
+	} `json:"entity"`
+	Period struct {
+		Start string `json:"start"`
+		End   string `json:"end"`
+	} `json:"period"`
+	Inactive bool `json:"inactive"`
+}
+
+// At reports whether it is a member at a time: not inactive, and within its period.
+func (m Member) At(now time.Time) bool {
+	return !m.Inactive && !isToCome(m.Period.Start, now) && !isOver(m.Period.End, now)
+}
+
 // Patients are the ids of the patients of a server, by its base URL, who are members of a Group at a time, in order and each once. Members that
 // are no patients, or another server's, and such as are not members yet or any more, are passed over. Errors repeat nothing of the content.
 func Patients(content []byte, base string, now time.Time) ([]string, error) {
@@ -26,17 +43,8 @@ func Patients(content []byte, base string, now time.Time) ([]string, error) {
 		return nil, fmt.Errorf("the Group has more than %d bytes", MaxSize)
 	}
 	var g struct {
-		ResourceType string `json:"resourceType"`
-		Member       []struct {
-			Inactive bool `json:"inactive"`
-			Entity   struct {
-				Reference string `json:"reference"`
-			} `json:"entity"`
-			Period struct {
-				Start string `json:"start"`
-				End   string `json:"end"`
-			} `json:"period"`
-		} `json:"member"`
+		ResourceType string   `json:"resourceType"`
+		Member       []Member `json:"member"`
 	}
 	if err := json.Unmarshal(content, &g); err != nil || g.ResourceType != "Group" {
 		return nil, errors.New("what the server sent is no Group in JSON")
@@ -47,10 +55,7 @@ func Patients(content []byte, base string, now time.Time) ([]string, error) {
 	base = strings.TrimSuffix(base, "/") + "/"
 	ids := []string{}
 	for _, m := range g.Member {
-		if m.Inactive || isToCome(m.Period.Start, now) || isOver(m.Period.End, now) {
-			continue
-		}
-		if id := patientID(m.Entity.Reference, base); id != "" {
+		if id := patientID(m.Entity.Reference, base); id != "" && m.At(now) {
 			ids = append(ids, id)
 		}
 	}

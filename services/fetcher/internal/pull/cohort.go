@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/services/fetcher/internal/group"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/manifest"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/source"
 )
@@ -44,7 +45,7 @@ func (s *Session) Patients(ctx context.Context, p fhirmsg.Pull) (ids []string, n
 	return ids, notes, nil
 }
 
-// members are the patients of a Group or a List (https://hl7.org/fhir/R4/group.html, https://hl7.org/fhir/R4/list.html).
+// members are the patients of a Group or a List now (https://hl7.org/fhir/R4/group.html, https://hl7.org/fhir/R4/list.html).
 func (s *Session) members(ctx context.Context, resourceType, id string) (ids []string, notes []string, err error) {
 	u, err := s.url(resourceType + "/" + id)
 	if err != nil {
@@ -54,18 +55,14 @@ func (s *Session) members(ctx context.Context, resourceType, id string) (ids []s
 	if err != nil {
 		return nil, nil, fmt.Errorf("the %s: %w", resourceType, err)
 	}
-	type reference struct {
-		Reference string `json:"reference"`
-	}
 	var r struct {
-		ResourceType string `json:"resourceType"`
-		Member       []struct {
-			Entity   reference `json:"entity"`
-			Inactive bool      `json:"inactive"`
-		} `json:"member"`
-		Entry []struct {
-			Item    reference `json:"item"`
-			Deleted bool      `json:"deleted"`
+		ResourceType string         `json:"resourceType"`
+		Member       []group.Member `json:"member"`
+		Entry        []struct {
+			Item struct {
+				Reference string `json:"reference"`
+			} `json:"item"`
+			Deleted bool `json:"deleted"`
 		} `json:"entry"`
 	}
 	if err := json.Unmarshal(a.Body, &r); err != nil || r.ResourceType != resourceType {
@@ -73,7 +70,7 @@ func (s *Session) members(ctx context.Context, resourceType, id string) (ids []s
 	}
 	var references []string
 	for _, m := range r.Member {
-		if !m.Inactive {
+		if m.At(s.now()) {
 			references = append(references, m.Entity.Reference)
 		}
 	}

@@ -32,6 +32,7 @@ type Session struct {
 	ctx   context.Context //nolint:containedctx // of what is read ahead
 	end   context.CancelFunc
 	group sync.WaitGroup
+	now   func() time.Time
 
 	files   []source.Pull // of the pull, in order, for what is read ahead
 	atOnce  int
@@ -53,7 +54,8 @@ type pending struct {
 
 // Open begins a session. l is the place of any file of the pull. Files are all that will be read, in order.
 func Open(ctx context.Context, l source.Locator, cfg source.Config, files []source.Pull) (*Session, error) {
-	s := &Session{files: files, atOnce: defaultConcurrency, pending: map[spot]*pending{}, room: ahead}
+	cfg = cfg.WithDefaults()
+	s := &Session{now: cfg.Now, files: files, atOnce: defaultConcurrency, pending: map[spot]*pending{}, room: ahead}
 	if l.Pull != nil {
 		cfg.Pace = newPace(l.Pull.Rate, cfg).wait
 		if l.Pull.Concurrency > 0 {
@@ -150,21 +152,6 @@ func newPace(rate float64, cfg source.Config) *pace {
 	p := &pace{now: cfg.Now, sleep: cfg.Sleep}
 	if rate > 0 {
 		p.every = time.Duration(float64(time.Second) / rate)
-	}
-	if p.now == nil {
-		p.now = time.Now
-	}
-	if p.sleep == nil {
-		p.sleep = func(ctx context.Context, d time.Duration) error {
-			timer := time.NewTimer(d)
-			defer timer.Stop()
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-timer.C:
-				return nil
-			}
-		}
 	}
 	return p
 }

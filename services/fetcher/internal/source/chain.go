@@ -97,7 +97,7 @@ func listManifest(ctx context.Context, s fhirmsg.Source, cfg Config) ([]File, []
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := c.list(ctx, cfg.withDefaults(), goOn); err != nil {
+	if err := c.list(ctx, cfg.WithDefaults(), goOn); err != nil {
 		return nil, nil, err
 	}
 	return c.files, c.skipped, nil

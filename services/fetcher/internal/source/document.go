@@ -12,7 +12,7 @@ import (
 // Document reads what the server of a source answers at a URL, at most so many bytes of it, with the credentials of the source and
 // tried as often as a manifest is. Errors are those of [Open].
 func Document(ctx context.Context, s fhirmsg.Source, at, accept string, maxSize int64, cfg Config) ([]byte, error) {
-	cfg = cfg.withDefaults()
+	cfg = cfg.WithDefaults()
 	inTime, cancel := context.WithTimeout(ctx, cfg.ListTime)
 	defer cancel()
 	c, err := newChain(s)

@@ -40,7 +40,7 @@ func ListExport(ctx context.Context, s fhirmsg.Source, at string, cfg Config) (E
 	if since := s.Export.Since(); !since.IsZero() {
 		c.asked.Since = since.UnixMicro()
 	}
-	if err := c.list(ctx, cfg.withDefaults(), notYet); err != nil {
+	if err := c.list(ctx, cfg.WithDefaults(), notYet); err != nil {
 		return Exported{}, err
 	}
 	e := Exported{Files: c.files, Skipped: c.skipped, Time: c.time}

@@ -27,7 +27,7 @@ func listBucket(ctx context.Context, s fhirmsg.Source, cfg Config) ([]File, []Sk
 		o := Object{Bucket: at.Bucket, Key: at.Key, ETag: s3.QuoteETag(s.ETag)}
 		return []File{{Name: Name(s), Locator: Locator{Object: &o}, Type: s.Type, Size: -1}}, nil, nil
 	}
-	cfg = cfg.withDefaults()
+	cfg = cfg.WithDefaults()
 	inTime, cancel := context.WithTimeout(ctx, cfg.ListTime)
 	defer cancel()
 	files, skipped, err := listObjects(inTime, s, at, cfg)
@@ -116,7 +116,7 @@ func FindObject(ctx context.Context, cfg Config, at s3.Location) (found s3.Objec
 // Objects lists what begins with a key, page by page of at most so many objects, in the order of the store. It ends with
 // an error of each. Errors besides are those of [Open], and of listings that cannot be read.
 func Objects(ctx context.Context, cfg Config, at s3.Location, most int, each func([]s3.Object) error) error {
-	cfg = cfg.withDefaults()
+	cfg = cfg.WithDefaults()
 	token, empty := "", 0
 	for {
 		objects, next, err := readListing(ctx, cfg, at, token, most)

@@ -47,7 +47,7 @@ func answered(err error, codes ...int) bool {
 }
 
 func readPageOnce(ctx context.Context, l Locator, cfg Config, unless Validator) (p page, err error) {
-	b, s, err := readWhole(ctx, l, cfg.withDefaults(), acceptManifest, manifest.MaxSize, unless)
+	b, s, err := readWhole(ctx, l, cfg.WithDefaults(), acceptManifest, manifest.MaxSize, unless)
 	if err != nil {
 		return p, err
 	}

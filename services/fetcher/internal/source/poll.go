@@ -36,7 +36,7 @@ type Found struct {
 //
 // Errors are as those of [Open], and what is wrong with a manifest.
 func Poll(ctx context.Context, s fhirmsg.Source, cfg Config, known *Known) (Found, error) {
-	cfg = cfg.withDefaults()
+	cfg = cfg.WithDefaults()
 	inTime, cancel := context.WithTimeout(ctx, cfg.ListTime)
 	defer cancel()
 	found, err := poll(inTime, s, cfg, known)

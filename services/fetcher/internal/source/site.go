@@ -41,7 +41,7 @@ func newSite(l Locator, cfg Config) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Site{access: how, cfg: cfg.withDefaults(), url: u, hasPolicy: cfg.Policy != nil}, nil
+	return &Site{access: how, cfg: cfg.WithDefaults(), url: u, hasPolicy: cfg.Policy != nil}, nil
 }
 
 // URL is where the server is asked, without a user.

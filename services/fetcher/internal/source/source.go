@@ -49,7 +49,8 @@ type Config struct {
 	Now   func() time.Time                           // nil: the clock
 }
 
-func (c Config) withDefaults() Config {
+// WithDefaults is the configuration with what is not set.
+func (c Config) WithDefaults() Config {
 	defaultTo(&c.Attempts, 8)
 	defaultTo(&c.MaxWait, 2*time.Minute)
 	defaultTo(&c.ListTime, 15*time.Minute)
@@ -63,7 +64,7 @@ func (c Config) withDefaults() Config {
 }
 
 // TimeToList is how long it may take to find out what files there are.
-func (c Config) TimeToList() time.Duration { return c.withDefaults().ListTime }
+func (c Config) TimeToList() time.Duration { return c.WithDefaults().ListTime }
 
 func defaultTo[T time.Duration | int](v *T, value T) {
 	if *v <= 0 {
@@ -101,13 +102,13 @@ type stream interface {
 // Errors of Open and of reading: [ErrForbidden], [fs.ErrNotExist], [fs.ErrPermission],
 // [StatusError], [ErrChanged], [ErrCut], the context's, and what network and disk report.
 func Open(ctx context.Context, f File, cfg Config) (*Reader, error) {
-	return open(ctx, f, cfg.withDefaults(), nil, 0)
+	return open(ctx, f, cfg.WithDefaults(), nil, 0)
 }
 
 // OpenAt opens a file at an offset in bytes, provided that it is what v says, else [ErrChanged].
 // It is [ErrCut] if that cannot be known and the offset is not 0. Else like [Open].
 func OpenAt(ctx context.Context, f File, cfg Config, v Validator, offset int64) (*Reader, error) {
-	return open(ctx, f, cfg.withDefaults(), &v, offset)
+	return open(ctx, f, cfg.WithDefaults(), &v, offset)
 }
 
 func open(ctx context.Context, f File, cfg Config, want *Validator, offset int64) (*Reader, error) {
