@@ -9,7 +9,7 @@
 //
 // [UseMemory] trades memory for the time of collecting it.
 //
-// [Retry] repeats what must succeed before a service can begin.
+// [Retry] repeats what must succeed before a service can begin. [Rest] is the pause between looks at things.
 //
 // For goroutines that end together, use golang.org/x/sync/errgroup.
 //

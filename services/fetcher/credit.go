@@ -7,11 +7,14 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/lifecycle"
 )
 
-// lookEvery is the least time between two looks at what a supplier has on its way. A look that
-// takes long is followed by a longer pause.
-const lookEvery = 100 * time.Millisecond
+// The least and most time between two looks at what a supplier has on its way. A look that takes long is followed by a longer pause.
+const (
+	lookEvery = 100 * time.Millisecond
+	lookMost  = time.Second
+)
 
 // stalledAfter is how long nothing may move before an import says that it waits. Waiting itself
 // is no news: whenever writers are the slowest part, fetchers wait for credit.
@@ -63,7 +66,7 @@ func (c *credit) look(ctx context.Context, bytes, unstated int64) error {
 	if err != nil {
 		return err
 	}
-	c.looked, c.pause = time.Now(), max(lookEvery, 10*time.Since(start))
+	c.looked, c.pause = time.Now(), lifecycle.Rest(time.Since(start), lookEvery, lookMost)
 	if onWay != c.onWay {
 		c.moved = c.looked
 	}

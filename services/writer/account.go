@@ -6,6 +6,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/lifecycle"
 )
 
 // gathered is how many statements or groups of rejects are recorded at once.
@@ -44,9 +45,11 @@ func (w *writer) recordRejects(ctx context.Context) {
 	})
 }
 
-// sweepEvery is the least time between two sweeps. A sweep that takes long, since imports
-// are large, is followed by a longer pause.
-const sweepEvery = 300 * time.Millisecond
+// The least and most time between two sweeps. A sweep that takes long, since imports are large, is followed by a longer pause.
+const (
+	sweepEvery = 300 * time.Millisecond
+	sweepMost  = 5 * time.Second
+)
 
 // sweep settles imports that are at their end, and publishes the states of those that changed.
 func (w *writer) sweep(ctx context.Context) {
@@ -66,7 +69,7 @@ func (w *writer) sweep(ctx context.Context) {
 		if err := w.publishImports(ctx); err != nil && ctx.Err() == nil {
 			w.deps.Log.Warn().Err(err).Msg("cannot publish the states of imports, trying again")
 		}
-		wait = max(sweepEvery, 10*time.Since(start))
+		wait = lifecycle.Rest(time.Since(start), sweepEvery, sweepMost)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/lifecycle"
 	"github.com/stoker-fhir/stoker/services/writer/internal/store"
 )
 
@@ -18,7 +19,7 @@ func (w *writer) snapshots(ctx context.Context) {
 		if err := w.takeSnapshots(ctx); err != nil && ctx.Err() == nil {
 			w.deps.Log.Warn().Err(err).Msg("cannot apply snapshots, trying again")
 		}
-		timer := time.NewTimer(max(sweepEvery, 10*time.Since(began))) // as that of [writer.sweep]
+		timer := time.NewTimer(lifecycle.Rest(time.Since(began), sweepEvery, sweepMost)) // as that of [writer.sweep]
 		select {
 		case <-ctx.Done():
 			timer.Stop()
