@@ -35,10 +35,13 @@ type Sync struct {
 	generation int
 }
 
+// completed is when the newest run of a sync s began that left nothing to import.
+const completed = `(SELECT max(r.begun) FROM stoker.sync_run r
+		WHERE r.sync = s.name AND r.generation = s.generation AND r.state IN ('unchanged', 'complete'))`
+
 const selectSync = `SELECT s.definition, coalesce(nullif(s.definition->>'dataset', ''),
 		(SELECT coalesce(u.policy->>'dataset', u.name) FROM stoker.supplier u WHERE u.name = s.definition->>'supplier'), '` + fhirmsg.DefaultDataset + `'), s.from_file, s.created, s.paused, s.due, s.cursor, s.generation,
-	(SELECT extract(epoch FROM $1::timestamptz - max(r.begun))::float8 FROM stoker.sync_run r
-		WHERE r.sync = s.name AND r.generation = s.generation AND r.state IN ('unchanged', 'complete'))
+	extract(epoch FROM $1::timestamptz - ` + completed + `)::float8
 	FROM stoker.sync s `
 
 func scanSync(row pgx.CollectableRow) (s Sync, err error) {
@@ -94,6 +97,21 @@ func (l *Ledger) Syncs(ctx context.Context, now time.Time) ([]Sync, error) {
 		list[i].Last = of[list[i].Name]
 	}
 	return list, nil
+}
+
+// SyncLags are the lags of all syncs in seconds, by name; of one without a run that left nothing to import, since it was declared.
+func (l *Ledger) SyncLags(ctx context.Context, now time.Time) (map[string]float64, error) {
+	rows, err := l.pool.Query(ctx, `SELECT s.name, extract(epoch FROM $1::timestamptz - coalesce(`+completed+`, s.created))::float8 FROM stoker.sync s`, now)
+	if err != nil {
+		return nil, fmt.Errorf("lags of syncs: %w", err)
+	}
+	lags := map[string]float64{}
+	var name string
+	var lag float64
+	if _, err := pgx.ForEachRow(rows, []any{&name, &lag}, func() error { lags[name] = lag; return nil }); err != nil {
+		return nil, fmt.Errorf("lags of syncs: %w", err)
+	}
+	return lags, nil
 }
 
 // PauseSync lets no run begin. One that is under way goes on. Errors: [ErrNoSync].

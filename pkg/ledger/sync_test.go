@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
 )
@@ -241,6 +243,32 @@ func TestSyncOfAnotherSource(t *testing.T) {
 	if s, runs := l.mustSync(t, "a"); s.cursor != nil || runs[0].State != SyncComplete || s.Lag != nil {
 		t.Errorf("cursor %s, lag %v, %+v", s.cursor, s.Lag, runs[0])
 	}
+}
+
+// TestSyncLags: what metrics show counts from the newest run that left nothing, of one without such a run from its declaration.
+func TestSyncLags(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	for _, name := range []string{"a", "b"} {
+		check(t, l.AddSync(t.Context(), nightly(name), false, noon))
+	}
+	_, err := l.pool.Exec(t.Context(), `UPDATE stoker.sync SET created = $1`, noon.Add(-time.Hour))
+	check(t, err)
+	check(t, l.RunSync(t.Context(), "a", false, noon))
+	r := l.ask(t, noon, has(`{"n":1}`))
+	lags := func(a, b time.Duration) {
+		t.Helper()
+		got, err := l.SyncLags(t.Context(), noon.Add(time.Minute))
+		if diff := cmp.Diff(map[string]float64{"a": a.Seconds(), "b": b.Seconds()}, got); err != nil || diff != "" {
+			t.Errorf("%v, lags (-want +got):\n%s", err, diff)
+		}
+	}
+	lags(61*time.Minute, 61*time.Minute) // it is under way
+	check(t, l.PublishedSyncRun(t.Context(), r))
+	l.finish(t, *r.request)
+	_, err = l.SettleSyncRuns(t.Context(), noon.Add(time.Minute))
+	check(t, err)
+	lags(time.Minute, 61*time.Minute)
 }
 
 // TestSyncRemovedWhileAsked: who removes a sync does not wait for its source, and nothing comes of the answer.

@@ -67,11 +67,15 @@ var (
 		Name: "stoker_missing", Kind: Gauge,
 		Help: "Lines and resources of unfinished imports that are not accounted for yet, those in flight included.",
 	}
+	syncLag = Definition{
+		Name: "stoker_sync_lag_seconds", Kind: Gauge, Labels: []string{"sync"},
+		Help: "Seconds since the newest run of a sync began that left nothing to import, or since the sync was declared.",
+	}
 )
 
 // Definitions are all metrics of the stages.
 func Definitions() []Definition {
-	return []Definition{resources, bytesTotal, unitSeconds, unitResources, retries, rejects, foreign, backlog, missing}
+	return []Definition{resources, bytesTotal, unitSeconds, unitResources, retries, rejects, foreign, backlog, missing, syncLag}
 }
 
 // Markdown writes a table of the metrics that definitions describe.

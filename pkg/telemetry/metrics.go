@@ -21,6 +21,7 @@ type Metrics struct {
 	foreign       *prometheus.CounterVec
 	backlog       *prometheus.GaugeVec
 	missing       *prometheus.GaugeVec
+	syncLag       *prometheus.GaugeVec
 }
 
 // NewRegistry makes a registry with the metrics of Go and of the process.
@@ -45,6 +46,7 @@ func NewMetrics(reg prometheus.Registerer, stage string) (*Metrics, error) {
 		counter(reg, stage, foreign, &m.foreign),
 		gauge(reg, stage, backlog, &m.backlog),
 		gauge(reg, stage, missing, &m.missing),
+		gauge(reg, stage, syncLag, &m.syncLag),
 	)
 	if err != nil {
 		return nil, err
@@ -106,6 +108,17 @@ func (m *Metrics) Backlog(subject string, messages uint64) {
 func (m *Metrics) Missing(n int64) {
 	if m != nil {
 		m.missing.WithLabelValues().Set(float64(n))
+	}
+}
+
+// SyncLags sets the lags of all syncs in seconds, by name.
+func (m *Metrics) SyncLags(lags map[string]float64) {
+	if m == nil {
+		return
+	}
+	m.syncLag.Reset() // some may have been removed
+	for name, lag := range lags {
+		m.syncLag.WithLabelValues(name).Set(lag)
 	}
 }
 

@@ -81,6 +81,8 @@ func TestMetrics(t *testing.T) {
 	writer.Retry()
 	writer.Backlog("stoker.resource.*.Patient", 7)
 	writer.Missing(4)
+	writer.SyncLags(map[string]float64{"nightly": 7, "gone": 1})
+	writer.SyncLags(map[string]float64{"nightly": 8.5})
 
 	text := scrape(t, telemetry.Handler(registry, func(context.Context) error { return nil }))
 	for _, want := range []string{
@@ -94,11 +96,15 @@ func TestMetrics(t *testing.T) {
 		`stoker_retries_total{stage="writer"} 1`,
 		`stoker_backlog_messages{stage="writer",subject="stoker.resource.*.Patient"} 7`,
 		`stoker_missing{stage="writer"} 4`,
+		`stoker_sync_lag_seconds{stage="writer",sync="nightly"} 8.5`,
 		`go_goroutines `,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("metrics lack %q", want)
 		}
+	}
+	if strings.Contains(text, `sync="gone"`) {
+		t.Error("metrics have a sync that is not there any more")
 	}
 	if t.Failed() {
 		t.Log(text)
@@ -114,6 +120,7 @@ func TestMetricsWithoutRegistry(t *testing.T) {
 	m.Rejects(1)
 	m.Backlog("x", 1)
 	m.Missing(1)
+	m.SyncLags(map[string]float64{"x": 1})
 }
 
 func TestNewMetricsReportsAConflict(t *testing.T) {
@@ -136,6 +143,7 @@ func TestEveryDefinitionIsAnInstrument(t *testing.T) {
 	m.Unit(time.Second, 1, 1)
 	m.Backlog("x", 1)
 	m.Missing(1)
+	m.SyncLags(map[string]float64{"x": 1})
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)

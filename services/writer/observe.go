@@ -11,7 +11,7 @@ import (
 // observeEvery is how often the gauges are brought up to date.
 const observeEvery = 5 * time.Second
 
-// observe shows in metrics what waits in the queues and what is not accounted for yet.
+// observe shows in metrics what waits in the queues, what is not accounted for yet, and how far syncs are behind.
 func (w *writer) observe(ctx context.Context) {
 	ticker := time.NewTicker(observeEvery)
 	defer ticker.Stop()
@@ -40,5 +40,9 @@ func (w *writer) observeOnce(ctx context.Context) error {
 	if err == nil {
 		w.deps.Metrics.Missing(missing)
 	}
-	return errors.Join(append(problems, err)...)
+	lags, lagErr := w.ledger.SyncLags(ctx, time.Now())
+	if lagErr == nil {
+		w.deps.Metrics.SyncLags(lags)
+	}
+	return errors.Join(append(problems, err, lagErr)...)
 }
