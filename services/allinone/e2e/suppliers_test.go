@@ -196,6 +196,9 @@ func TestMendAndImportAgain(t *testing.T) {
 	if mended.Resources.Inserted != 2 || mended.Lines.Rejected != 0 {
 		t.Errorf("mended: lines %+v, resources %+v", mended.Lines, mended.Resources)
 	}
+	if r := stoker(t, env, "", "rejects", mended.Import.String()); r.stdout != "" || !strings.Contains(r.stderr, "nothing of import "+mended.Import.String()+" was rejected") || r.code != 0 {
+		t.Errorf("rejects of an import without any: %+v", r)
+	}
 }
 
 // TestTrace follows a resource through several deliveries.

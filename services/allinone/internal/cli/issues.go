@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +22,7 @@ millions of resources not every one is kept; "stoker status ID" has the counts o
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withImport(cmd.Context(), args[0], func(ctx context.Context, conn *connection, id fhirmsg.ImportID) error {
-				return conn.Issues(ctx, id, a.io.Out)
+				return a.printAll(func(w io.Writer) error { return conn.Issues(ctx, id, w) }, "nothing was found wrong in import %s", id)
 			})
 		},
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +23,11 @@ imported again.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withImport(cmd.Context(), args[0], func(ctx context.Context, conn *connection, id fhirmsg.ImportID) error {
-				return conn.Rejects(ctx, id, lines, open, a.io.Out)
+				what := "nothing of import %s was rejected"
+				if open {
+					what = "no rejects of import %s are open"
+				}
+				return a.printAll(func(w io.Writer) error { return conn.Rejects(ctx, id, lines, open, w) }, what, id)
 			})
 		},
 	}

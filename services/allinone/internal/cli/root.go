@@ -125,6 +125,28 @@ func (a *app) printf(format string, args ...any) {
 	_, _ = fmt.Fprintf(a.io.Out, format, args...) // a closed pipe ends the program soon enough
 }
 
+// printAll prints what is written, and notes where that is nothing.
+func (a *app) printAll(write func(io.Writer) error, nothing string, args ...any) error {
+	counted := &counter{w: a.io.Out}
+	err := write(counted)
+	if err == nil && counted.n == 0 {
+		a.note(nothing, args...)
+	}
+	return err
+}
+
+// counter counts the bytes that go through it.
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
 // note writes to standard error what is not part of a command's result.
 func (a *app) note(format string, args ...any) {
 	_, _ = fmt.Fprintf(a.io.Err, strings.TrimSuffix(format, "\n")+"\n", args...)
