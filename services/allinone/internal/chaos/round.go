@@ -127,13 +127,14 @@ func (r *round) run(ctx context.Context) (err error) {
 // serialPrefix begins the names of the undisturbed run's datasets.
 const serialPrefix = "serial_"
 
-// serial imports one delivery after the other, with no fault.
+// serial imports one delivery after the other, with no fault, and in chunks of the usual size: what becomes of a delivery does not depend on it.
 func (r *round) serial(ctx context.Context, p *pipeline) (account, error) {
 	if err := p.startParsers(); err != nil {
 		return account{}, err
 	}
 	var ids []fhirmsg.ImportID
 	for _, d := range r.deliveries {
+		d.chunk = fhirmsg.DefaultChunkSize
 		id, err := p.request(ctx, d, serialPrefix)
 		if err != nil {
 			return account{}, err
