@@ -18,7 +18,7 @@ func main() { os.Exit(lifecycle.Main("chaos", os.Stderr, run)) }
 func run(ctx context.Context) (err error) {
 	opts := chaos.Options{Long: true, Patience: 90 * time.Second}
 	flag.StringVar(&opts.Programs, "programs", "out/bin", "folder of nats-server, fetcher, parser and writer")
-	flag.IntVar(&opts.Patients, "patients", 190, "patients to generate, about 1,100 lines each")
+	flag.IntVar(&opts.Patients, "patients", 200, "patients to generate, about 1,100 lines each")
 	flag.IntVar(&opts.Faults, "faults", 20, "faults in a round")
 	flag.DurationVar(&opts.Longest, "longest", 4*time.Second, "longest time that a fault lasts, save for a few")
 	rounds := flag.Int("rounds", 5, "rounds, each with the next seed")
