@@ -64,7 +64,7 @@ func chunkSizes(patients int) []int {
 	if patients < 50 {
 		return []int{16 << 10, 64 << 10}
 	}
-	return []int{64 << 10, 128 << 10, 512 << 10}
+	return []int{128 << 10, 512 << 10, fhirmsg.DefaultChunkSize}
 }
 
 // makeDeliveries writes what the suppliers deliver into folders of dir.
