@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -30,8 +31,13 @@ type database struct {
 	direct *pgxpool.Pool // past the proxies
 }
 
+// maxWALSize has checkpoints come so often that a server which was killed is up again within seconds, and faults meet them.
+const maxWALSize = "256MB"
+
 func startDatabase(ctx context.Context, dir string, settings map[string]string) (*database, error) {
-	d := &database{opts: pgd.Options{Dir: dir, Settings: settings, Logger: zerolog.Nop()}}
+	all := map[string]string{"max_wal_size": maxWALSize, "min_wal_size": maxWALSize}
+	maps.Copy(all, settings)
+	d := &database{opts: pgd.Options{Dir: dir, Settings: all, Logger: zerolog.Nop()}}
 	return d, d.start(ctx)
 }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/klauspost/compress/gzip"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 )
@@ -69,7 +70,8 @@ func chunkSizes(patients int) []int {
 
 // makeDeliveries writes what the suppliers deliver into folders of dir.
 func makeDeliveries(ctx context.Context, dir string, seed uint64, patients int) ([]delivery, error) {
-	var all []delivery
+	all := make([]delivery, len(recipes))
+	var group errgroup.Group
 	for i, r := range recipes {
 		random := newRandom(seed, uint64(i))
 		d := delivery{
@@ -77,16 +79,19 @@ func makeDeliveries(ctx context.Context, dir string, seed uint64, patients int) 
 			validation: pick(random, []fhirmsg.Validation{fhirmsg.ValidationOff, fhirmsg.ValidationWarn}),
 			chunk:      pick(random, chunkSizes(patients)),
 		}
-		if err := os.MkdirAll(d.dir, 0o755); err != nil {
-			return nil, err
-		}
-		w := &writing{recipe: r, delivery: &d, random: random, files: map[string]*output{}}
-		if err := errors.Join(w.write(ctx, seed, patients), w.close()); err != nil {
-			return nil, fmt.Errorf("make delivery %d: %w", i, err)
-		}
-		all = append(all, d)
+		group.Go(func() error {
+			if err := os.MkdirAll(d.dir, 0o755); err != nil {
+				return err
+			}
+			w := &writing{recipe: r, delivery: &d, random: random, files: map[string]*output{}}
+			if err := errors.Join(w.write(ctx, seed, patients), w.close()); err != nil {
+				return fmt.Errorf("make delivery %d: %w", i, err)
+			}
+			all[i] = d
+			return nil
+		})
 	}
-	return all, nil
+	return all, group.Wait()
 }
 
 // output is one file of a delivery.

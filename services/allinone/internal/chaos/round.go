@@ -152,7 +152,8 @@ func (r *round) serial(ctx context.Context, p *pipeline) (account, error) {
 		return a, r.failure(ctx, p, ids, append([]string{"undisturbed"}, wrong...)...)
 	}
 	p.stopParsers()
-	return a, nil
+	_, err = p.database.pool().Exec(ctx, `CHECKPOINT`) // what is recovered after a fault is what was written since
+	return a, err
 }
 
 // chaos imports all deliveries at once while faults strike.
