@@ -2,9 +2,11 @@
 
 -- forget_hash has a row forget its hash when anyone but a writer changes its resource (00001). Triggers call it AFTER the update now:
 -- for a BEFORE trigger PostgreSQL locks each row that writers update, to ask whether it is to be called. Tables that an older version
--- made have theirs BEFORE until a writer meets them.
+-- made have theirs BEFORE until a writer meets them. Who edits a row needs no right to its hash; so that nobody makes the function's rights
+-- his own by a trigger on his own table, nobody but its owner may make triggers of it.
 -- +goose StatementBegin
-CREATE OR REPLACE FUNCTION stoker.forget_hash() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION stoker.forget_hash() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF TG_WHEN = 'BEFORE' THEN
         NEW.hash := NULL;
@@ -17,3 +19,4 @@ BEGIN
 END
 $$;
 -- +goose StatementEnd
+REVOKE EXECUTE ON FUNCTION stoker.forget_hash() FROM PUBLIC;

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 )
@@ -29,17 +30,19 @@ func (s *Store) ensure(ctx context.Context, dataset, table string) error {
 	if known {
 		return nil
 	}
+	older := false
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		// Invariant 7: who drops or swaps the dataset is not met half-way.
 		if err := ledger.LockDatasets(ctx, tx, false, dataset); err != nil {
 			return err
 		}
 		// Making the trigger again would wait for every writer at work on the table, and
-		// those after for it. In a table of an older version it was made BEFORE (tgtype & 2).
+		// those after for it.
 		var complete bool
-		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass($1) AND tgname = 'forget_hash' AND tgtype & 2 = 0)
+		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass($1) AND tgname = 'forget_hash')
 				AND EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = 'original_id')
-				AND to_regclass($2) IS NOT NULL`, key, quoted(dataset, tombstoneTable)).Scan(&complete); err != nil {
+				AND to_regclass($2) IS NOT NULL, EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass($1) AND tgname = 'forget_hash' AND tgtype & 2 <> 0)`,
+			key, quoted(dataset, tombstoneTable)).Scan(&complete, &older); err != nil {
 			return err
 		}
 		var history bool
@@ -59,6 +62,9 @@ func (s *Store) ensure(ctx context.Context, dataset, table string) error {
 		}
 		return makeHistory(ctx, tx, dataset, table)
 	})
+	if err == nil && older {
+		err = s.renewTrigger(ctx, dataset, table)
+	}
 	if err != nil {
 		return fmt.Errorf("create table %s: %w", key, err)
 	}
@@ -66,6 +72,25 @@ func (s *Store) ensure(ctx context.Context, dataset, table string) error {
 	s.known[key] = true
 	s.mu.Unlock()
 	return nil
+}
+
+// renewTrigger makes the trigger of a table that an older version made AFTER the update, as those of now. That one serves as well, and costs
+// more; so where somebody is at work on the table for long, it stays until the next start of a writer.
+func (s *Store) renewTrigger(ctx context.Context, dataset, table string) error {
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SET LOCAL lock_timeout = '2s'`); err != nil {
+			return err
+		}
+		if err := ledger.LockDatasets(ctx, tx, false, dataset); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, triggerDDL(dataset, table))
+		return err
+	})
+	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && (pg.Code == codeNoLock || pg.Code == codeDeadlock) {
+		return nil
+	}
+	return err
 }
 
 // makeTable makes a table, its dataset and the dataset's tombstones, and its history where the
@@ -154,7 +179,12 @@ CREATE TABLE IF NOT EXISTS ` + name + ` (
 	hash      uuid
 ) WITH (fillfactor = 80);
 ` + addOriginalID(dataset, table) + addOriginalID(dataset, tombstoneTable) + addOriginalID(dataset, historyTable(table)) +
-		`CREATE OR REPLACE TRIGGER forget_hash AFTER UPDATE OF resource ON ` + name + ` FOR EACH ROW
+		triggerDDL(dataset, table)
+}
+
+// triggerDDL makes the trigger that has rows forget their hash which others than writers edit.
+func triggerDDL(dataset, table string) string {
+	return `CREATE OR REPLACE TRIGGER forget_hash AFTER UPDATE OF resource ON ` + quoted(dataset, table) + ` FOR EACH ROW
 	WHEN (current_setting('stoker.writer', true) IS DISTINCT FROM 'on')
 	EXECUTE FUNCTION stoker.forget_hash();`
 }

@@ -171,6 +171,7 @@ const (
 	codeUniqueViolation      = "23505"
 	codeSerializationFailure = "40001"
 	codeDeadlock             = "40P01"
+	codeNoLock               = "55P03"
 	codeUndefinedTable       = "42P01"
 	codeInvalidSchema        = "3F000"
 )

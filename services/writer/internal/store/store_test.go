@@ -232,9 +232,54 @@ func TestForgetHash(t *testing.T) {
 	f.exec(`CREATE OR REPLACE TRIGGER forget_hash BEFORE UPDATE OF resource ON fhir.patient FOR EACH ROW
 		WHEN (current_setting('stoker.writer', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION stoker.forget_hash()`)
 	edit("b", true)
-	f.Store = New(f.pool) // as of a process that starts on what an older one left
-	f.write(batchOf(f.accept(fhirmsg.ModeOverwrite), res{id: "d", content: "1"}))
-	edit("c", false)
+	restart := func(id string) {
+		f.Store = New(f.pool) // as of a process that starts on what an older one left
+		f.write(batchOf(f.accept(fhirmsg.ModeOverwrite), res{id: id, content: "1"}))
+	}
+	busy, err := f.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Rollback(context.WithoutCancel(t.Context())) //nolint:errcheck // of nothing
+	if _, err := busy.Exec(t.Context(), `DELETE FROM fhir.patient WHERE id = 'x'`); err != nil {
+		t.Fatal(err)
+	}
+	restart("d") // goes on without, since somebody is at work on the table
+	edit("c", true)
+	if err := busy.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	restart("e")
+	edit("d", false)
+}
+
+// TestForgetHashForEditors: who may change resources alone may do so, and makes no triggers with the rights of the function.
+func TestForgetHashForEditors(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.write(batchOf(f.accept(fhirmsg.ModeOverwrite), res{id: "a", content: "1"}))
+	tx, err := f.pool.Begin(t.Context()) // roles are those of all databases: it is rolled back
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(context.WithoutCancel(t.Context())) //nolint:errcheck // it is over
+	var forgotten bool
+	for _, sql := range []string{
+		`CREATE ROLE an_editor`, `GRANT USAGE, CREATE ON SCHEMA fhir TO an_editor`, `GRANT USAGE ON SCHEMA stoker TO an_editor`,
+		`GRANT SELECT, UPDATE (resource) ON fhir.patient TO an_editor`, `SET LOCAL ROLE an_editor`,
+		`UPDATE fhir.patient SET resource = '{"x": 97}'`, `CREATE TABLE fhir.mine (id text, resource jsonb)`,
+	} {
+		if _, err := tx.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	if err := tx.QueryRow(t.Context(), `SELECT hash IS NULL FROM fhir.patient`).Scan(&forgotten); err != nil || !forgotten {
+		t.Errorf("hash forgotten: %v, %v", forgotten, err)
+	}
+	_, err = tx.Exec(t.Context(), `CREATE TRIGGER t AFTER UPDATE ON fhir.mine FOR EACH ROW EXECUTE FUNCTION stoker.forget_hash()`)
+	if err == nil || !strings.Contains(err.Error(), "permission denied for function") {
+		t.Errorf("a trigger of an editor's: %v", err)
+	}
 }
 
 // TestChangedMovesWithContentOnly holds what readers of changes rely on.
