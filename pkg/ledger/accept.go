@@ -135,12 +135,12 @@ func insert(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest, rules int
 		return found, state, err
 	}
 	imp.Issued = micros(issued)
-	if at.Attempt > 1 {
-		if err := at.take(ctx, tx, &imp); err != nil {
+	state := StateAccepted
+	if reason == "" && at.Attempt > 1 {
+		if reason, err = at.take(ctx, tx, &imp); err != nil {
 			return imp, "", err
 		}
 	}
-	state := StateAccepted
 	if reason == "" && req.Retry != (fhirmsg.ImportID{}) {
 		if reason, err = pinRetry(ctx, tx, &imp, req.Retry); err != nil {
 			return imp, "", err
@@ -166,14 +166,26 @@ func insert(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest, rules int
 	return imp, state, insertRow(ctx, tx, imp, req, policy, state, reason)
 }
 
-// take gives an import the place, if the first attempt is known.
-func (p Place) take(ctx context.Context, tx pgx.Tx, imp *fhirmsg.Import) error {
+// take gives an import the place, if the first attempt is known, and says why it cannot.
+func (p Place) take(ctx context.Context, tx pgx.Tx, imp *fhirmsg.Import) (refusal string, err error) {
 	first, _, err := find(ctx, tx, p.First)
 	if errors.Is(err, ErrNotFound) {
-		return nil
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	// Older versions left no room where the clock of the database had gone back.
+	var room bool
+	if err := tx.QueryRow(ctx, `SELECT NOT EXISTS (SELECT FROM stoker.import WHERE issued > $1 AND issued < $1 + $2::int * interval '1 microsecond')`,
+		time.UnixMicro(first.Issued), placesEach).Scan(&room); err != nil {
+		return "", err
+	}
+	if !room {
+		return fmt.Sprintf("it tries again what import %s failed on, and there is no room behind that in the order of imports: have it delivered anew", p.First), nil
 	}
 	imp.Accepted, imp.Issued = imp.Issued, first.Issued+int64(min(p.Attempt, placesEach))-1
-	return err
+	return "", nil
 }
 
 // applyPolicy completes a request by the policy of its supplier, nil where it has none, and says

@@ -163,6 +163,53 @@ func TestAcceptBehind(t *testing.T) {
 	if unknown.Issued <= next.Issued || unknown.Accepted != 0 {
 		t.Errorf("behind one that is not known: issued %d, accepted %d", unknown.Issued, unknown.Accepted)
 	}
+	// As older versions accepted one, whose clock had gone back.
+	_, err = l.pool.Exec(t.Context(), `UPDATE stoker.import SET issued = (SELECT issued FROM stoker.import WHERE id = $1) + interval '1 microsecond' WHERE id = $2`,
+		[16]byte(first.ID), [16]byte(next.ID))
+	check(t, err)
+	req := newRequest(t)
+	imp, state, err := l.AcceptBehind(t.Context(), req, Place{First: first.ID, Attempt: 2}, 2, "d")
+	check(t, err)
+	s, err := l.Status(t.Context(), req.ID)
+	check(t, err)
+	if state != StateFailed || imp.Accepted != 0 || !strings.Contains(s.Reason, "no room behind") {
+		t.Errorf("without room: %s, %q, accepted %d", state, s.Reason, imp.Accepted)
+	}
+}
+
+// TestFailures: what failed, but for what was discarded, or what a later snapshot of the supplier has or has not.
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	var ids []fhirmsg.ImportID
+	for _, supplier := range []string{"a", "a", "a", "b", "a"} {
+		req := newRequest(t)
+		req.Supplier = supplier
+		ids = append(ids, l.mustAccept(t, req).ID)
+	}
+	failures := func(want ...fhirmsg.ImportID) {
+		t.Helper()
+		got, err := l.Failures(t.Context(), ids)
+		check(t, err)
+		for _, id := range want {
+			if got[id].IsZero() {
+				t.Errorf("%s is not among %v", id, got)
+			}
+		}
+		if len(got) != len(want) {
+			t.Errorf("%d failures, want %d: %v", len(got), len(want), got)
+		}
+	}
+	failures()
+	_, err := l.pool.Exec(t.Context(), `UPDATE stoker.import SET state = 'failed', ended = clock_timestamp()`)
+	check(t, err)
+	failures(ids...)
+	_, err = l.pool.Exec(t.Context(), `INSERT INTO stoker.discard (import, file) VALUES ($1, 0)`, [16]byte(ids[4]))
+	check(t, err)
+	failures(ids[:4]...)
+	_, err = l.pool.Exec(t.Context(), `UPDATE stoker.import SET snapshot = '{"state":"done"}' WHERE id = $1`, [16]byte(ids[2]))
+	check(t, err)
+	failures(ids[2], ids[3])
 }
 
 func TestOtherModeIsRefused(t *testing.T) {

@@ -123,14 +123,16 @@ func (l *Ledger) States(ctx context.Context, ids []fhirmsg.ImportID) (map[fhirms
 	return states, nil
 }
 
-// Failures returns when those of some imports failed that did, without those that were discarded since.
+// Failures returns when those of some imports failed that did, without those that were discarded since, or behind which the same supplier
+// delivered a snapshot: that has all there is.
 func (l *Ledger) Failures(ctx context.Context, ids []fhirmsg.ImportID) (map[fhirmsg.ImportID]time.Time, error) {
 	keys := make([][16]byte, len(ids))
 	for i, id := range ids {
 		keys[i] = id
 	}
 	rows, err := l.pool.Query(ctx, `SELECT id, ended FROM stoker.import i WHERE id = ANY($1) AND state = 'failed' AND ended IS NOT NULL
-		AND NOT EXISTS (SELECT FROM stoker.discard d WHERE d.import = i.id)`, keys)
+		AND NOT EXISTS (SELECT FROM stoker.discard d WHERE d.import = i.id)
+		AND NOT EXISTS (SELECT FROM stoker.import s WHERE s.supplier = i.supplier AND s.issued > i.issued AND s.dataset = i.dataset AND s.snapshot IS NOT NULL)`, keys)
 	if err != nil {
 		return nil, fmt.Errorf("failures of imports: %w", err)
 	}

@@ -2,13 +2,13 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/services/allinone/internal/inbox"
 )
 
@@ -29,21 +29,15 @@ func (s *Server) spool(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		bodyOf(r).lift() // a pipe may wait for what it comes from
-	} else if limit = c.supplier.MaxBytes; limit > 0 {
-		there, err := s.Inbox.KeptBytes(spoolPrefix(c))
-		if err == nil && there >= limit {
-			fail(w, http.StatusRequestEntityTooLarge, fmt.Errorf("%d bytes that were handed in are named by no import yet, and the policy of supplier %s allows %d: "+
-				"name them, or wait until they are removed", there, c.name(), limit))
-			return
-		}
-		if err != nil {
-			s.failUpload(w, c.name(), limit, err)
-			return
-		}
-		limit -= there
+	} else {
+		limit = c.supplier.MaxBytes
 	}
-	name := spoolPrefix(c) + rand.Text() + ".ndjson"
-	n, err := s.Inbox.Keep(name, r.Body, limit)
+	name, n, err := s.Inbox.Keep(spoolPrefix(c), r.Body, limit)
+	if errors.Is(err, inbox.ErrTooLarge) {
+		fail(w, http.StatusRequestEntityTooLarge, fmt.Errorf("more than the %d bytes that supplier %s may hand in (max_bytes of its policy), with what no import names yet: "+
+			"name that, or wait until it is removed", limit, c.name()))
+		return
+	}
 	if err != nil {
 		s.failUpload(w, c.name(), limit, err)
 		return
@@ -76,14 +70,21 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, req fhirmsg.Im
 		return true
 	case errors.Is(err, inbox.ErrExists):
 		return true // the same request again, whose answer was lost
+	case errors.Is(err, inbox.ErrTwice):
+		fail(w, http.StatusBadRequest, err)
+		return false
 	case !errors.Is(err, inbox.ErrNotKept):
 		s.failUpload(w, req.Supplier, 0, err)
 		return false
 	}
-	if name, known := s.Ledger.SupplierOf(r.Context(), req.ID); known == nil && name == req.Supplier {
+	switch name, known := s.Ledger.SupplierOf(r.Context(), req.ID); {
+	case known == nil && name == req.Supplier:
 		return true // the same, and it has been fetched
+	case known != nil && !errors.Is(known, ledger.ErrNotFound):
+		s.failLedger(w, known) // it may have been
+	default:
+		fail(w, http.StatusUnprocessableEntity, err)
 	}
-	fail(w, http.StatusUnprocessableEntity, err)
 	return false
 }
 

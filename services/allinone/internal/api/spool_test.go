@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,7 +83,7 @@ func TestSpoolExpires(t *testing.T) {
 	if got := f.do(http.MethodPut, "/spool", token, line); got.status != http.StatusRequestEntityTooLarge {
 		t.Errorf("more than the policy allows: %d %s", got.status, got.body)
 	}
-	id := f.do(http.MethodPost, "/imports", token, named(a, a), headerKey, "k").imported(t)
+	id := f.do(http.MethodPost, "/imports", token, named(a), headerKey, "k").imported(t)
 	if handed := f.handed("clinic-a", id); len(handed) != 1 || handed[a] != line || f.requests() != 1 {
 		t.Errorf("handed over: %v, %d requests", handed, f.requests())
 	}
@@ -90,6 +91,9 @@ func TestSpoolExpires(t *testing.T) {
 		if got := f.do(http.MethodPost, "/imports", token, named(b, name)); got.status != http.StatusUnprocessableEntity {
 			t.Errorf("%s, which is not there: %d %s", name, got.status, got.body)
 		}
+	}
+	if got := f.do(http.MethodPost, "/imports", token, named(b, b)); got.status != http.StatusBadRequest || !strings.Contains(got.body, "sources[1].spool: is named twice") {
+		t.Errorf("one twice: %d %s", got.status, got.body)
 	}
 	c := f.spooled(token, line) // what the import has does not count any more
 	if got := f.kept(); !slices.Contains(got, b) || !slices.Contains(got, c) || len(got) != 2 {
@@ -123,8 +127,70 @@ func TestSpoolExpires(t *testing.T) {
 	if _, err := f.Operator.Pool.Exec(t.Context(), `DELETE FROM stoker.request`); err != nil {
 		t.Fatal(err)
 	}
-	if again := f.do(http.MethodPost, "/imports", token, named(a, a), headerKey, "k").imported(t); again != id || f.requests() != 1 {
+	if again := f.do(http.MethodPost, "/imports", token, named(a), headerKey, "k").imported(t); again != id || f.requests() != 1 {
 		t.Errorf("again: import %s, want %s; %d requests", again, id, f.requests())
+	}
+}
+
+// TestSpoolAtOnce: what is handed in at the same time counts together.
+func TestSpoolAtOnce(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Auth{})
+	token := f.supplier("clinic-a", supplier.Policy{MaxBytes: int64(3*len(line)) - 1})
+	content, pipe := io.Pipe()
+	answer := make(chan int)
+	go func() {
+		defer close(answer)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, f.url+"/spool", content)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_ = resp.Body.Close() // only the status counts
+		answer <- resp.StatusCode
+	}()
+	if _, err := io.WriteString(pipe, line); err != nil {
+		t.Fatal(err)
+	}
+	for len(f.kept()) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	other := f.spooled(token, line)
+	if _, err := io.WriteString(pipe, line); err != nil {
+		t.Fatal(err)
+	}
+	check(t, pipe.Close())
+	if got := <-answer; got != http.StatusRequestEntityTooLarge {
+		t.Errorf("answered with %d, want %d", got, http.StatusRequestEntityTooLarge)
+	}
+	if got := f.kept(); len(got) != 1 || got[0] != other {
+		t.Errorf("kept %v, want %s alone", got, other)
+	}
+}
+
+// TestSpoolElsewhere: uploads may lie on another file system than the spool.
+func TestSpoolElsewhere(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Auth{})
+	memory := "/dev/shm" // where Linux has another file system for certain
+	if _, err := os.Stat(memory); err != nil {
+		memory = ""
+	}
+	elsewhere, err := os.MkdirTemp(memory, "stoker-test-")
+	check(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(elsewhere) })
+	check(t, os.MkdirAll(f.Inbox.Spool, 0o700))
+	check(t, os.Symlink(elsewhere, filepath.Join(f.Inbox.Spool, "uploads")))
+	name := f.spooled("", line)
+	id := f.do(http.MethodPost, "/imports", "", named(name)).imported(t)
+	if handed := f.handed("local", id); len(handed) != 1 || handed[name] != line || len(f.kept()) != 0 {
+		t.Errorf("handed over: %v; left: %v", handed, f.kept())
 	}
 }
 

@@ -45,6 +45,7 @@ var (
 	ErrExists   = errors.New("the upload is there already")
 	ErrTooLarge = errors.New("more than there may be")
 	ErrNotKept  = errors.New("is not there: it was named by an import before, or by none for too long; hand it in again")
+	ErrTwice    = errors.New("is named twice")
 	ErrNoSpace  = errors.New("not enough disk space is left for it; try again later, or ask the operator")
 )
 

@@ -19,26 +19,64 @@ import (
 // partSuffix ends the names of files that are not whole yet.
 const partSuffix = ".part"
 
-// Keep keeps content as a file of the spool itself, for an import that will name it: whole and on disk, or not at all. Limit is
-// in bytes, 0 is none. Errors: [ErrTooLarge], [ErrNoSpace], and those of the content's reader.
-func (b *Inbox) Keep(name string, content io.Reader, limit int64) (n int64, err error) {
+// Keep keeps content as a file of the spool itself, for an import that will name it: whole and on disk, or not at all. The file's name begins
+// with a prefix; limit is in bytes, 0 is none, and of all files whose names begin so. Errors: [ErrTooLarge], [ErrNoSpace], and those of the
+// content's reader.
+func (b *Inbox) Keep(prefix string, content io.Reader, limit int64) (name string, n int64, err error) {
 	if err := b.Room(0); err != nil {
-		return 0, err
+		return "", 0, err
 	}
+	left, err := b.left(prefix, limit)
+	if err == nil && left == 0 && limit > 0 {
+		err = ErrTooLarge
+	}
+	if err != nil {
+		return "", 0, err
+	}
+	name = prefix + rand.Text() + ".ndjson"
 	part := filepath.Join(b.Spool, name+partSuffix)
 	f, err := os.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
-		return 0, noSpace(err)
+		return "", 0, noSpace(err)
 	}
-	n, err = b.copy(f, content, limit)
+	n, err = b.copy(f, content, left)
 	if err = cmp.Or(err, f.Close()); err == nil {
-		err = os.Rename(part, filepath.Join(b.Spool, name))
+		err = b.whole(part, filepath.Join(b.Spool, name), prefix, limit)
 	}
 	if err == nil {
 		err = b.syncUp(b.Spool)
 	}
 	if err != nil {
 		_ = os.Remove(part) // what is left of a failure
+	}
+	return name, n, err
+}
+
+// whole gives a file that was received its name, unless it is too much together with what was received at the same time.
+func (b *Inbox) whole(part, path, prefix string, limit int64) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, err := b.left(prefix, limit); err != nil {
+		return err
+	}
+	return os.Rename(part, path)
+}
+
+// left is how many bytes of the limit what was handed in leaves, or is on its way, whose names begin with a prefix; 0 without a limit.
+// The error is [ErrTooLarge] where it is more.
+func (b *Inbox) left(prefix string, limit int64) (n int64, err error) {
+	if limit == 0 {
+		return 0, nil
+	}
+	files, err := b.kept()
+	n = limit
+	for _, f := range files {
+		if strings.HasPrefix(f.Name(), prefix) {
+			n -= f.Size()
+		}
+	}
+	if err == nil && n < 0 {
+		err = ErrTooLarge
 	}
 	return n, err
 }
@@ -56,18 +94,6 @@ func (b *Inbox) kept() (files []fs.FileInfo, err error) {
 
 func isWhole(file fs.FileInfo) bool { return !strings.HasSuffix(file.Name(), partSuffix) }
 
-// KeptBytes is how many bytes there are of what was handed in, or is on its way, whose names begin with a prefix, and that no
-// import has yet.
-func (b *Inbox) KeptBytes(prefix string) (n int64, err error) {
-	files, err := b.kept()
-	for _, f := range files {
-		if strings.HasPrefix(f.Name(), prefix) {
-			n += f.Size()
-		}
-	}
-	return n, err
-}
-
 // NamesKept reports whether a request names what Keep kept.
 func NamesKept(req fhirmsg.ImportRequest) bool { return slices.ContainsFunc(req.Sources, namesKept) }
 
@@ -75,7 +101,7 @@ func namesKept(s fhirmsg.Source) bool { return s.Spool != "" && !strings.Contain
 
 // HandKept makes a delivery of what Keep kept and a request names, and that the request's import, as [Delivery.Hand] does. So what lies
 // in the spool itself is what no import has. The request returned names the files at their new place. Errors: [ErrExists] if the
-// import has a delivery already, [ErrNotKept] with the source that is not there.
+// import has a delivery already; [ErrNotKept] and [ErrTwice], with the source.
 func (b *Inbox) HandKept(req fhirmsg.ImportRequest) (*Delivery, fhirmsg.ImportRequest, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -92,12 +118,14 @@ func (b *Inbox) HandKept(req fhirmsg.ImportRequest) (*Delivery, fhirmsg.ImportRe
 		if !namesKept(s) {
 			continue
 		}
+		err := ErrTwice // a file is removed when it has been fetched
 		if !taken[s.Spool] {
-			if err := d.link(s.Spool); err != nil {
-				return nil, req, errors.Join(fmt.Errorf("sources[%d].spool: %w", i, err), d.Remove())
-			}
-			taken[s.Spool] = true
+			err = d.link(s.Spool)
 		}
+		if err != nil {
+			return nil, req, errors.Join(fmt.Errorf("sources[%d].spool: %w", i, err), d.Remove())
+		}
+		taken[s.Spool] = true
 		req.Sources[i].Spool = handedName(req, s.Spool)
 	}
 	if err := d.hand(req); err != nil {
@@ -116,7 +144,30 @@ func (d *Delivery) link(name string) error {
 	if info, err := os.Lstat(from); err != nil || !info.Mode().IsRegular() || !isWhole(info) {
 		return ErrNotKept
 	}
-	return noSpace(os.Link(from, d.path(filesDir, name)))
+	err := os.Link(from, d.path(filesDir, name))
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		return ErrNotKept
+	}
+	// File systems without links, and uploads on another one than the spool.
+	return d.copyOf(from, name)
+}
+
+// copyOf puts a copy of a file among those of the delivery.
+func (d *Delivery) copyOf(from, name string) error {
+	content, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer content.Close() //nolint:errcheck // only read
+	f, err := os.OpenFile(d.path(filesDir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return noSpace(err)
+	}
+	_, err = d.inbox.copy(f, content, 0)
+	return cmp.Or(err, f.Close())
 }
 
 // TidyKept removes what Keep kept and no import named in time, and returns how many files that were, and their bytes. InUse are names

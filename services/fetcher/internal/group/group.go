@@ -63,24 +63,35 @@ func Patients(content []byte, base string, now time.Time) ([]string, error) {
 	return slices.Compact(ids), nil
 }
 
-// isOver reports whether a period that ends so (a dateTime of FHIR) is over. What is of less than a second is not judged.
+// isOver reports whether a period that ends so (a dateTime of FHIR) is over. A day, month or year is part of it until it has ended everywhere.
 func isOver(end string, now time.Time) bool {
-	t, err := time.Parse(time.RFC3339, end)
-	return err == nil && t.Before(now)
+	_, to, ok := interval(end)
+	return ok && to.Before(now)
 }
 
 // isToCome reports whether a period that begins so is yet to come. A day begins when it has begun everywhere: who counts as a member too late is
 // one who joins then, and who counts too early would never be.
 func isToCome(start string, now time.Time) bool {
-	if t, err := time.Parse(time.RFC3339, start); err == nil {
-		return t.After(now)
+	from, _, ok := interval(start)
+	return ok && from.After(now)
+}
+
+// interval is from when to when a dateTime of FHIR is (https://hl7.org/fhir/R4/datatypes.html#dateTime): a day, month or year without a zone
+// from when it has begun everywhere until it has ended everywhere.
+func interval(dateTime string) (from, to time.Time, ok bool) {
+	if t, err := time.Parse(time.RFC3339, dateTime); err == nil {
+		return t, t, true
 	}
-	for _, layout := range []string{time.DateOnly, "2006-01", "2006"} {
-		if t, err := time.Parse(layout, start); err == nil {
-			return t.Add(12 * time.Hour).After(now)
+	const last = 12 * time.Hour // of all zones, behind UTC
+	for _, d := range []struct {
+		layout              string
+		years, months, days int
+	}{{time.DateOnly, 0, 0, 1}, {"2006-01", 0, 1, 0}, {"2006", 1, 0, 0}} {
+		if t, err := time.Parse(d.layout, dateTime); err == nil {
+			return t.Add(last), t.AddDate(d.years, d.months, d.days).Add(last), true
 		}
 	}
-	return false
+	return time.Time{}, time.Time{}, false
 }
 
 // patientID is the id that a reference to a Patient of the server names, relative or beginning with its base; "" where it names none.
