@@ -203,7 +203,7 @@ func (p *pipeline) stopParsers() {
 	p.services["parser-2"].end(syscall.SIGTERM, stopGrace)
 }
 
-// close ends everything that was started, and deletes all but the logs.
+// close ends everything that was started, and deletes the database.
 func (p *pipeline) close(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for _, s := range p.services {
@@ -219,11 +219,10 @@ func (p *pipeline) close(ctx context.Context) error {
 	if p.nats != nil {
 		p.nats.end(syscall.SIGTERM, stopGrace)
 	}
-	errs := []error{os.RemoveAll(filepath.Join(p.dir, "jetstream"))}
 	if p.database != nil && p.database.running() != nil {
-		errs = append(errs, p.database.close(context.WithoutCancel(ctx)))
+		return p.database.close(context.WithoutCancel(ctx))
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // poll asks until ok, for so long at most. A question that gets no answer is asked again.

@@ -86,21 +86,53 @@ func (p *pipeline) describeQueue(ctx context.Context, stream string) string {
 			lines = append(lines, fmt.Sprintf("  %s: %d\n", subject, n))
 		}
 	}
+	if len(lines) > 0 {
+		lines = append(lines, p.describeConsumers(ctx, stream))
+	}
 	slices.Sort(lines)
 	return strings.Join(lines, "")
 }
 
+// describeConsumers tells how a stream and those of its consumers stand that were given anything.
+func (p *pipeline) describeConsumers(ctx context.Context, name string) string {
+	stream, err := p.stream(ctx, name)
+	if err != nil {
+		return fmt.Sprintf("  %s: %v\n", name, err)
+	}
+	state := stream.CachedInfo().State
+	text := fmt.Sprintf("  %s: %d messages from %d to %d\n", name, state.Msgs, state.FirstSeq, state.LastSeq)
+	consumers := stream.ListConsumers(ctx)
+	for c := range consumers.Info() {
+		if c.Delivered.Consumer > 0 || c.NumPending > 0 {
+			text += fmt.Sprintf("    %s: delivered up to %d, acknowledged up to %d, %d not acknowledged, %d to come, %d requests\n",
+				c.Name, c.Delivered.Stream, c.AckFloor.Stream, c.NumAckPending, c.NumPending, c.NumWaiting)
+		}
+	}
+	if err := consumers.Err(); err != nil {
+		text += fmt.Sprintf("    %v\n", err)
+	}
+	return text
+}
+
 // messages is how many a stream holds.
 func (p *pipeline) messages(ctx context.Context, name string) (uint64, error) {
-	js, err := jetstream.New(p.conn)
+	stream, err := p.stream(ctx, name)
 	if err != nil {
 		return 0, err
 	}
+	return stream.CachedInfo().State.Msgs, nil
+}
+
+func (p *pipeline) stream(ctx context.Context, name string) (jetstream.Stream, error) {
+	js, err := jetstream.New(p.conn)
+	if err != nil {
+		return nil, err
+	}
 	stream, err := js.Stream(ctx, name)
 	if err != nil {
-		return 0, fmt.Errorf("stream %s: %w", name, err)
+		return nil, fmt.Errorf("stream %s: %w", name, err)
 	}
-	return stream.CachedInfo().State.Msgs, nil
+	return stream, nil
 }
 
 // tail is the end of a log.

@@ -80,7 +80,7 @@ type round struct {
 }
 
 // Round runs the round of a seed. The error is a [Failure] where the pipeline is to blame. Logs
-// of a round that failed stay in the folder chaos-<seed> of Options.Dir.
+// and queues of a round that failed stay in the folder chaos-<seed> of Options.Dir.
 func Round(ctx context.Context, opts Options, seed uint64) (Result, error) {
 	r := &round{opts: opts, seed: seed, dir: filepath.Join(opts.Dir, fmt.Sprintf("chaos-%d", seed))}
 	r.result = Result{Seed: seed, Planned: makePlan(newRandom(seed, planPurpose), opts.Faults, opts.Longest, opts.Long)}
