@@ -108,6 +108,9 @@ func (b *Bus) Consume(ctx context.Context, opts ConsumeOptions, handle Handler) 
 			})
 			continue
 		}
+		if err == nil && isQueue(opts.Stream) {
+			err = b.recall(ctx, consumer)
+		}
 		<-workers
 		if err == nil || ctx.Err() != nil {
 			continue

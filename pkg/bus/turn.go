@@ -129,6 +129,9 @@ func (t *turns) serve(ctx context.Context, subject string) {
 			if t.over(subject) {
 				return
 			}
+			if err := t.bus.recall(ctx, consumer); err != nil {
+				consumer = nil
+			}
 		default:
 			failures = 0
 			t.begin(ctx, &units, msg)
