@@ -3,6 +3,8 @@ package telemetry
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,6 +24,9 @@ type Metrics struct {
 	backlog       *prometheus.GaugeVec
 	missing       *prometheus.GaugeVec
 	syncLag       *prometheus.GaugeVec
+
+	mu    sync.Mutex
+	syncs map[string]float64 // the lags that were set last
 }
 
 // NewRegistry makes a registry with the metrics of Go and of the process.
@@ -116,7 +121,14 @@ func (m *Metrics) SyncLags(lags map[string]float64) {
 	if m == nil {
 		return
 	}
-	m.syncLag.Reset() // some may have been removed
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for name := range m.syncs {
+		if _, is := lags[name]; !is {
+			m.syncLag.DeleteLabelValues(name)
+		}
+	}
+	m.syncs = maps.Clone(lags)
 	for name, lag := range lags {
 		m.syncLag.WithLabelValues(name).Set(lag)
 	}

@@ -13,7 +13,7 @@ import (
 // The least and most time between two looks at what a supplier has on its way. A look that takes long is followed by a longer pause.
 const (
 	lookEvery = 100 * time.Millisecond
-	lookMost  = time.Second
+	lookMost  = 5 * time.Second
 )
 
 // stalledAfter is how long nothing may move before an import says that it waits. Waiting itself
