@@ -23,9 +23,7 @@ func isQueue(stream string) bool {
 // again that were acknowledged and removed, while what it knows of its consumers is newer: nobody would get these messages, and they would take
 // the queue's room for ever. To process them again changes nothing (invariant 1).
 func (b *Bus) recall(ctx context.Context, consumer jetstream.Consumer) error {
-	known := consumer.CachedInfo()
-	info, err := b.past(ctx, consumer)
-	if info == nil || err != nil {
+	if is, err := b.past(ctx, consumer); !is {
 		return err
 	}
 	timer := time.NewTimer(recallAfter)
@@ -35,40 +33,40 @@ func (b *Bus) recall(ctx context.Context, consumer jetstream.Consumer) error {
 		return ctx.Err()
 	case <-timer.C:
 	}
-	if info, err = b.past(ctx, consumer); info == nil || err != nil {
+	if is, err := b.past(ctx, consumer); !is {
 		return err
 	}
-	b.log.Warn().Str("consumer", known.Name).Msg("the queue has messages that were acknowledged and removed before the NATS server ended; they are processed again, which changes nothing")
-	if _, err := b.js.ResetConsumerToSequence(ctx, known.Stream, known.Name, 1); err != nil {
-		return fmt.Errorf("read %s from the beginning: %w", known.Stream, err)
+	c := consumer.CachedInfo()
+	b.log.Warn().Str("consumer", c.Name).
+		Msg("the queue has messages again that were acknowledged and removed before the NATS server ended; they are processed once more, which changes nothing")
+	if _, err := b.js.ResetConsumerToSequence(ctx, c.Stream, c.Name, 1); err != nil {
+		return fmt.Errorf("read %s from the beginning: %w", c.Stream, err)
 	}
 	return nil
 }
 
-// past returns how a consumer stands that has nothing to do, though there is a message for it which it is past; else nil.
-func (b *Bus) past(ctx context.Context, consumer jetstream.Consumer) (*jetstream.ConsumerInfo, error) {
-	info, err := consumer.Info(ctx)
+// past reports whether a consumer has nothing to do, though there is a message for it: one that it is past.
+func (b *Bus) past(ctx context.Context, consumer jetstream.Consumer) (bool, error) {
+	c, err := consumer.Info(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("consumer %s: %w", consumer.CachedInfo().Name, err)
+		return false, fmt.Errorf("consumer %s: %w", consumer.CachedInfo().Name, err)
 	}
-	if info.NumPending > 0 || info.NumAckPending > 0 {
-		return nil, nil
+	if c.NumPending > 0 || c.NumAckPending > 0 {
+		return false, nil
 	}
-	stream, err := b.js.Stream(ctx, info.Stream)
+	stream, err := b.js.Stream(ctx, c.Stream)
 	if err != nil {
-		return nil, fmt.Errorf("stream %s: %w", info.Stream, err)
+		return false, fmt.Errorf("stream %s: %w", c.Stream, err)
 	}
 	if stream.CachedInfo().State.Msgs == 0 {
-		return nil, nil
+		return false, nil
 	}
-	first, err := stream.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(info.Config.FilterSubject))
-	switch {
-	case errors.Is(err, jetstream.ErrMsgNotFound):
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("stream %s: %w", info.Stream, err)
-	case first.Sequence > info.AckFloor.Stream:
-		return nil, nil // it came after the consumer was asked
+	first, err := stream.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(c.Config.FilterSubject))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return false, nil
 	}
-	return info, nil
+	if err != nil {
+		return false, fmt.Errorf("stream %s: %w", c.Stream, err)
+	}
+	return first.Sequence <= c.AckFloor.Stream, nil // a later one came after the consumer was asked
 }
