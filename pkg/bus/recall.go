@@ -68,5 +68,5 @@ func (b *Bus) past(ctx context.Context, consumer jetstream.Consumer) (bool, erro
 	if err != nil {
 		return false, fmt.Errorf("stream %s: %w", c.Stream, err)
 	}
-	return first.Sequence <= c.AckFloor.Stream, nil // a later one came after the consumer was asked
+	return first.Sequence <= c.Delivered.Stream, nil // a later one came after the consumer was asked
 }
