@@ -2,12 +2,14 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -24,18 +26,45 @@ import (
 type objectStore struct {
 	backend *s3mem.Backend
 	url     string
+	half    *atomic.Value // the key of an object of which nobody gets more than the beginning
 }
 
 func newObjectStore(t *testing.T) objectStore {
 	t.Helper()
-	s := objectStore{backend: s3mem.New()}
-	server := httptest.NewServer(gofakes3.New(s.backend).Server())
+	s := objectStore{backend: s3mem.New(), half: &atomic.Value{}}
+	all := gofakes3.New(s.backend).Server()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && r.URL.Path == fmt.Sprint("/deliveries/", s.half.Load()) {
+			w = &stalled{ResponseWriter: w, after: 200_000, gone: r.Context().Done()}
+		}
+		all.ServeHTTP(w, r)
+	}))
 	t.Cleanup(server.Close)
 	s.url = server.URL
 	if err := s.backend.CreateBucket("deliveries"); err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// stalled is an answer that after so many bytes waits until who asked is gone.
+type stalled struct {
+	http.ResponseWriter
+	after int
+	gone  <-chan struct{}
+}
+
+func (s *stalled) Write(p []byte) (n int, err error) {
+	if s.after > 0 {
+		n, err = s.ResponseWriter.Write(p[:min(len(p), s.after)])
+		s.after -= n
+	}
+	if n == len(p) || err != nil {
+		return n, err
+	}
+	_ = http.NewResponseController(s.ResponseWriter).Flush()
+	<-s.gone
+	return len(p), nil // to nobody
 }
 
 // upload puts the files of a folder below a prefix, and returns the keys.
@@ -102,13 +131,15 @@ func TestBucket(t *testing.T) {
 		"STOKER_FETCHER_S3_ENDPOINT=" + store.url, "STOKER_FETCHER_S3_ACCESS_KEY=key", "STOKER_FETCHER_S3_SECRET_KEY=hunter2",
 	}
 	keys := store.upload(t, dir, "clinic/first/")
-	store.upload(t, dir, "clinic-b/")                                           // is nobody's
-	env, p := up(t, home, append(settings, "STOKER_FETCHER_CREDIT=1000000")...) // slowly
+	store.upload(t, dir, "clinic-b/")                                // is nobody's
+	store.half.Store("clinic/first/DocumentReference.000.ndjson.gz") // the largest
+	env, p := up(t, home, settings...)
 	if early := endedOf(t, env, "clinic", 1); len(early) == len(keys) {
-		t.Fatal("all was imported before anything could be killed")
+		t.Fatal("an object of which only half was sent was imported")
 	}
 	p.kill()
 
+	store.half.Store("")
 	env, p = up(t, home, settings...) // and sweeps once
 	first := endedOf(t, env, "clinic", len(keys))
 	direct := importJSON(t, env, dir, "--dataset", "direct")
