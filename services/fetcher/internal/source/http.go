@@ -109,6 +109,9 @@ func (s *httpStream) Read(p []byte) (int, error) {
 		n, err := s.body.Read(p)
 		if n > 0 { // an error comes again
 			s.offset += int64(n)
+			if s.failures > 0 {
+				s.again(nil, 0)
+			}
 			s.failures, s.reminted, s.renewed = 0, false, false
 			if s.size >= 0 && s.offset > s.size {
 				return 0, ErrChanged
@@ -170,16 +173,25 @@ func (s *httpStream) goOn(err error) error {
 	}
 	s.failures++
 	if s.failures >= s.cfg.Attempts {
+		s.again(nil, 0)
 		err := fmt.Errorf("given up after %d attempts: %w", s.failures, f.err)
 		if s.offset > 0 {
 			return fmt.Errorf("%w: %w", ErrCut, err)
 		}
 		return err
 	}
-	if wait := min(max(backOff(s.failures), f.after), s.cfg.MaxWait); wait > 0 {
-		return s.cfg.Sleep(s.ctx, wait)
+	wait := min(max(backOff(s.failures), f.after), s.cfg.MaxWait)
+	if wait <= 0 {
+		return nil
 	}
-	return nil
+	s.again(f.err, wait)
+	return s.cfg.Sleep(s.ctx, wait)
+}
+
+func (s *httpStream) again(why error, wait time.Duration) {
+	if s.cfg.Again != nil {
+		s.cfg.Again(s.ctx, why, wait)
+	}
 }
 
 // backOff is how long to wait after so many failures in a row: not at all after the first,
