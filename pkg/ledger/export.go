@@ -54,6 +54,15 @@ func (l *Ledger) ClaimExport(ctx context.Context, id fhirmsg.ImportID, source in
 	return e, claimed, nil
 }
 
+// HoldExport keeps an export that is the caller's for longer, until a time. It does nothing where it is nobody's any more.
+func (l *Ledger) HoldExport(ctx context.Context, e Export, until time.Time) error {
+	_, err := l.pool.Exec(ctx, `UPDATE stoker.export SET held = $3 WHERE import = $1 AND source = $2 AND held > '-infinity'`, [16]byte(e.Import), e.Source, until)
+	if err != nil {
+		return fmt.Errorf("hold export %d of import %s: %w", e.Source, e.Import, err)
+	}
+	return nil
+}
+
 // KeepExport stores an export as its owner leaves it, for whoever comes.
 func (l *Ledger) KeepExport(ctx context.Context, e Export) error {
 	_, err := l.pool.Exec(ctx, `UPDATE stoker.export SET state = $3, job = $4, next = $5, held = '-infinity', at = coalesce($6, at), removed = NULL WHERE import = $1 AND source = $2`,

@@ -10,12 +10,14 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/bus"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/pkg/telemetry"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/export"
 	"github.com/stoker-fhir/stoker/services/fetcher/internal/source"
 )
 
-// claimFor is how long an export is kept for who makes a request about it: longer than one takes.
-const claimFor = 3 * time.Minute
+// claimFor is how long an export is kept for who makes a request about it, and is kept for again while that is under way. So
+// nobody else waits much longer than this for a fetcher that died.
+const claimFor = 2 * fhirmsg.AckWait
 
 // now is the time by the fetcher's clock.
 func (f *fetcher) now() time.Time {
@@ -82,12 +84,39 @@ func (f *fetcher) stepExport(ctx context.Context, id fhirmsg.ImportID, i int32, 
 	if !claimed {
 		return e, job.Waits(site.URL()), nil
 	}
+	release := f.hold(ctx, e, claimFor/3)
 	job, wait, err := export.Client{Site: site, Now: f.now}.Step(ctx, *s.Export, job)
+	release()
 	if err != nil {
 		return e, "", err
 	}
 	e, _, err = f.keepExport(ctx, e, job, wait)
 	return e, job.Waits(site.URL()), err
+}
+
+// hold keeps an export that was claimed from others, at times, until it is released.
+func (f *fetcher) hold(ctx context.Context, e ledger.Export, every time.Duration) (release func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				if err := f.ledger.HoldExport(ctx, e, f.now().Add(claimFor)); err != nil && ctx.Err() == nil {
+					f.deps.Log.Warn().Err(err).Stringer(telemetry.FieldImport, e.Import).Msg("an export is asked for, and another fetcher may do so too")
+				}
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
 }
 
 func jobOf(e ledger.Export) (job export.Job, err error) {

@@ -15,7 +15,8 @@ import (
 const (
 	sweepEvery     = 5 * time.Second
 	sweepAtOnce    = 20
-	removeAttempts = 8 // until an export is left to its server, which removes it some day
+	removeAgain    = 3 * time.Minute // after a removal that did not succeed; longer than one takes
+	removeAttempts = 8               // until an export is left to its server, which removes it some day
 )
 
 // sweepExports removes exports whose imports do not need them any more, and whose fetcher did not: of imports that were
@@ -44,7 +45,7 @@ func (f *fetcher) sweepExports(ctx context.Context) {
 // those of the ledger; a server that does not answer is asked again by the sweep.
 func (f *fetcher) removeExports(ctx context.Context, id fhirmsg.ImportID) error {
 	now := f.now()
-	list, err := f.ledger.ClaimOverExports(ctx, id, now, now.Add(claimFor), sweepAtOnce)
+	list, err := f.ledger.ClaimOverExports(ctx, id, now, now.Add(removeAgain), sweepAtOnce)
 	if err != nil {
 		return err
 	}
@@ -91,7 +92,7 @@ func (f *fetcher) removeExport(ctx context.Context, e ledger.Export) error {
 		f.deps.Log.Warn().Stringer("import", e.Import).Err(err).Msg("an export could not be removed from its server and is left there")
 	}
 	if !done {
-		return nil // the claim's time is when it is tried again
+		return nil // it is tried again when the claim is over
 	}
 	return f.ledger.RemovedExport(ctx, e, f.now())
 }

@@ -105,17 +105,64 @@ func TestExportIsResumed(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantJobs(t, s, "before the claim is over", 1, 1)
-	_ = c.pass(t.Context(), claimFor)
+	_ = c.pass(t.Context(), removeAgain)
 	if err := g.removeExports(t.Context(), fhirmsg.ImportID{}); err != nil {
 		t.Fatal(err)
 	}
 	wantJobs(t, s, "after the sweep", 1, 0)
-	_ = c.pass(t.Context(), claimFor)
+	_ = c.pass(t.Context(), removeAgain)
 	if err := g.removeExports(t.Context(), fhirmsg.ImportID{}); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(s.Asked(exporttest.Remove)); n != 2 {
 		t.Errorf("removed %d times", n)
+	}
+}
+
+// TestExportIsHeld: an export is kept for who asks for it for as long as that takes, and then for as long as claimed.
+func TestExportIsHeld(t *testing.T) {
+	t.Parallel()
+	f, c, _ := exporting(t)
+	s := exporttest.New(t, exporttest.Options{Resources: exporttest.Patients(1, march), Time: april, Hold: true})
+	req := exportRequest(t, s.URL+"/$export")
+	f.step(t, c, req)
+	claim := func() (ledger.Export, bool) {
+		t.Helper()
+		e, claimed, err := f.ledger.ClaimExport(t.Context(), req.ID, 0, c.Now(), c.Now().Add(claimFor))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e, claimed
+	}
+	e, claimed := claim()
+	if !claimed {
+		t.Fatal("it is not due")
+	}
+	release := f.hold(t.Context(), e, time.Millisecond)
+	for range 3 {
+		_ = c.pass(t.Context(), claimFor/2)
+		want := c.Now().Add(claimFor)
+		waitUntil(t, func() bool {
+			e, claimed := claim()
+			if claimed {
+				t.Fatal("another one may ask")
+			}
+			return e.Next.Equal(want)
+		})
+	}
+	release()
+	_ = c.pass(t.Context(), claimFor)
+	if _, claimed := claim(); !claimed {
+		t.Error("nobody else may ask after who claimed it died")
+	}
+	if err := f.ledger.KeepExport(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.ledger.HoldExport(t.Context(), e, c.Now().Add(claimFor)); err != nil {
+		t.Fatal(err)
+	}
+	if _, claimed := claim(); !claimed {
+		t.Error("it is held for nobody")
 	}
 }
 
@@ -150,7 +197,7 @@ func TestExportIsCancelled(t *testing.T) {
 	s := exporttest.New(t, exporttest.Options{Resources: exporttest.Patients(3, march), Time: april, Hold: true})
 	sweep := func() {
 		t.Helper()
-		_ = c.pass(t.Context(), claimFor)
+		_ = c.pass(t.Context(), removeAgain)
 		if err := f.removeExports(t.Context(), fhirmsg.ImportID{}); err != nil {
 			t.Fatal(err)
 		}
