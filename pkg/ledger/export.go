@@ -32,20 +32,21 @@ type Export struct {
 	Next     time.Time       // when it is to be looked at again
 	At       *time.Time      // transaction time of its manifest; nil is unknown
 	Attempts int             // to remove it
+	Claims   int             // how often it was claimed
 }
 
 // ClaimExport gives an export to the caller, who keeps others from it until a time, unless it is not due
 // yet, or another one has it. The first time it is made. claimed is false where it is not the caller's; its
 // Next is then when to ask again.
 func (l *Ledger) ClaimExport(ctx context.Context, id fhirmsg.ImportID, source int32, now, until time.Time) (e Export, claimed bool, err error) {
-	err = l.pool.QueryRow(ctx, `INSERT INTO stoker.export AS x (import, source, next, held) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (import, source) DO UPDATE SET held = excluded.held
+	err = l.pool.QueryRow(ctx, `INSERT INTO stoker.export AS x (import, source, next, held, claims) VALUES ($1, $2, $3, $4, 1)
+		ON CONFLICT (import, source) DO UPDATE SET held = excluded.held, claims = x.claims + 1
 			WHERE x.next <= $3 AND x.held <= $3 AND x.state IN ('asking', 'under way')
-		RETURNING state, job, next, at, attempts`, [16]byte(id), source, now, until).Scan(&e.State, &e.Job, &e.Next, &e.At, &e.Attempts)
+		RETURNING state, job, next, at, attempts, claims`, [16]byte(id), source, now, until).Scan(&e.State, &e.Job, &e.Next, &e.At, &e.Attempts, &e.Claims)
 	claimed = err == nil
 	if errors.Is(err, pgx.ErrNoRows) {
-		err = l.pool.QueryRow(ctx, `SELECT state, job, greatest(next, held), at, attempts FROM stoker.export WHERE import = $1 AND source = $2`,
-			[16]byte(id), source).Scan(&e.State, &e.Job, &e.Next, &e.At, &e.Attempts)
+		err = l.pool.QueryRow(ctx, `SELECT state, job, greatest(next, held), at, attempts, claims FROM stoker.export WHERE import = $1 AND source = $2`,
+			[16]byte(id), source).Scan(&e.State, &e.Job, &e.Next, &e.At, &e.Attempts, &e.Claims)
 	}
 	if err != nil {
 		return e, false, fmt.Errorf("claim export %d of import %s: %w", source, id, err)
@@ -54,19 +55,22 @@ func (l *Ledger) ClaimExport(ctx context.Context, id fhirmsg.ImportID, source in
 	return e, claimed, nil
 }
 
-// HoldExport keeps an export that is the caller's for longer, until a time. It does nothing where it is nobody's any more.
+// HoldExport keeps an export that the caller claimed for longer, until a time. Errors: [ErrOvertaken].
 func (l *Ledger) HoldExport(ctx context.Context, e Export, until time.Time) error {
-	_, err := l.pool.Exec(ctx, `UPDATE stoker.export SET held = $3 WHERE import = $1 AND source = $2 AND held > '-infinity'`, [16]byte(e.Import), e.Source, until)
-	if err != nil {
-		return fmt.Errorf("hold export %d of import %s: %w", e.Source, e.Import, err)
-	}
-	return nil
+	return l.changeExport(ctx, `held = CASE WHEN held > '-infinity' THEN $4 ELSE held END`, e, until) // not once it was kept
 }
 
-// KeepExport stores an export as its owner leaves it, for whoever comes.
+// KeepExport stores an export as its owner leaves it, for whoever comes. Errors: [ErrOvertaken], where another one claimed it since.
 func (l *Ledger) KeepExport(ctx context.Context, e Export) error {
-	_, err := l.pool.Exec(ctx, `UPDATE stoker.export SET state = $3, job = $4, next = $5, held = '-infinity', at = coalesce($6, at), removed = NULL WHERE import = $1 AND source = $2`,
-		[16]byte(e.Import), e.Source, string(e.State), e.Job, e.Next, e.At)
+	return l.changeExport(ctx, `state = $4, job = $5, next = $6, held = '-infinity', at = coalesce($7, at), removed = NULL`, e, string(e.State), e.Job, e.Next, e.At)
+}
+
+func (l *Ledger) changeExport(ctx context.Context, change string, e Export, values ...any) error {
+	tag, err := l.pool.Exec(ctx, `UPDATE stoker.export SET `+change+` WHERE import = $1 AND source = $2 AND claims = $3`,
+		append([]any{[16]byte(e.Import), e.Source, e.Claims}, values...)...)
+	if err == nil && tag.RowsAffected() == 0 {
+		err = ErrOvertaken
+	}
 	if err != nil {
 		return fmt.Errorf("keep export %d of import %s: %w", e.Source, e.Import, err)
 	}

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/json"
+	"errors"
 	"testing"
 	"time"
 
@@ -30,15 +31,20 @@ func TestExport(t *testing.T) {
 	if e, claimed := claim(now.Add(59 * time.Second)); claimed || !e.Next.Equal(now.Add(time.Minute)) {
 		t.Errorf("another one's: %v, next %s", claimed, e.Next)
 	}
-	if _, claimed = claim(now.Add(time.Minute)); !claimed {
+	slow := e
+	if e, claimed = claim(now.Add(time.Minute)); !claimed {
 		t.Error("what a claim left is nobody's")
+	}
+	slow.State, slow.Job = ExportFailed, json.RawMessage(`{}`)
+	if err := l.KeepExport(t.Context(), slow); !errors.Is(err, ErrOvertaken) {
+		t.Errorf("who claimed it before keeps it: %v", err)
 	}
 	e.State, e.Job, e.Next = ExportUnderWay, json.RawMessage(`{"status": "u"}`), now.Add(time.Hour)
 	check(t, l.KeepExport(t.Context(), e))
 	if got, claimed := claim(now.Add(2 * time.Minute)); claimed || !got.Next.Equal(e.Next) || string(got.Job) != string(e.Job) {
 		t.Errorf("before it is due: %v, %+v", claimed, got)
 	}
-	if _, claimed = claim(now.Add(time.Hour)); !claimed {
+	if e, claimed = claim(now.Add(time.Hour)); !claimed {
 		t.Error("it is not claimed when it is due")
 	}
 	at := now.Add(-time.Hour)

@@ -45,13 +45,26 @@ func (l *Ledger) Page(ctx context.Context, id fhirmsg.ImportID, file int32) (p P
 	return p, true, nil
 }
 
-// KeepPage stores the page in hand of a file instead of the one before, of which all must be stated, and what it says.
-func (l *Ledger) KeepPage(ctx context.Context, id fhirmsg.ImportID, file int32, p Page, f Found) error {
+// ErrOvertaken is that another one went on with a file meanwhile.
+var ErrOvertaken = errors.New("another fetcher went on with it")
+
+// KeepPage stores the page in hand of a file instead of the one before, of which all must be stated, and what it says. The one before
+// is that which the caller read or kept last, without a place where there was none. Errors: [ErrOvertaken], and nothing is stored.
+func (l *Ledger) KeepPage(ctx context.Context, id fhirmsg.ImportID, file int32, before, p Page, f Found) error {
 	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
+		keep, args := `INSERT INTO stoker.page (import, file, off, line, body, place) SELECT $1, $2, $3, $4, $5, $6
+			WHERE EXISTS (SELECT FROM stoker.file WHERE import = $1 AND file = $2 AND state IN ('waiting', 'open')) ON CONFLICT DO NOTHING`,
+			[]any{[16]byte(id), file, p.Offset, p.Line, p.Body, p.Place}
+		if before.Place != nil {
+			keep = `UPDATE stoker.page SET off = $3, line = $4, body = $5, place = $6 WHERE import = $1 AND file = $2 AND off = $7 AND place = $8`
+			args = append(args, before.Offset, before.Place)
+		}
+		if tag, err := tx.Exec(ctx, keep, args...); err != nil {
+			return err
+		} else if tag.RowsAffected() == 0 {
+			return ErrOvertaken
+		}
 		batch := &pgx.Batch{}
-		batch.Queue(`INSERT INTO stoker.page (import, file, off, line, body, place) VALUES ($1, $2, $3, $4, $5, $6)
-			ON CONFLICT (import, file) DO UPDATE SET off = excluded.off, line = excluded.line, body = excluded.body, place = excluded.place`,
-			[16]byte(id), file, p.Offset, p.Line, p.Body, p.Place)
 		point := func(state string, list []Pointed, conflict string) {
 			if len(list) == 0 {
 				return

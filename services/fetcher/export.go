@@ -84,14 +84,23 @@ func (f *fetcher) stepExport(ctx context.Context, id fhirmsg.ImportID, i int32, 
 	if !claimed {
 		return e, job.Waits(site.URL()), nil
 	}
+	client := export.Client{Site: site, Now: f.now}
 	release := f.hold(ctx, e, claimFor/3)
-	job, wait, err := export.Client{Site: site, Now: f.now}.Step(ctx, *s.Export, job)
+	next, wait, err := client.Step(ctx, *s.Export, job)
 	release()
 	if err != nil {
 		return e, "", err
 	}
-	e, _, err = f.keepExport(ctx, e, job, wait)
-	return e, job.Waits(site.URL()), err
+	e, _, err = f.keepExport(ctx, e, next, wait)
+	if !errors.Is(err, ledger.ErrOvertaken) {
+		return e, next.Waits(site.URL()), err
+	}
+	if job.Status == "" && next.Status != "" { // it was asked for twice
+		if _, err := client.Remove(ctx, next); err != nil {
+			f.deps.Log.Warn().Stringer(telemetry.FieldImport, id).Err(err).Msg("an export that is nobody's could not be removed from its server and is left there")
+		}
+	}
+	return e, "", bus.Later(err.Error(), claimFor)
 }
 
 // hold keeps an export that was claimed from others, at times, until it is released.
@@ -107,7 +116,11 @@ func (f *fetcher) hold(ctx context.Context, e ledger.Export, every time.Duration
 			case <-ctx.Done():
 				return
 			case <-ticker.C:
-				if err := f.ledger.HoldExport(ctx, e, f.now().Add(claimFor)); err != nil && ctx.Err() == nil {
+				err := f.ledger.HoldExport(ctx, e, f.now().Add(claimFor))
+				if errors.Is(err, ledger.ErrOvertaken) {
+					return
+				}
+				if err != nil && ctx.Err() == nil {
 					f.deps.Log.Warn().Err(err).Stringer(telemetry.FieldImport, e.Import).Msg("an export is asked for, and another fetcher may do so too")
 				}
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -152,18 +153,50 @@ func TestExportIsHeld(t *testing.T) {
 	}
 	release()
 	_ = c.pass(t.Context(), claimFor)
-	if _, claimed := claim(); !claimed {
-		t.Error("nobody else may ask after who claimed it died")
+	other, claimed := claim()
+	if !claimed {
+		t.Fatal("nobody else may ask after who claimed it died")
 	}
-	if err := f.ledger.KeepExport(t.Context(), e); err != nil {
+	if err := f.ledger.HoldExport(t.Context(), e, c.Now().Add(24*time.Hour)); !errors.Is(err, ledger.ErrOvertaken) {
+		t.Errorf("who is overtaken goes on holding it: %v", err)
+	}
+	if err := f.ledger.KeepExport(t.Context(), other); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.ledger.HoldExport(t.Context(), e, c.Now().Add(claimFor)); err != nil {
+	if err := f.ledger.HoldExport(t.Context(), other, c.Now().Add(24*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	if _, claimed := claim(); !claimed {
-		t.Error("it is held for nobody")
+		t.Error("it is held after it was kept")
 	}
+}
+
+// TestExportIsOvertaken: a fetcher that was stopped while it asked for an export, until another one asked too, leaves that one's as it
+// is, and its own on the server no more.
+func TestExportIsOvertaken(t *testing.T) {
+	t.Parallel()
+	f, c, _ := exporting(t)
+	s := exporttest.New(t, exporttest.Options{Resources: exporttest.Patients(1, march), Time: april, Hold: true})
+	req := exportRequest(t, s.URL+"/$export")
+	slow := f.again()
+	var others atomic.Bool
+	slow.source.Now = func() time.Time {
+		if begun, _ := s.Jobs(); begun == 1 && others.CompareAndSwap(false, true) { // it has its answer
+			_ = c.pass(t.Context(), claimFor)
+			f.again().step(t, c, req)
+		}
+		return c.Now()
+	}
+	if wait := slow.step(t, c, req); wait != claimFor {
+		t.Errorf("who was overtaken comes again after %s", wait)
+	}
+	wantJobs(t, s, "after both", 2, 1)
+	s.Set(func(o *exporttest.Options) { o.Hold = false })
+	f.again().bring(t, c, req)
+	if status, account := f.account(t, req.ID, s); account != "0.Patient.ndjson closed 1\n" {
+		t.Errorf("%s: %s", status.State, account)
+	}
+	wantJobs(t, s, "at the end", 2, 0)
 }
 
 // waitForChunks waits until so many are in the queue.

@@ -28,6 +28,9 @@ const (
 	heldTime  = 30 * time.Second
 )
 
+// overtakenDelay is after how long a fetcher that was overtaken looks whether the other one is still there.
+const overtakenDelay = 2 * fhirmsg.AckWait
+
 const lacksFollowed = "not all resources that others point to are there, or to be had from the server"
 
 // fetchPull brings one file of a pull to its end, or to its failure, page by page; see [fetcher.fetchFile]. A page is stored
@@ -83,6 +86,7 @@ type pullReading struct {
 
 	page  ledger.Page // in hand
 	place pull.Place  // behind it
+	kept  ledger.Page // that the ledger has; without a place: none
 }
 
 // run reads to the end. Errors about the file are of type fileError.
@@ -94,6 +98,7 @@ func (r *pullReading) run(ctx context.Context) error {
 		return err
 	}
 	if known {
+		r.kept = r.page
 		if err := json.Unmarshal(r.page.Place, &r.place); err != nil {
 			return fileError{errors.New("how far it was read was not stored in a form that this version reads")}
 		}
@@ -213,6 +218,8 @@ func (r *pullReading) next(ctx context.Context) error {
 	}
 }
 
+// keep stores the page in hand, unless another fetcher has the import too and went on: since requests are delivered again where a fetcher
+// does not answer for a while, or an import is resumed. Then the request is handed back, for when that one may have died.
 func (r *pullReading) keep(ctx context.Context, found ledger.Found) error {
 	var err error
 	if r.page.Place, err = json.Marshal(r.place); err != nil {
@@ -221,8 +228,16 @@ func (r *pullReading) keep(ctx context.Context, found ledger.Found) error {
 	if r.page.Body == nil {
 		r.page.Body = []byte{}
 	}
-	if err := r.fetcher.ledger.KeepPage(ctx, r.imp.ID, r.file.Index, r.page, found); err != nil || !r.place.Done || !r.pull.Follows {
+	err = r.fetcher.ledger.KeepPage(ctx, r.imp.ID, r.file.Index, r.kept, r.page, found)
+	if errors.Is(err, ledger.ErrOvertaken) {
+		return bus.Later(err.Error(), overtakenDelay)
+	}
+	if err != nil {
 		return err
+	}
+	r.kept = ledger.Page{Offset: r.page.Offset, Place: r.page.Place}
+	if !r.place.Done || !r.pull.Follows {
+		return nil
 	}
 	lacks, err := r.fetcher.ledger.Lacks(ctx, r.imp.ID, r.pull.Source)
 	if err != nil || !lacks {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,6 +47,45 @@ func TestPullIsResumed(t *testing.T) {
 				t.Errorf("published (-want +got):\n%s", diff)
 			}
 			if _, got := f.accountAt(t, req.ID, s.URL); got != "0 closed 11\n1 closed 11\n2 closed 11\n(followed) closed 3\n" {
+				t.Errorf("stated:\n%s", got)
+			}
+		})
+	}
+}
+
+// TestPullIsOvertaken: a fetcher that was stopped while it gathered pages, until another one had read them too and gone on, publishes
+// nothing of them, and hands the request back.
+func TestPullIsOvertaken(t *testing.T) {
+	t.Parallel()
+	for _, after := range []int{1, 3, 6, 7} { // requests, of which 6 are for the file of the patient
+		t.Run(fmt.Sprint(after), func(t *testing.T) {
+			t.Parallel()
+			f, c, _ := exporting(t)
+			s := fhirservertest.New(t, fhirservertest.Options{Resources: fhirservertest.Cohort(1, 10, march)})
+			req := pullRequest(t, s.URL, fhirmsg.Pull{
+				Types: []string{"Patient", "Observation"}, Patients: []string{"0"}, Count: 2, Concurrency: 1, Follow: []string{"Practitioner"},
+			})
+			slow := f.again()
+			var others atomic.Bool
+			slow.source.Now = func() time.Time {
+				if len(s.Asked()) == after && others.CompareAndSwap(false, true) {
+					f.again().bring(t, c, req)
+					_ = c.pass(t.Context(), heldTime) // so that what was gathered is enough
+				}
+				return c.Now()
+			}
+			if wait := slow.step(t, c, req); wait != overtakenDelay {
+				t.Errorf("it comes again after %s", wait)
+			}
+			slow.bring(t, c, req)
+			want := [][]string{{"Patient/0"}, {"Practitioner/d0"}}
+			for o := range 10 {
+				want[0] = append(want[0], fmt.Sprintf("Observation/o0-%d", o))
+			}
+			if diff := cmp.Diff(want, f.linesOf(t, 2)); diff != "" {
+				t.Errorf("published (-want +got):\n%s", diff)
+			}
+			if _, got := f.accountAt(t, req.ID, s.URL); got != "0 closed 11\n(followed) closed 1\n" {
 				t.Errorf("stated:\n%s", got)
 			}
 		})
