@@ -2,9 +2,12 @@ package fetcher
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
 )
 
@@ -20,14 +23,22 @@ type allowance struct {
 	over                 error // it has more than it may
 }
 
+// tooMuch is how errors begin that say that an import has more than it may.
+const tooMuch = "the import has more than the "
+
 // newAllowance is what is left of an import's allowance, wherever an earlier fetcher got to.
-func (f *fetcher) newAllowance(ctx context.Context, imp fhirmsg.Import, policy *supplier.Policy) (a *allowance, err error) {
+func (f *fetcher) newAllowance(ctx context.Context, imp fhirmsg.Import, policy *supplier.Policy, files []ledger.File) (a *allowance, err error) {
 	a = &allowance{supplier: imp.Supplier}
 	if policy == nil || imp.IsRetry() { // a retry was counted the first time
 		return a, nil
 	}
 	if a.maxBytes, a.maxLines = policy.MaxBytes, policy.MaxLines; a.maxBytes == 0 && a.maxLines == 0 {
 		return a, nil
+	}
+	for _, file := range files {
+		if file.State == "failed" && strings.HasPrefix(file.Reason, tooMuch) {
+			a.over = errors.New(file.Reason)
+		}
 	}
 	a.bytes, a.lines, err = f.ledger.FetchedOf(ctx, imp.ID)
 	return a, err
@@ -48,9 +59,9 @@ func (a *allowance) begin() error {
 func (a *allowance) reach(bytes, lines int64) error {
 	switch {
 	case a.maxBytes > 0 && a.bytes+bytes > a.maxBytes:
-		a.over = fmt.Errorf("the import has more than the %d bytes that the policy of supplier %s allows", a.maxBytes, a.supplier)
+		a.over = fmt.Errorf(tooMuch+"%d bytes that the policy of supplier %s allows", a.maxBytes, a.supplier)
 	case a.maxLines > 0 && a.lines+lines > a.maxLines:
-		a.over = fmt.Errorf("the import has more than the %d lines that the policy of supplier %s allows", a.maxLines, a.supplier)
+		a.over = fmt.Errorf(tooMuch+"%d lines that the policy of supplier %s allows", a.maxLines, a.supplier)
 	default:
 		a.fileBytes, a.fileLines = bytes, lines
 	}

@@ -114,6 +114,35 @@ func TestAllowanceIsResumed(t *testing.T) {
 	}
 }
 
+// TestAllowanceStaysUsedUp: behind the file with which an import has too much nothing is read, by whomever.
+func TestAllowanceStaysUsedUp(t *testing.T) {
+	t.Parallel()
+	f, pool := newFetcher(t)
+	if err := f.ledger.AddSupplier(t.Context(), supplier.Supplier{Name: "a", Policy: supplier.Policy{MaxLines: 5}}, false); err != nil {
+		t.Fatal(err)
+	}
+	f.source = source.Config{Roots: []string{"/"}}
+	req := request(t, "a", files(t, 2, 9, 1))
+	if err := f.fetch(t.Context(), req); err != nil {
+		t.Fatal(err)
+	}
+	// As if it had died behind the second file.
+	if _, err := pool.Exec(t.Context(), `WITH waits AS (UPDATE stoker.file SET state = 'waiting', reason = '' WHERE import = $1 AND file = 2)
+		UPDATE stoker.import SET state = 'fetching', closed = NULL WHERE id = $1`, [16]byte(req.ID)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pool.Exec(t.Context(), `DELETE FROM stoker.fetched WHERE import = $1 AND file > 0`, [16]byte(req.ID)); err != nil { // of one chunk
+		t.Fatal(err)
+	}
+	if err := f.fetch(t.Context(), req); err != nil {
+		t.Fatal(err)
+	}
+	status, err := f.ledger.Status(t.Context(), req.ID)
+	if err != nil || status.Files[2].State != "failed" || status.Files[2].Reason != status.Files[1].Reason {
+		t.Errorf("%+v, %v", status.Files, err)
+	}
+}
+
 // TestWaitsForEarlierImports: beyond what its supplier may have at once, an import is handed back, and
 // nobody's place is taken meanwhile.
 func TestWaitsForEarlierImports(t *testing.T) {

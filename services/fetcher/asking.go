@@ -12,7 +12,7 @@ import (
 )
 
 // asking says in the ledger that an import waits for a server that is asked again, where that lasts. Of files that are read at the
-// same time, the first that gets content takes it back.
+// same time, the first that is answered takes it back.
 type asking struct {
 	ledger *ledger.Ledger
 	log    zerolog.Logger

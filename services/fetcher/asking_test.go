@@ -67,3 +67,29 @@ func TestSaysThatAServerIsAskedAgain(t *testing.T) {
 		t.Error(account)
 	}
 }
+
+// TestSaysNoMoreThatAServerIsAskedAgain: what one file waited for is taken back when the server refuses it in the end, though others follow.
+func TestSaysNoMoreThatAServerIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	f, c, pool := exporting(t)
+	var requests atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1) == 1 {
+			w.Header().Set("Retry-After", "60")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		http.NotFound(w, r)
+	}))
+	t.Cleanup(server.Close)
+	req := manifestRequest(t, server.URL)
+	req.Sources = []fhirmsg.Source{{URL: server.URL + "/f", Type: "Patient"}}
+	f.bring(t, c, req)
+	var left string
+	if err := pool.QueryRow(t.Context(), `SELECT waiting FROM stoker.credit WHERE import = $1`, [16]byte(req.ID)).Scan(&left); err != nil || left != "" {
+		t.Errorf("in the end it waits for %q, %v", left, err)
+	}
+	if _, account := f.accountAt(t, req.ID, server.URL); !strings.HasPrefix(account, "f failed 0") || requests.Load() != 2 {
+		t.Errorf("%s after %d requests", account, requests.Load())
+	}
+}

@@ -188,7 +188,10 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 	if err := f.publishList(ctx, imp, files); err != nil {
 		return err
 	}
-	a, err := f.newAllowance(ctx, imp, policy)
+	if err := f.ledger.SetWaiting(ctx, imp.ID, ledger.Waiting{Since: time.Now()}); err != nil { // for its turn, a server, its files
+		return err
+	}
+	a, err := f.newAllowance(ctx, imp, policy, files)
 	if err != nil {
 		return err
 	}

@@ -109,9 +109,6 @@ func (s *httpStream) Read(p []byte) (int, error) {
 		n, err := s.body.Read(p)
 		if n > 0 { // an error comes again
 			s.offset += int64(n)
-			if s.failures > 0 {
-				s.again(nil, 0)
-			}
 			s.failures, s.reminted, s.renewed = 0, false, false
 			if s.size >= 0 && s.offset > s.size {
 				return 0, ErrChanged
@@ -135,6 +132,11 @@ func (s *httpStream) Read(p []byte) (int, error) {
 
 // connect asks until there is an answer to read from, or none is to be expected.
 func (s *httpStream) connect() error {
+	defer func() {
+		if s.failures > 0 {
+			s.again(nil, 0)
+		}
+	}()
 	for {
 		err := s.ask()
 		if err == nil {
@@ -173,7 +175,6 @@ func (s *httpStream) goOn(err error) error {
 	}
 	s.failures++
 	if s.failures >= s.cfg.Attempts {
-		s.again(nil, 0)
 		err := fmt.Errorf("given up after %d attempts: %w", s.failures, f.err)
 		if s.offset > 0 {
 			return fmt.Errorf("%w: %w", ErrCut, err)

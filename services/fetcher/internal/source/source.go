@@ -45,8 +45,8 @@ type Config struct {
 
 	Pace func(context.Context) error // is waited for before each request; nil: nothing is
 
-	// Again is told why a request is made again, and after what wait; and with nil that content comes again, or that no more is
-	// asked for. nil: nobody is told.
+	// Again is told why a request is made again, and after what wait; and with nil that it was answered then, or given up. nil:
+	// nobody is told.
 	Again func(ctx context.Context, why error, wait time.Duration)
 
 	Sleep func(context.Context, time.Duration) error // nil: by the clock; ends with the context
