@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -152,6 +153,22 @@ func TestGather(t *testing.T) {
 	if backlog, err := f.bus.Subjects(t.Context(), fhirmsg.StreamDeliver, fhirmsg.DeliverSubject("*")); err != nil || backlog[fhirmsg.DeliverSubject("a")] == 0 {
 		t.Errorf("left of a before it was fetched: %v, %v", backlog, err)
 	}
+}
+
+// TestGatherGoesOn: a delivery that is complete is asked for while others go on publishing.
+func TestGatherGoesOn(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.gather(quick, f.request)
+	f.publish("a", "1\n", fhirmsg.HeaderDelivery, "x", fhirmsg.HeaderEnd, "1")
+	var last time.Time
+	f.until("the import of a", func() bool {
+		if time.Since(last) > wait/5 {
+			f.publish("b", "{}\n", fhirmsg.HeaderDelivery, "endless")
+			last = time.Now()
+		}
+		return slices.ContainsFunc(f.requests(), func(r fhirmsg.ImportRequest) bool { return r.Supplier == "a" })
+	})
 }
 
 // TestParts: a delivery with more than an import may have is several, and nothing of it is lost or twice.

@@ -132,9 +132,9 @@ func (g *Gatherer) gather(ctx context.Context) error {
 	return nil
 }
 
-// read puts messages on the heap, and returns how far it came.
+// read puts messages on the heap, some or those of a moment, and returns how far it came.
 func (g *Gatherer) read(ctx context.Context, follower *bus.Follower, h *heap, position uint64) (uint64, error) {
-	for range atOnce {
+	for begun, n := time.Now(), 0; n < atOnce && time.Since(begun) < wait; n++ {
 		msg, err := follower.Next(ctx, wait)
 		if err != nil || msg == nil {
 			return position, ignoreEnd(ctx, err)
