@@ -73,7 +73,8 @@ type drop struct {
 
 	seen      map[delivery]sight        // what is not complete yet
 	requested map[fhirmsg.ImportID]bool // by this process
-	said      map[string]string         // what went wrong last, by what it is about
+	said      map[string]string         // what went wrong in the last round, by what it is about
+	saying    map[string]string         // the same of this round
 }
 
 func open(cfg Config, imports Imports) (*drop, error) {
@@ -86,12 +87,13 @@ func open(cfg Config, imports Imports) (*drop, error) {
 	}
 	return &drop{
 		cfg: cfg, root: root, imports: imports, now: time.Now,
-		seen: map[delivery]sight{}, requested: map[fhirmsg.ImportID]bool{}, said: map[string]string{},
+		seen: map[delivery]sight{}, requested: map[fhirmsg.ImportID]bool{}, saying: map[string]string{},
 	}, nil
 }
 
 // round takes what is complete and finishes what was imported.
 func (d *drop) round(ctx context.Context, watchFolders func(suppliers []string)) {
+	d.said, d.saying = d.saying, map[string]string{}
 	suppliers, err := d.suppliers()
 	d.say("folder", err)
 	watchFolders(suppliers)
@@ -112,6 +114,14 @@ func (d *drop) round(ctx context.Context, watchFolders func(suppliers []string))
 	}
 	taken, err := d.taken()
 	d.say(takenName, err)
+	if err != nil {
+		return
+	}
+	asked := d.requested
+	d.requested = map[fhirmsg.ImportID]bool{} // without what another fetcher put away
+	for _, t := range taken {
+		d.requested[t.id] = asked[t.id]
+	}
 	for _, t := range taken {
 		if ctx.Err() != nil {
 			return
@@ -145,13 +155,16 @@ func (d *drop) suppliers() (names []string, err error) {
 // say logs what is wrong once, and nothing while it stays the same. Names of files may say who a
 // patient is (invariant 8), so those of deliveries are not logged.
 func (d *drop) say(about string, err error) {
-	if err == nil {
-		delete(d.said, about)
+	if err == nil || errors.Is(err, context.Canceled) {
 		return
 	}
-	if d.said[about] == err.Error() || errors.Is(err, context.Canceled) {
+	text := err.Error()
+	if d.saying[about] == text {
 		return
 	}
-	d.said[about] = err.Error()
+	d.saying[about] = text
+	if d.said[about] == text {
+		return
+	}
 	d.cfg.Log.Warn().Err(withoutPath(err)).Str("in", filepath.Dir(about)).Msg("drop folder")
 }

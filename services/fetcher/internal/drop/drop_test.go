@@ -174,6 +174,18 @@ func TestComplete(t *testing.T) {
 			f.after(0)
 			f.wantFiles("clinic")
 		}, []string{"clinic: a.ndjson"}},
+		{"said to be done, of an earlier one", func(f *fixture) {
+			f.put("clinic/a.ndjson.done", "")
+			old := time.Now().Add(-time.Hour)
+			if err := os.Chtimes(filepath.Join(f.cfg.Dir, "clinic/a.ndjson.done"), old, old); err != nil {
+				f.Fatal(err)
+			}
+			f.put("clinic/a.ndjson", "{}")
+			f.after(0)
+			f.wantRequested()
+			f.after(10 * time.Second)
+			f.wantFiles("clinic")
+		}, []string{"clinic: a.ndjson"}},
 		{"under way", func(f *fixture) {
 			f.put("clinic/a.ndjson.part", "{}")
 			f.put("clinic/.b.ndjson", "{}")
@@ -330,10 +342,14 @@ func TestTwoLookAfterOneFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.wantRequested("clinic: a.ndjson")
+	first.round(t.Context(), func([]string) {}) // and asks for it too
 	f.end(ledger.StateComplete)
-	first.round(t.Context(), func([]string) {})
 	f.after(0)
 	f.wantFiles("clinic", "done/*/delivery/a.ndjson", "done/*/outcomes.ndjson", "done/*/report.json")
+	first.round(t.Context(), func([]string) {})
+	if n := len(first.requested) + len(f.requested); n != 0 {
+		t.Errorf("%d imports are remembered that were put away", n)
+	}
 }
 
 // TestLinks: no link that a supplier makes reaches what is not its own.

@@ -23,8 +23,17 @@ type sight struct {
 	renamed bool // it came by a rename, as a whole
 }
 
-// doneEnding is of files that say that the one without it is complete.
+// doneEnding is of files that say that the one without it is complete, unless that was changed since: an earlier delivery of the name may
+// have left it.
 const doneEnding = ".done"
+
+func isDone(done fs.DirEntry, changed time.Time) bool {
+	if done == nil {
+		return false
+	}
+	info, err := done.Info()
+	return err == nil && !info.ModTime().Before(changed)
+}
 
 // Folders of a supplier that are ours.
 const (
@@ -58,12 +67,12 @@ func (d *drop) look(supplier string) (complete []delivery, err error) {
 	if err != nil {
 		return nil, err
 	}
-	there := map[string]bool{}
+	there := map[string]fs.DirEntry{}
 	for _, e := range entries {
-		there[e.Name()] = true
+		there[e.Name()] = e
 	}
 	for one := range d.seen {
-		if one.supplier == supplier && !there[one.name] {
+		if one.supplier == supplier && there[one.name] == nil {
 			delete(d.seen, one)
 		}
 	}
@@ -72,7 +81,7 @@ func (d *drop) look(supplier string) (complete []delivery, err error) {
 		if !isDelivery(name) {
 			continue
 		}
-		state, files, err := d.state(one.path())
+		state, changed, files, err := d.state(one.path())
 		d.say(one.path(), err)
 		if err != nil || files == 0 { // a folder that has nothing yet
 			continue
@@ -82,7 +91,7 @@ func (d *drop) look(supplier string) (complete []delivery, err error) {
 			s.state, s.since = state, d.now()
 			d.seen[one] = s
 		}
-		if s.renamed || there[name+doneEnding] || d.now().Sub(s.since) >= d.cfg.Settle {
+		if s.renamed || isDone(there[name+doneEnding], changed) || d.now().Sub(s.since) >= d.cfg.Settle {
 			complete = append(complete, one)
 		}
 	}
@@ -97,8 +106,8 @@ var errTooMany = fmt.Errorf("more than %d files: deliver them in several folders
 
 var seed = maphash.MakeSeed()
 
-// state is a hash of a file or folder that changes when anything of it does, and how many files it has.
-func (d *drop) state(path string) (state uint64, files int, err error) {
+// state is a hash of a file or folder that changes when anything of it does, when that was last, and how many files it has.
+func (d *drop) state(path string) (state uint64, changed time.Time, files int, err error) {
 	var h maphash.Hash
 	h.SetSeed(seed)
 	err = fs.WalkDir(d.root.FS(), filepath.ToSlash(path), func(path string, e fs.DirEntry, err error) error {
@@ -115,6 +124,9 @@ func (d *drop) state(path string) (state uint64, files int, err error) {
 		if files > maxFiles {
 			return errTooMany
 		}
+		if info.ModTime().After(changed) {
+			changed = info.ModTime()
+		}
 		maphash.WriteComparable(&h, struct {
 			path    string
 			size    int64
@@ -122,7 +134,7 @@ func (d *drop) state(path string) (state uint64, files int, err error) {
 		}{path, info.Size(), info.ModTime().UnixNano()})
 		return nil
 	})
-	return h.Sum64(), files, err
+	return h.Sum64(), changed, files, err
 }
 
 func readDir(root *os.Root, dir string) ([]fs.DirEntry, error) {
