@@ -112,6 +112,11 @@ func TestKilledInMidFetch(t *testing.T) {
 	}
 	inMidFile("static", "listed", "submitted")
 	waitFor(t, "the export to be polled", func() bool { return len(exported.Asked(exporttest.Status)) > 1 })
+	select {
+	case <-exported.Halt(exporttest.Status): // while it is polled, and held by who polls it
+	case <-time.After(deadline):
+		t.Fatal("the export is not polled any more")
+	}
 	p.kill()
 	exported.Stall(0)
 	exported.Set(func(o *exporttest.Options) { o.Hold = false })
