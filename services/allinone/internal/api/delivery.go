@@ -15,9 +15,6 @@ type OpenDelivery struct {
 	Files    []inbox.File `json:"files"`
 }
 
-// maxFiles is how many files a delivery may have.
-const maxFiles = 10_000
-
 // roomIn is how many bytes a file of a delivery may have beside those that are there, 0 for any number. Ok is
 // false when an answer was given.
 func (s *Server) roomIn(w http.ResponseWriter, supplier, delivery, file string, limit int64) (left int64, ok bool) {
@@ -33,7 +30,7 @@ func (s *Server) roomIn(w http.ResponseWriter, supplier, delivery, file string, 
 	if err == nil {
 		files, err = d.Files()
 	}
-	if err == nil && len(files) >= maxFiles {
+	if err == nil && len(files) >= fhirmsg.MaxSources {
 		err = inbox.ErrTooLarge
 	}
 	left = limit

@@ -2,9 +2,9 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -23,12 +23,12 @@ type Created struct {
 
 // create queues an import request. It is accepted by a fetcher, which may be a moment later.
 func (s *Server) create(w http.ResponseWriter, r *http.Request) {
-	var req fhirmsg.ImportRequest
-	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)).Decode(&req)
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) || errors.Is(err, errSlow) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+	if err != nil {
 		failBody(w, err)
 		return
 	}
+	req, err := fhirmsg.ParseImportRequest(body)
 	if err != nil {
 		fail(w, http.StatusBadRequest, fmt.Errorf("import request: %w", err))
 		return

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/inbox"
 )
 
 const line = `{"resourceType":"Patient","id":"a"}` + "\n"
@@ -231,6 +233,32 @@ func TestDelivery(t *testing.T) {
 	ask("PUT", files+"a?delivery=2026-12", token, line, 201)
 	ask("DELETE", "/suppliers/clinic-a/deliveries/2026-12", token, "", 204)
 	ask("GET", "/suppliers/clinic-a/deliveries/2026-12", token, "", 404)
+}
+
+// TestDeliveryOfManyFiles: a delivery has no more files than an import can have, also of those that come at once.
+func TestDeliveryOfManyFiles(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Auth{})
+	into, err := f.Inbox.Named("local", "all")
+	check(t, err)
+	for i := range fhirmsg.MaxSources - 1 {
+		check(t, os.WriteFile(filepath.Join(f.Inbox.Spool, "uploads/local/open/delivery-all/files", fmt.Sprint(i)), nil, 0o600))
+	}
+	for _, tt := range []struct {
+		name string
+		want error
+	}{{"x", nil}, {"y", inbox.ErrTooLarge}, {"x", nil}} {
+		d, err := f.Inbox.Begin("local")
+		check(t, err)
+		check(t, d.Receive(tt.name, strings.NewReader(line), 0))
+		if err := d.Move(tt.name, into); !errors.Is(err, tt.want) {
+			t.Errorf("file %s: %v, want %v", tt.name, err, tt.want)
+		}
+		check(t, d.Remove())
+	}
+	if got := f.do(http.MethodPut, "/suppliers/local/files/z?delivery=all", "", line); got.status != http.StatusRequestEntityTooLarge {
+		t.Errorf("one more: %d %s", got.status, got.body)
+	}
 }
 
 // TestHandedIsQueued: a delivery whose process ended before its request was queued is queued after the start.

@@ -100,10 +100,18 @@ func (d *Delivery) Receive(name string, content io.Reader, limit int64) error {
 	return errors.Join(err, f.Close())
 }
 
-// Move moves a file into another delivery of the supplier, where it replaces one of its name.
+// Move moves a file into another delivery of the supplier, where it replaces one of its name. Errors: [ErrTooLarge] where that has as
+// many as an import can have, [ErrNotFound].
 func (d *Delivery) Move(name string, to *Delivery) error {
 	d.inbox.mu.Lock()
 	defer d.inbox.mu.Unlock()
+	there, err := os.ReadDir(to.path(filesDir))
+	if err != nil {
+		return notFound(err)
+	}
+	if len(there) >= fhirmsg.MaxSources && !exists(to.path(filesDir, name)) {
+		return ErrTooLarge
+	}
 	if err := os.Rename(d.path(filesDir, name), to.path(filesDir, name)); err != nil {
 		return notFound(err)
 	}

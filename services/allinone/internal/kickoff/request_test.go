@@ -83,7 +83,7 @@ func TestReadRefuses(t *testing.T) {
 		{"twice", `{"input":[{"url":"https://a/secret"},{"url":"https://a/secret"}]}`, "input[1].url"},
 		{"another format", `{"inputFormat":"text/csv","input":[{"url":"https://a/secret"}]}`, "inputFormat"},
 		{"a bucket", `{"storageDetail":{"type":"aws-s3"},"input":[{"url":"https://a/secret"}]}`, "storageDetail"},
-		{"too many", `{"input":[{}` + strings.Repeat(`,{}`, MaxInputs) + `]}`, "more than"},
+		{"too many", `{"input":[{}` + strings.Repeat(`,{}`, fhirmsg.MaxSources) + `]}`, "more than"},
 	} {
 		_, err := Read("application/fhir+json", []byte(tt.body))
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "secret") {
