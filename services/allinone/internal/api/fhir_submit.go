@@ -163,13 +163,13 @@ func (s *Server) hasRoom(w http.ResponseWriter, r *http.Request) (ok bool) {
 	if c.isOperator() {
 		return true
 	}
-	open, err := s.Ledger.OpenImports(r.Context(), c.name())
+	n, err := s.Ledger.UnendedImports(r.Context(), c.name())
 	if err != nil {
 		s.failLedger(w, err)
 		return false
 	}
-	if open >= ledger.MaxOpenImports {
-		tooMany(w, retrySubmission, fmt.Sprintf("%d imports of supplier %s have not ended, which is as many as may wait", open, c.name()))
+	if n >= ledger.MaxOpenImports {
+		tooMany(w, retrySubmission, fmt.Sprintf("%d imports of supplier %s have not ended, paused ones included, which is as many as may wait", n, c.name()))
 		return false
 	}
 	return true

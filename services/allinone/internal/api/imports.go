@@ -11,6 +11,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/inbox"
 )
 
 // maxRequest is the greatest size of an import request in bytes.
@@ -112,19 +113,42 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, c caller, req fhi
 	if !ok || declared == nil || c.isOperator() {
 		return ok // an operator's imports wait for their turn
 	}
+	if !s.hasRoom(w, r) || inbox.NamesKept(req) && !s.mayKeep(w, declared) {
+		return false
+	}
 	if declared.MaxImports == 0 {
-		return s.hasRoom(w, r)
+		return true
 	}
 	open, err := s.Ledger.OpenImports(r.Context(), declared.Name)
 	if err != nil {
 		s.failLedger(w, err)
 		return false
 	}
-	if open >= min(declared.MaxImports, ledger.MaxOpenImports) {
+	if open >= declared.MaxImports {
 		tooMany(w, retryImports, fmt.Sprintf("%d imports of supplier %s are under way, which is as many as may be at once", open, declared.Name))
 		return false
 	}
 	return true
+}
+
+// mayKeep reports whether a supplier may have one more import whose content is kept here until it is fetched. The ledger does not know
+// of all that have some: a fetcher has yet to accept them, and paused ones do not count in what its policy allows at once. Ok is false
+// when an answer was given.
+func (s *Server) mayKeep(w http.ResponseWriter, declared *ledger.Supplier) (ok bool) {
+	most := ledger.MaxOpenImports
+	if declared.MaxImports > 0 {
+		most = min(most, declared.MaxImports+s.Inbox.Open)
+	}
+	n, err := s.Inbox.Unfetched(declared.Name)
+	if err != nil {
+		s.failUpload(w, declared.Name, 0, err)
+		return false
+	}
+	if n >= most {
+		tooMany(w, retryUploads, fmt.Sprintf("what %d imports of supplier %s have was not fetched yet, which is as many as may be; resume or cancel those that are paused",
+			n, declared.Name))
+	}
+	return n < most
 }
 
 // fit is admit without what depends on other imports. The supplier is nil where it was not declared.

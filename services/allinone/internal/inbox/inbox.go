@@ -134,6 +134,21 @@ func (b *Inbox) each(which string, do func(d *Delivery) error) error {
 	return errors.Join(errs...)
 }
 
+// Unfetched is how many imports of a supplier have files here.
+func (b *Inbox) Unfetched(supplier string) (n int, err error) {
+	folders, err := readDir(b.dir(supplier, readyDir))
+	for _, f := range folders {
+		files, err := readDir(b.dir(supplier, readyDir, f.Name(), filesDir))
+		if err != nil {
+			return 0, err
+		}
+		if len(files) > 0 {
+			n++
+		}
+	}
+	return n, err
+}
+
 // readDir is os.ReadDir, where a folder that is not there is empty.
 func readDir(dir string) ([]fs.DirEntry, error) {
 	entries, err := os.ReadDir(dir)
