@@ -155,12 +155,17 @@ func TestPutFileWithAKey(t *testing.T) {
 	if got := put(line + line); got.status != http.StatusUnprocessableEntity {
 		t.Errorf("the key of another file: %d %s", got.status, got.body)
 	}
-	// Its answer was lost with the process.
-	if _, err := f.Operator.Pool.Exec(t.Context(), `DELETE FROM stoker.request`); err != nil {
-		t.Fatal(err)
-	}
+	f.forgetsKeys() // its answer was lost with the process
 	if got := put(line).imported(t); got != id || f.requests() != 1 || f.openFolders("clinic-a") != 0 {
 		t.Errorf("import %s, want %s; %d requests, %d open", got, id, f.requests(), f.openFolders("clinic-a"))
+	}
+	f.forgetsKeys() // after seven days
+	f.accept(id, "clinic-a", []fhirmsg.Source{{Spool: "x"}})
+	check(t, f.Ledger.Cancel(t.Context(), id))
+	check(t, f.Inbox.Tidy(time.Now(), f.hasEnded(t.Context())))
+	other := put(line + line).imported(t)
+	if got := f.handed("clinic-a", other); other == id || got["x"] != line+line || f.requests() != 2 {
+		t.Errorf("another file is import %s with %v; %d requests", other, got, f.requests())
 	}
 }
 
@@ -223,12 +228,17 @@ func TestDelivery(t *testing.T) {
 		t.Errorf("handed over: %v, %d requests", handed, f.requests())
 	}
 	ask("POST", delivery+"/complete", token, "", 404)
-	// Its answer was lost with the process.
-	if _, err := f.Operator.Pool.Exec(t.Context(), `DELETE FROM stoker.request`); err != nil {
-		t.Fatal(err)
-	}
+	f.forgetsKeys() // its answer was lost with the process
 	if again := ask("POST", delivery+"/complete", token, "", 202, headerKey, "k").imported(t); again != id || f.requests() != 1 {
 		t.Errorf("completed again: %s, want %s; %d requests", again, id, f.requests())
+	}
+	f.forgetsKeys() // after seven days
+	ask("PUT", files+"a?delivery=2026-11", token, line, 201)
+	if refused := ask("POST", delivery+"/complete", token, "", 422, headerKey, "k"); !strings.Contains(refused.body, id.String()) || f.requests() != 1 {
+		t.Errorf("another delivery of the name: %s, %d requests", refused.body, f.requests())
+	}
+	if other := ask("POST", delivery+"/complete", token, "", 202, headerKey, "l").imported(t); other == id || len(f.handed("clinic-a", other)) != 1 || f.requests() != 2 {
+		t.Errorf("with another key: %s, %d requests", other, f.requests())
 	}
 	ask("PUT", files+"a?delivery=2026-12", token, line, 201)
 	ask("DELETE", "/suppliers/clinic-a/deliveries/2026-12", token, "", 204)
