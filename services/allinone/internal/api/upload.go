@@ -225,7 +225,7 @@ func (s *Server) failUpload(w http.ResponseWriter, supplier string, limit int64,
 		fail(w, http.StatusRequestEntityTooLarge, fmt.Errorf("more than the %d bytes that the policy of supplier %s leaves for it", limit, supplier))
 	case errors.Is(err, inbox.ErrTooLarge):
 		fail(w, http.StatusRequestEntityTooLarge, err)
-	case errors.Is(err, inbox.ErrTooMany):
+	case errors.Is(err, inbox.ErrTooMany), errors.Is(err, inbox.ErrManyKept):
 		tooMany(w, retryUploads, err.Error())
 	case errors.Is(err, inbox.ErrNoSpace):
 		s.Log.Warn().Str("supplier", supplier).Msg("an upload was refused: not enough disk space is left")
