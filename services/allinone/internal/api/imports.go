@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -180,8 +181,16 @@ func (s *Server) fit(w http.ResponseWriter, r *http.Request, req fhirmsg.ImportR
 // retryImports is after how many seconds a supplier may ask again whether one of its imports has ended.
 const retryImports = 10
 
-func (s *Server) publish(r *http.Request, req fhirmsg.ImportRequest) error {
-	return s.publishTo(r.Context(), req)
+// publish queues a request. It waits for a queue that is full, or cannot be reached, but not for ever. Ok is false when an answer was given.
+func (s *Server) publish(w http.ResponseWriter, r *http.Request, req fhirmsg.ImportRequest) (ok bool) {
+	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(s.queueFor, settleFor))
+	defer cancel()
+	err := s.publishTo(ctx, req)
+	if err != nil {
+		s.Log.Error().Err(err).Msg("cannot queue an import request")
+		fail(w, http.StatusServiceUnavailable, errors.New("the queue is full, or cannot be reached; try again"))
+	}
+	return err == nil
 }
 
 func (s *Server) publishTo(ctx context.Context, req fhirmsg.ImportRequest) error {
@@ -259,14 +268,12 @@ func (s *Server) resume(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	req, publish, err := s.Ledger.Resume(r.Context(), id)
-	if err == nil {
-		s.keep(r.Context(), id)
-	}
-	if err == nil && publish {
-		err = s.publish(r, req)
-	}
 	if err != nil {
 		s.failLedger(w, err)
+		return
+	}
+	s.keep(r.Context(), id)
+	if publish && !s.publish(w, r, req) {
 		return
 	}
 	reply(w, http.StatusAccepted, Created{Import: id})

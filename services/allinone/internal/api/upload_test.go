@@ -284,7 +284,7 @@ func TestHandedIsQueued(t *testing.T) {
 	check(t, err)
 	check(t, f.Recover())
 	for range 2 { // published once
-		check(t, f.Inbox.Waiting(func(req fhirmsg.ImportRequest) error { return f.publishTo(t.Context(), req) }))
+		check(t, f.publishWaiting(t.Context()))
 	}
 	if f.requests() != 1 || f.openFolders("local") != 0 || len(f.handed("local", fhirmsg.ImportIDFromKey("", "k"))) != 1 {
 		t.Errorf("%d requests, %d open", f.requests(), f.openFolders("local"))
