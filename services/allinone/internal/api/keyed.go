@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
@@ -47,8 +48,8 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, asked fhirmsg.Hash
 		handle(w, r)
 		return
 	}
-	if len(key) > maxKey {
-		fail(w, http.StatusBadRequest, fmt.Errorf("%s: of at most %d bytes", headerKey, maxKey))
+	if len(key) > maxKey || strings.ContainsFunc(key, func(c rune) bool { return c < ' ' || c > '~' }) {
+		fail(w, http.StatusBadRequest, fmt.Errorf("%s: of at most %d printable ASCII characters", headerKey, maxKey))
 		return
 	}
 	named := ledger.Request{Caller: callerOf(r).name(), Key: key, Asked: asked}

@@ -51,9 +51,12 @@ func TestIdempotencyKey(t *testing.T) {
 	if got := ask(a, "k", body+" ").imported(t); got == id || f.requests() != 5 {
 		t.Errorf("another request, later: %s, %d requests", got, f.requests())
 	}
-	if got := ask(a, strings.Repeat("k", maxKey+1), body); got.status != http.StatusBadRequest {
-		t.Errorf("a long key: %d", got.status)
+	for _, key := range []string{strings.Repeat("k", maxKey+1), "\xff", "ü", "a\tb"} {
+		if got := ask(a, key, body); got.status != http.StatusBadRequest || !strings.Contains(got.body, headerKey) {
+			t.Errorf("key %.5q: %d %s", key, got.status, got.body)
+		}
 	}
+	ask(a, " a ~", body).imported(t)
 	// What is refused is refused again; what may pass later is asked anew.
 	if one, two := ask(a, "r", `{}`), ask(a, "r", `{}`); one.status != http.StatusBadRequest || one.body != two.body {
 		t.Errorf("refused: %+v, then %+v", one, two)
