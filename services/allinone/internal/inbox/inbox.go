@@ -18,7 +18,7 @@ import (
 
 // Config is what users set. Every setting works when absent.
 type Config struct {
-	Open    int           `env:"OPEN" envDefault:"16" doc:"uploads and deliveries of a supplier that may be open at once"`
+	Open    int           `env:"OPEN" envDefault:"16" doc:"uploads and deliveries of a supplier that may be open at once; with max_imports, also how many imports beyond it may have what was not fetched yet"`
 	MinFree int64         `env:"MIN_FREE" envDefault:"1073741824" doc:"bytes of the disk that uploads leave free; of the files that it can have they leave a hundredth"`
 	Expiry  time.Duration `env:"EXPIRY" envDefault:"24h" doc:"after how long without a change an open upload or delivery is removed"`
 	Kept    time.Duration `env:"SPOOL_EXPIRY" envDefault:"168h" doc:"after how long content that was handed in by PUT /spool, and that no import names, is removed"`
