@@ -78,6 +78,20 @@ func (b *Bus) Subjects(ctx context.Context, streamName, pattern string) (map[str
 	return state.Subjects, err
 }
 
+// Queued is how many messages a stream has on a subject, and whether it is more than half full.
+func (b *Bus) Queued(ctx context.Context, streamName, subject string) (n uint64, filling bool, err error) {
+	stream, err := b.js.Stream(ctx, streamName)
+	if err != nil {
+		return 0, false, fmt.Errorf("stream %s: %w", streamName, err)
+	}
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(subject))
+	if err != nil {
+		return 0, false, fmt.Errorf("stream %s: %w", streamName, err)
+	}
+	limit := info.Config.MaxBytes
+	return info.State.Subjects[subject], limit > 0 && info.State.Bytes > uint64(limit)/2, nil
+}
+
 // CountFrom is how many messages a stream has on a subject ("" is all) from a sequence on.
 func (b *Bus) CountFrom(ctx context.Context, streamName, subject string, from uint64) (n uint64, err error) {
 	err = b.look(ctx, streamName, jetstream.ConsumerConfig{

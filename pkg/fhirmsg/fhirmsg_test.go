@@ -3,6 +3,8 @@ package fhirmsg
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -151,6 +153,33 @@ func TestRequestCheck(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not mention %s:\n%v", want, err)
 		}
+	}
+}
+
+// TestManySources: a request may have so many sources, and whoever has something wrong in each is told of some. It is not parallel, to
+// measure what it takes itself.
+func TestManySources(t *testing.T) {
+	request := func(n int, source string) []byte {
+		return []byte(`{"id":"01890a5d-ac96-774b-bcce-b302099a8057","sources":[` + source + strings.Repeat(","+source, n-1) + `]}`)
+	}
+	if r, err := DecodeImportRequest(request(MaxSources, `{"path":"/a"}`)); err != nil || len(r.Sources) != MaxSources {
+		t.Errorf("%d sources, %v", len(r.Sources), err)
+	}
+	_, err := DecodeImportRequest(request(MaxSources, `{}`))
+	if n := strings.Count(fmt.Sprint(err), "sources["); n != maxProblems {
+		t.Errorf("told of %d sources: %v", n, err)
+	}
+	if err := (ImportRequest{Sources: make([]Source, MaxSources+1)}).Check(); strings.Contains(fmt.Sprint(err), "sources[") || !errors.Is(err, errSources) {
+		t.Errorf("one too many: %v", err)
+	}
+	many := request(1_000_000, `{}`)
+	many = append(many[:len(many)-1], `,"sources":[]}`...)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err = DecodeImportRequest(many)
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; !errors.Is(err, errSources) || took > 1<<20 {
+		t.Errorf("a million: %v, after %d bytes", err, took)
 	}
 }
 

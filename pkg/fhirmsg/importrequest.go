@@ -19,6 +19,7 @@ const (
 	DefaultSupplier  = "local"
 	FHIRVersionR4    = "4.0.1"
 	MaxAttempt       = 1_000_000 // how often an import is resumed
+	MaxSources       = 10_000    // of a request
 )
 
 // ImportRequest asks for an import: one delivery for one dataset. It is published as JSON
@@ -88,6 +89,9 @@ func (r ImportRequest) WithDefaults() ImportRequest {
 	return r
 }
 
+// maxProblems is of how many sources a request's sender is told at once what is wrong with them.
+const maxProblems = 20
+
 // Check reports everything that is wrong with a request, for its sender.
 func (r ImportRequest) Check() error {
 	var errs []error
@@ -142,7 +146,16 @@ func (r ImportRequest) Check() error {
 	if r.Mends == r.ID && r.Mends != (ImportID{}) {
 		bad("mends: an import cannot mend itself")
 	}
+	if len(r.Sources) > MaxSources {
+		bad("%w", errSources)
+		return errors.Join(errs...)
+	}
+	most := len(errs) + maxProblems
 	for i, s := range r.Sources {
+		if len(errs) >= most {
+			bad("sources: there may be more that is wrong with them")
+			break
+		}
 		if err := s.check(); err != nil {
 			bad("sources[%d]: %w", i, err)
 		}
@@ -198,6 +211,31 @@ func (r ImportRequest) Encode() ([]byte, error) { return json.Marshal(r) }
 // MessageID is the id under which JetStream drops a repetition.
 func (r ImportRequest) MessageID() string { return fmt.Sprintf("f.%s.%d", r.ID, r.Attempt) }
 
+// sources are those of a request, not more than there may be.
+type sources []Source
+
+var errSources = fmt.Errorf("sources: more than %d; name a folder, or a manifest that lists them", MaxSources)
+
+// UnmarshalJSON counts them before there is a [Source] for each, which takes a hundred times the room of what may be no more than {}.
+func (s *sources) UnmarshalJSON(b []byte) error {
+	var all []struct{}
+	if _ = json.Unmarshal(b, &all); len(all) > MaxSources { // what else is wrong is told of the sources
+		return errSources
+	}
+	return json.Unmarshal(b, (*[]Source)(s))
+}
+
+// ParseImportRequest reads a request, of which it checks no more than how many sources there are.
+func ParseImportRequest(b []byte) (ImportRequest, error) {
+	var r struct {
+		ImportRequest
+		Sources sources `json:"sources"` // in place of the request's
+	}
+	err := json.Unmarshal(b, &r)
+	r.ImportRequest.Sources = r.Sources
+	return r.ImportRequest, err
+}
+
 // DecodeImportRequest reads a request and checks it. What it leaves open stays open: the policy of
 // its supplier fills it in, and then [ImportRequest.WithDefaults].
 func DecodeImportRequest(b []byte) (ImportRequest, error) {
@@ -207,8 +245,8 @@ func DecodeImportRequest(b []byte) (ImportRequest, error) {
 // DecodeImportRequestOf is [DecodeImportRequest] for what came on the subject of a supplier, which it is
 // of if it does not say.
 func DecodeImportRequestOf(supplier string, b []byte) (ImportRequest, error) {
-	var r ImportRequest
-	if err := json.Unmarshal(b, &r); err != nil {
+	r, err := ParseImportRequest(b)
+	if err != nil {
 		return r, fmt.Errorf("import request: %w", err)
 	}
 	if r.Supplier == "" {

@@ -92,8 +92,17 @@ func (l *Ledger) Policy(ctx context.Context, id fhirmsg.ImportID) (policy *suppl
 }
 
 // MaxOpenImports is how many imports a supplier that asks for them itself may have that have not ended. Those that its
-// policy does not allow at once wait for their turn, but not any number.
+// policy does not allow at once wait for their turn, or are paused, but not any number.
 const MaxOpenImports = 1_000
+
+// UnendedImports is how many imports of a supplier have not ended, also those that are paused.
+func (l *Ledger) UnendedImports(ctx context.Context, name string) (n int, err error) {
+	err = l.pool.QueryRow(ctx, `SELECT count(*) FROM stoker.import WHERE supplier = $1 AND ended IS NULL`, name).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("imports of supplier %s that have not ended: %w", name, err)
+	}
+	return n, nil
+}
 
 // OpenImports is how many imports of a supplier have not ended, without those that are paused.
 func (l *Ledger) OpenImports(ctx context.Context, name string) (n int, err error) {

@@ -197,6 +197,9 @@ func TestMaxImports(t *testing.T) {
 	begins(3, false)
 	check(t, l.Cancel(t.Context(), ids[1]))
 	begins(3, true)
+	if n, err := l.UnendedImports(t.Context(), "clinic-a"); err != nil || n != 3 {
+		t.Errorf("not ended: %d, %v", n, err)
+	}
 	imp, _ := l.deliver(t, fhirmsg.ImportRequest{Supplier: "clinic-b"})
 	ids = append(ids, imp.ID)
 	begins(4, true)

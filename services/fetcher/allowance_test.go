@@ -255,9 +255,9 @@ func TestRequestsOfSuppliers(t *testing.T) {
 	if list, _, err := f.ledger.Files(t.Context(), accepted.ID); err != nil || len(list) != 1 || strings.Contains(list[0].Name, "passwd") {
 		t.Errorf("files %+v, %v", list, err)
 	}
-	// So many wait that no more may, but for what waits already.
+	// So many wait, or are paused, that no more may, but for what waits already.
 	if _, err := pool.Exec(t.Context(), `INSERT INTO stoker.import (id, issued, supplier, dataset, pins, request, state)
-		SELECT gen_random_uuid(), issued - n * interval '1 second', supplier, dataset, pins, request, 'accepted' FROM stoker.import, generate_series(1, $2) n WHERE id = $1`,
+		SELECT gen_random_uuid(), issued - n * interval '1 second', supplier, dataset, pins, request, CASE WHEN n % 2 = 0 THEN 'accepted' ELSE 'paused' END FROM stoker.import, generate_series(1, $2) n WHERE id = $1`,
 		[16]byte(accepted.ID), ledger.MaxOpenImports); err != nil {
 		t.Fatal(err)
 	}

@@ -69,7 +69,7 @@ func (f *fetcher) refusal(ctx context.Context, req *fhirmsg.ImportRequest, suppl
 	if req.ID[6]>>4 != 7 {
 		return "the id of a supplier's request must be a UUID of version 7", nil
 	}
-	open, err := f.ledger.OpenImports(ctx, supplier)
+	open, err := f.ledger.UnendedImports(ctx, supplier)
 	if err != nil {
 		return "", err
 	}

@@ -106,8 +106,9 @@ func (h *hostile) playsOperator(t *testing.T) {
 
 // meddles: another's import is answered as one that there is not, whatever is asked of it and however its id was come by.
 func (h *hostile) meddles(t *testing.T) {
-	key := fhirmsg.ImportIDFromKey("victim", "november").String() // it is no secret how ids are made of keys
-	send(t, 202, "PUT", h.base+"/suppliers/victim/files/Patient.ndjson", strings.NewReader(`{"resourceType":"Patient","id":"a"}`), append(h.as("victim"), "Idempotency-Key", "november")...)
+	// It is no secret how ids are made of keys and what is sent.
+	header, _ := send(t, 202, "PUT", h.base+"/suppliers/victim/files/Patient.ndjson", strings.NewReader(`{"resourceType":"Patient","id":"a"}`), append(h.as("victim"), "Idempotency-Key", "november")...)
+	key := strings.TrimPrefix(header.Get("Location"), "/imports/")
 	none, err := fhirmsg.NewImportID(time.Now(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)

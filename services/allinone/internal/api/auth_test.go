@@ -223,10 +223,30 @@ func TestLimitsOfRequests(t *testing.T) {
 		t.Errorf("after its end, with the same key: %d: %s", got.status, got.body)
 	}
 
+	// Paused ones do not count, but what they have takes room.
+	token = f.supplier("clinic-d", supplier.Policy{MaxImports: 1})
+	const file = "/suppliers/clinic-d/files/x"
+	for i := range 1 + uploads.Open {
+		id := f.do(http.MethodPut, file, token, "{}").imported(t)
+		f.accept(id, "clinic-d", []fhirmsg.Source{{Spool: "x"}})
+		if got := f.do(http.MethodPost, "/imports/"+id.String()+"/pause", token, ""); got.status != http.StatusOK {
+			t.Fatalf("paused %d: %d %s", i, got.status, got.body)
+		}
+	}
+	name := f.spooled(token, line)
+	for _, request := range []struct{ method, path, body string }{{http.MethodPut, file, "{}"}, {http.MethodPost, "/imports", named(name)}} {
+		if got := f.do(request.method, request.path, token, request.body); got.status != http.StatusTooManyRequests || !strings.Contains(got.body, "paused") {
+			t.Errorf("%s while what paused imports have takes all room: %d %s", request.path, got.status, got.body)
+		}
+	}
+	if got := f.do(http.MethodPost, "/imports", token, body); got.status != http.StatusAccepted {
+		t.Errorf("what takes no room: %d %s", got.status, got.body)
+	}
+
 	token = f.supplier("clinic-c", supplier.Policy{})
 	f.accepted("clinic-c")
 	if _, err := f.Store.Pool.Exec(t.Context(), `INSERT INTO stoker.import (id, issued, supplier, dataset, pins, request, state)
-		SELECT gen_random_uuid(), issued - n * interval '1 second', supplier, dataset, pins, request, state FROM stoker.import, generate_series(1, $1) n WHERE supplier = 'clinic-c'`, ledger.MaxOpenImports); err != nil {
+		SELECT gen_random_uuid(), issued - n * interval '1 second', supplier, dataset, pins, request, 'paused' FROM stoker.import, generate_series(1, $1) n WHERE supplier = 'clinic-c'`, ledger.MaxOpenImports); err != nil {
 		t.Fatal(err)
 	}
 	for _, request := range []struct{ method, path, body string }{

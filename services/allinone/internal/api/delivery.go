@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"errors"
 	"net/http"
 
@@ -14,9 +13,6 @@ type OpenDelivery struct {
 	Delivery string       `json:"delivery"`
 	Files    []inbox.File `json:"files"`
 }
-
-// maxFiles is how many files a delivery may have.
-const maxFiles = 10_000
 
 // roomIn is how many bytes a file of a delivery may have beside those that are there, 0 for any number. Ok is
 // false when an answer was given.
@@ -33,7 +29,7 @@ func (s *Server) roomIn(w http.ResponseWriter, supplier, delivery, file string, 
 	if err == nil {
 		files, err = d.Files()
 	}
-	if err == nil && len(files) >= maxFiles {
+	if err == nil && len(files) >= fhirmsg.MaxSources {
 		err = inbox.ErrTooLarge
 	}
 	left = limit
@@ -113,33 +109,35 @@ func (s *Server) removeDelivery(w http.ResponseWriter, r *http.Request) {
 
 // completeDelivery makes a delivery an import. With a key it may be sent again until it is answered.
 func (s *Server) completeDelivery(w http.ResponseWriter, r *http.Request) {
-	if req, _, ok := s.uploadRequest(w, r); !ok {
+	req, _, ok := s.uploadRequest(w, r)
+	if !ok {
 		return
-	} else if id, ok := s.handedBefore(r, req.Supplier); ok {
+	}
+	id, made, err := s.madeBefore(r, req.Supplier)
+	if err != nil {
+		s.failLedger(w, err)
+		return
+	}
+	if made && !s.isOpen(req.Supplier, r.PathValue("delivery")) {
 		accepted(w, id)
 		return
 	}
 	d, req, ok := s.open(w, r)
-	if !ok || !s.admitUpload(w, r, req) {
-		return
-	}
-	if id, ok := s.hand(w, r, d, req); ok {
-		accepted(w, id)
+	switch {
+	case !ok:
+	case made: // of the delivery that had this name before
+		failMade(w, id)
+	case s.admitUpload(w, r, req):
+		if id, ok = s.hand(w, r, d, req); ok {
+			accepted(w, id)
+		}
 	}
 }
 
-// handedBefore finds the import of a request with a key whose answer was lost.
-func (s *Server) handedBefore(r *http.Request, supplier string) (id fhirmsg.ImportID, ok bool) {
-	if r.Header.Get(headerKey) == "" {
-		return id, false
+func (s *Server) isOpen(supplier, delivery string) bool {
+	if inbox.CheckName(delivery) != nil {
+		return false
 	}
-	id, err := newID(r)
-	if err != nil {
-		return id, false
-	}
-	if s.Inbox.IsHanded(supplier, id) {
-		return id, true
-	}
-	name, err := s.Ledger.SupplierOf(context.WithoutCancel(r.Context()), id)
-	return id, err == nil && name == supplier
+	_, err := s.Inbox.Find(supplier, delivery)
+	return err == nil
 }

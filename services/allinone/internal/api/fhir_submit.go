@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
@@ -157,23 +158,35 @@ func (s *Server) mayKeepHistory(w http.ResponseWriter, r *http.Request, supplier
 	return true
 }
 
-// hasRoom reports whether the caller may have one more import; see [ledger.MaxOpenImports]. Ok is false when an answer was given.
+// hasRoom reports whether the caller may have one more import; see [ledger.MaxOpenImports]. Those that no fetcher has accepted yet are
+// only in the queue. Ok is false when an answer was given.
 func (s *Server) hasRoom(w http.ResponseWriter, r *http.Request) (ok bool) {
 	c := callerOf(r)
 	if c.isOperator() {
 		return true
 	}
-	open, err := s.Ledger.OpenImports(r.Context(), c.name())
+	n, err := s.Ledger.UnendedImports(r.Context(), c.name())
 	if err != nil {
 		s.failLedger(w, err)
 		return false
 	}
-	if open >= ledger.MaxOpenImports {
-		tooMany(w, retrySubmission, fmt.Sprintf("%d imports of supplier %s have not ended, which is as many as may wait", open, c.name()))
+	if n >= ledger.MaxOpenImports {
+		tooMany(w, retrySubmission, fmt.Sprintf("%d imports of supplier %s have not ended, paused ones included, which is as many as may wait", n, c.name()))
+		return false
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), lookFor)
+	defer cancel()
+	queued, filling, err := s.Bus.Queued(ctx, fhirmsg.StreamOperator, fhirmsg.FetchSubject(c.name()))
+	// Of a queue that cannot be asked, whoever wants it is told when it has been waited for.
+	if err == nil && (queued >= ledger.MaxOpenImports || filling && queued > 0) {
+		tooMany(w, retryImports, fmt.Sprintf("%d requests of supplier %s are in the queue, which is as many as may be at the moment", queued, c.name()))
 		return false
 	}
 	return true
 }
+
+// lookFor is how long a request waits to learn how full the queue is.
+const lookFor = time.Second
 
 // failSubmission answers with what an error about a submission means.
 func (s *Server) failSubmission(w http.ResponseWriter, err error) {

@@ -29,7 +29,14 @@ func (s *Server) bulkSubmitStatus(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	submission := keyOf(submitterOf(r), who, id).ID()
-	if err := s.Ledger.Watch(r.Context(), submission, true); err != nil {
+	sub, err := s.Ledger.Submission(r.Context(), submission)
+	if dataset := r.PathValue("dataset"); err == nil && dataset != "" && dataset != sub.Dataset {
+		err = ledger.ErrNoSubmission
+	}
+	if err == nil {
+		err = s.Ledger.Watch(r.Context(), submission, true)
+	}
+	if err != nil {
 		s.failSubmission(w, err)
 		return
 	}

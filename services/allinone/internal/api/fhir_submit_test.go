@@ -140,12 +140,16 @@ func TestBulkSubmitErrors(t *testing.T) {
 		{"stopped too late", submitPath, a, typeFHIR, submissionOf("done", submissionStatus(draftStatus, "aborted")), 409, "conflict"},
 		{"no status of it", "/fhir/$bulk-submit-status", a, typeFHIR, submissionOf("s"), 404, "not-found"},
 		{"no status of another supplier's", "/fhir/$bulk-submit-status", shared, typeFHIR, submissionOf("done"), 404, "not-found"},
+		{"no status of it in another dataset", "/fhir/other/$bulk-submit-status", a, typeFHIR, submissionOf("done"), 404, "not-found"},
 		{"another format of status", "/fhir/$bulk-submit-status", a, typeFHIR, submissionOf("done", `{"name":"_outputFormat","valueString":"text/csv"}`), 400, "invalid"},
 	} {
 		got := f.do(http.MethodPost, tt.path, tt.token, tt.body, "Content-Type", tt.contentType)
 		if got.status != tt.status || got.issue() != tt.issue {
 			t.Errorf("%s: %d %q, want %d %q: %s", tt.name, got.status, got.issue(), tt.status, tt.issue, got.body)
 		}
+	}
+	if got := f.do(http.MethodPost, "/fhir/clinic-a/$bulk-submit-status", a, submissionOf("done"), "Content-Type", typeFHIR); got.status != http.StatusAccepted {
+		t.Errorf("the status of it in its dataset: %d %s", got.status, got.body)
 	}
 	f.submits(a, manifestAt(m))
 	got := f.do(http.MethodPost, submitPath, a, submissionOf("s", manifestAt(m+"2"), replacing("https://a.example/none")), "Content-Type", typeFHIR)

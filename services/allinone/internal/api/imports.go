@@ -1,16 +1,18 @@
 package api
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/ledger"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/inbox"
 )
 
 // maxRequest is the greatest size of an import request in bytes.
@@ -23,12 +25,12 @@ type Created struct {
 
 // create queues an import request. It is accepted by a fetcher, which may be a moment later.
 func (s *Server) create(w http.ResponseWriter, r *http.Request) {
-	var req fhirmsg.ImportRequest
-	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)).Decode(&req)
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) || errors.Is(err, errSlow) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+	if err != nil {
 		failBody(w, err)
 		return
 	}
+	req, err := fhirmsg.ParseImportRequest(body)
 	if err != nil {
 		fail(w, http.StatusBadRequest, fmt.Errorf("import request: %w", err))
 		return
@@ -112,19 +114,42 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, c caller, req fhi
 	if !ok || declared == nil || c.isOperator() {
 		return ok // an operator's imports wait for their turn
 	}
+	if !s.hasRoom(w, r) || inbox.NamesKept(req) && !s.mayKeep(w, declared) {
+		return false
+	}
 	if declared.MaxImports == 0 {
-		return s.hasRoom(w, r)
+		return true
 	}
 	open, err := s.Ledger.OpenImports(r.Context(), declared.Name)
 	if err != nil {
 		s.failLedger(w, err)
 		return false
 	}
-	if open >= min(declared.MaxImports, ledger.MaxOpenImports) {
+	if open >= declared.MaxImports {
 		tooMany(w, retryImports, fmt.Sprintf("%d imports of supplier %s are under way, which is as many as may be at once", open, declared.Name))
 		return false
 	}
 	return true
+}
+
+// mayKeep reports whether a supplier may have one more import whose content is kept here until it is fetched. The ledger does not know
+// of all that have some: a fetcher has yet to accept them, and paused ones do not count in what its policy allows at once. Ok is false
+// when an answer was given.
+func (s *Server) mayKeep(w http.ResponseWriter, declared *ledger.Supplier) (ok bool) {
+	most := ledger.MaxOpenImports
+	if declared.MaxImports > 0 {
+		most = min(most, declared.MaxImports+s.Inbox.Open)
+	}
+	n, err := s.Inbox.Unfetched(declared.Name)
+	if err != nil {
+		s.failUpload(w, declared.Name, 0, err)
+		return false
+	}
+	if n >= most {
+		tooMany(w, retryUploads, fmt.Sprintf("what %d imports of supplier %s have was not fetched yet, which is as many as may be; resume or cancel those that are paused",
+			n, declared.Name))
+	}
+	return n < most
 }
 
 // fit is admit without what depends on other imports. The supplier is nil where it was not declared.
@@ -156,8 +181,16 @@ func (s *Server) fit(w http.ResponseWriter, r *http.Request, req fhirmsg.ImportR
 // retryImports is after how many seconds a supplier may ask again whether one of its imports has ended.
 const retryImports = 10
 
-func (s *Server) publish(r *http.Request, req fhirmsg.ImportRequest) error {
-	return s.publishTo(r.Context(), req)
+// publish queues a request. It waits for a queue that is full, or cannot be reached, but not for ever. Ok is false when an answer was given.
+func (s *Server) publish(w http.ResponseWriter, r *http.Request, req fhirmsg.ImportRequest) (ok bool) {
+	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(s.queueFor, settleFor))
+	defer cancel()
+	err := s.publishTo(ctx, req)
+	if err != nil {
+		s.Log.Error().Err(err).Msg("cannot queue an import request")
+		fail(w, http.StatusServiceUnavailable, errors.New("the queue is full, or cannot be reached; try again"))
+	}
+	return err == nil
 }
 
 func (s *Server) publishTo(ctx context.Context, req fhirmsg.ImportRequest) error {
@@ -235,14 +268,12 @@ func (s *Server) resume(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	req, publish, err := s.Ledger.Resume(r.Context(), id)
-	if err == nil {
-		s.keep(r.Context(), id)
-	}
-	if err == nil && publish {
-		err = s.publish(r, req)
-	}
 	if err != nil {
 		s.failLedger(w, err)
+		return
+	}
+	s.keep(r.Context(), id)
+	if publish && !s.publish(w, r, req) {
 		return
 	}
 	reply(w, http.StatusAccepted, Created{Import: id})

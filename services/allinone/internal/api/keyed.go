@@ -2,11 +2,13 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
@@ -46,8 +48,8 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, asked fhirmsg.Hash
 		handle(w, r)
 		return
 	}
-	if len(key) > maxKey {
-		fail(w, http.StatusBadRequest, fmt.Errorf("%s: of at most %d bytes", headerKey, maxKey))
+	if len(key) > maxKey || strings.ContainsFunc(key, func(c rune) bool { return c < ' ' || c > '~' }) {
+		fail(w, http.StatusBadRequest, fmt.Errorf("%s: of at most %d printable ASCII characters", headerKey, maxKey))
 		return
 	}
 	named := ledger.Request{Caller: callerOf(r).name(), Key: key, Asked: asked}
@@ -63,13 +65,22 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, asked fhirmsg.Hash
 	case answer != nil:
 		replayAnswer(w, *answer)
 	default:
-		s.answer(w, r, named, handle)
+		s.answer(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, named)), named, handle)
 	}
 }
 
-// asked is a hash of all that a request says.
+// requestKey is of the [ledger.Request] that a request with a key is.
+type requestKey struct{}
+
+// asked is a hash of all that a request says: what it is for, the headers that announce an upload, and its body.
 func asked(r *http.Request, body []byte) fhirmsg.Hash {
-	return fhirmsg.HashOf(append([]byte(r.Method+" "+r.URL.RequestURI()+"\n"), body...))
+	said := r.Method + " " + r.URL.RequestURI() + "\n"
+	for _, name := range []string{"Upload-Length", "Upload-Metadata", headerReprDigest} {
+		if v := r.Header.Get(name); v != "" {
+			said += name + ": " + v + "\n"
+		}
+	}
+	return fhirmsg.HashOf(append([]byte(said), body...))
 }
 
 // answer has a request answered, and keeps the answer.
@@ -132,11 +143,32 @@ func (r *recorder) Write(b []byte) (int, error) {
 	return r.ResponseWriter.Write(b)
 }
 
-// newID makes the id of what a request asks for: of who asks and its key, if it has one, so that also a
-// request whose answer was lost is the same import.
+// newID makes the id of what a request asks for: of who asks, its key, if it has one, and what it says, so that also a
+// request whose answer was lost is the same import. What it says is a part of it since keys are forgotten some day, and imports are not.
 func newID(r *http.Request) (fhirmsg.ImportID, error) {
-	if key := r.Header.Get(headerKey); key != "" {
-		return fhirmsg.ImportIDFromKey(callerOf(r).name(), key), nil
+	if named, ok := r.Context().Value(requestKey{}).(ledger.Request); ok {
+		return fhirmsg.ImportIDFromKey(named.Caller, named.Key+"\x00"+named.Asked.String()), nil
 	}
 	return fhirmsg.NewImportID(time.Now(), rand.Reader)
+}
+
+// madeBefore returns the id of what a request with a key asks for, and whether the supplier has an import of that id already: from
+// a request whose answer was lost, or one so long ago that the key was forgotten.
+func (s *Server) madeBefore(r *http.Request, supplier string) (id fhirmsg.ImportID, made bool, err error) {
+	if r.Header.Get(headerKey) == "" {
+		return id, false, nil
+	}
+	if id, err = newID(r); err != nil || s.Inbox.IsHanded(supplier, id) {
+		return id, err == nil, err
+	}
+	name, err := s.Ledger.SupplierOf(r.Context(), id)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return id, false, nil
+	}
+	return id, err == nil && name == supplier, err
+}
+
+// failMade answers a request whose key is that of an import with other content.
+func failMade(w http.ResponseWriter, id fhirmsg.ImportID) {
+	fail(w, http.StatusUnprocessableEntity, fmt.Errorf("%s: it was used for what is import %s; use a new one for each", headerKey, id))
 }

@@ -45,7 +45,7 @@ func (s *Server) resumeType(w http.ResponseWriter, r *http.Request) {
 	s.changeType(w, r, s.Bus.ResumeType)
 }
 
-// settleFor is how long a queue may take that is just being set up.
+// settleFor is how long a queue may take that is just being set up, or started again: less than a request with a key may take.
 const settleFor = 30 * time.Second
 
 func (s *Server) changeType(w http.ResponseWriter, r *http.Request, change func(context.Context, string) error) {

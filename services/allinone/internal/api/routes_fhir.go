@@ -59,7 +59,7 @@ func (s *Server) fhirRoutes() []route {
 		id: "bulkSubmitStatus", summary: "Ask where to watch a submission", query: params{bySupplier}, headers: params{asyncParam},
 		takes:   &content{of: fhirParameters{}, media: typeFHIR, most: kickoff.MaxSubmit, text: "`application/json` is taken too."},
 		answers: []answers{{status: http.StatusAccepted, headers: []string{"Content-Location"}}},
-		fails:   []int{400, 404, 413, 415, 422},
+		fails:   []int{400, 404, 413, 415},
 	})...)
 	return append(routes,
 		route{pattern: "GET " + submitStatusPath + "{id}", who: anyone, handle: s.submissionStatus, operation: operation{

@@ -68,8 +68,8 @@ func (s *Server) importRoutes() []route {
 		}},
 		{pattern: "PUT /spool", who: anyone, handle: s.spool, operation: operation{
 			id: "spool", summary: "Hand in content, to be named as a source of an import",
-			takes:   &content{media: typeBytes, text: "ndjson, a document or a Bundle, perhaps compressed; of a supplier at most `max_bytes` of its policy, with all else that it handed in and no import names. What none names is removed in a week (`STOKER_UPLOAD_SPOOL_EXPIRY`)."},
-			answers: []answers{gives(http.StatusCreated, Spooled{})}, fails: []int{413, 507},
+			takes:   &content{media: typeBytes, text: "ndjson, a document or a Bundle, perhaps compressed; of a supplier at most `max_bytes` of its policy, with all else that it handed in and no import names, and of these no more than 1000. What none names is removed in a week (`STOKER_UPLOAD_SPOOL_EXPIRY`)."},
+			answers: []answers{gives(http.StatusCreated, Spooled{})}, fails: []int{413, 429, 507},
 		}},
 		{pattern: "POST /buckets/events", who: anyone, handle: s.bucketEvents, operation: operation{
 			id: "bucketEvents", summary: "Events of an object store, in the form of S3",

@@ -21,7 +21,7 @@ var (
 	digestParam   = header("Content-Digest", "`sha-256=:BASE64:` of what is sent (RFC 9530). What differs is not kept.", nil)
 	reprParam     = header("Repr-Digest", "The same of the whole file.", nil)
 	tusParam      = must(header("Tus-Resumable", "The version of tus, 1.0.0. With another one the answer is 412.", nil))
-	keyParam      = header(headerKey, "Of at most 255 bytes. The same request with the same key has its effect once, and the same answer for seven days.", nil)
+	keyParam      = header(headerKey, "At most 255 printable ASCII characters. The same request with the same key has its effect once, and the same answer for seven days.", nil)
 )
 
 func (s *Server) uploadRoutes() []route {

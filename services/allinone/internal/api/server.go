@@ -46,6 +46,7 @@ type Server struct {
 	tus       holders
 	reporting chan struct{} // has the report that is being made
 	reports   int64         // OperationOutcomes in a file about a submission; 0: as many as by default
+	queueFor  time.Duration // for how long a request waits for the queue; 0: as by default
 }
 
 // Handler returns the interface, to be mounted at the root; other is what serves the paths

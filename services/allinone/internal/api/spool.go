@@ -56,12 +56,7 @@ func spoolPrefix(c caller) string {
 // dispatch queues a request. One that names what was handed in takes it along. Ok is false when an answer was given.
 func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, req fhirmsg.ImportRequest) (ok bool) {
 	if !inbox.NamesKept(req) {
-		err := s.publish(r, req)
-		if err != nil {
-			s.Log.Error().Err(err).Msg("cannot queue an import request")
-			fail(w, http.StatusServiceUnavailable, errors.New("the queue cannot be reached; try again"))
-		}
-		return err == nil
+		return s.publish(w, r, req)
 	}
 	d, handed, err := s.Inbox.HandKept(req)
 	switch {

@@ -124,12 +124,28 @@ func TestSpoolExpires(t *testing.T) {
 		t.Error("what an import had that was cancelled is still there")
 	}
 	// The same request, whose answer was lost with the process.
-	if _, err := f.Operator.Pool.Exec(t.Context(), `DELETE FROM stoker.request`); err != nil {
-		t.Fatal(err)
-	}
+	f.forgetsKeys()
 	if again := f.do(http.MethodPost, "/imports", token, named(a), headerKey, "k").imported(t); again != id || f.requests() != 1 {
 		t.Errorf("again: import %s, want %s; %d requests", again, id, f.requests())
 	}
+}
+
+// TestSpoolOfManyFiles: files count, however small they are.
+func TestSpoolOfManyFiles(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Auth{})
+	a, b := f.supplier("clinic-a", supplier.Policy{}), f.supplier("clinic-b", supplier.Policy{MaxBytes: 100})
+	for i := range 999 {
+		check(t, os.WriteFile(filepath.Join(f.Inbox.Spool, fmt.Sprintf("clinic-a.%d.ndjson", i)), nil, 0o600))
+	}
+	name := f.spooled(a, "")
+	if got := f.do(http.MethodPut, "/spool", a, ""); got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") == "" || !strings.Contains(got.body, "no import names") {
+		t.Errorf("one more: %d %s", got.status, got.body)
+	}
+	f.spooled(b, line) // which others do not keep from it
+	f.spooled("", line)
+	f.do(http.MethodPost, "/imports", a, named(name)).imported(t)
+	f.spooled(a, line)
 }
 
 // TestSpoolAtOnce: what is handed in at the same time counts together.

@@ -63,7 +63,7 @@ func (s *Server) tusCreate(w http.ResponseWriter, r *http.Request) {
 		if limit, ok = s.roomIn(w, req.Supplier, info.Into, info.File, limit); !ok {
 			return
 		}
-	} else if !s.admitUpload(w, r, req) {
+	} else if !s.admitUpload(w, r, req) || !s.isNewUpload(w, r, req) {
 		return
 	}
 	info.Request = req
@@ -88,6 +88,22 @@ func (s *Server) tusCreate(w http.ResponseWriter, r *http.Request) {
 	s.expires(w, u)
 	w.Header().Set("Location", "/suppliers/"+req.Supplier+"/uploads/"+req.ID.String())
 	w.WriteHeader(http.StatusCreated)
+}
+
+// isNewUpload refuses an upload with a key that would have the id of an import before it, which was announced in the same way: what it
+// brings would be taken for that. Ok is false when an answer was given.
+func (s *Server) isNewUpload(w http.ResponseWriter, r *http.Request, req fhirmsg.ImportRequest) (ok bool) {
+	id, made, err := s.madeBefore(r, req.Supplier)
+	if err == nil && made {
+		_, err = s.Inbox.Upload(req.Supplier, id) // else its answer was lost
+	}
+	switch {
+	case errors.Is(err, inbox.ErrNotFound):
+		failMade(w, id)
+	case err != nil:
+		s.failLedger(w, err)
+	}
+	return err == nil
 }
 
 // announced reads what an upload is announced as.

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
 )
 
@@ -89,6 +92,43 @@ func TestResumable(t *testing.T) {
 	}
 	if got := f.tusDo("DELETE", path, token, ""); got.status != http.StatusConflict || f.requests() != 1 {
 		t.Errorf("ended after its end: %d; %d requests", got.status, f.requests())
+	}
+}
+
+// TestResumableWithAKey: an upload is another one's only as long as that is there, and announced in the same way.
+func TestResumableWithAKey(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Auth{})
+	announce := func(headers ...string) answer {
+		return f.tusDo("POST", "/suppliers/local/uploads", "", "", append([]string{
+			"Upload-Length", strconv.Itoa(len(line)), "Upload-Metadata", metadata("filename", "x"), headerKey, "k"}, headers...)...)
+	}
+	path := announce().header.Get("Location")
+	id, err := fhirmsg.ParseImportID(filepath.Base(path))
+	check(t, err)
+	if got := f.tusDo("PATCH", path, "", line, "Upload-Offset", "0"); got.status != 204 {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	f.forgetsKeys() // its answer was lost with the process
+	if got := announce(); got.header.Get("Location") != path {
+		t.Errorf("announced again: %d %v", got.status, got.header)
+	}
+	if got := announce("Repr-Digest", digestOf(line)); got.status != http.StatusUnprocessableEntity {
+		t.Errorf("the key of another upload: %d %s", got.status, got.body)
+	}
+	f.forgetsKeys() // after seven days
+	f.accept(id, "local", []fhirmsg.Source{{Spool: "x"}})
+	check(t, f.Ledger.Cancel(t.Context(), id))
+	check(t, f.Inbox.Tidy(time.Now().Add(2*uploads.Expiry), f.hasEnded(t.Context())))
+	if got := announce(); got.status != http.StatusUnprocessableEntity || !strings.Contains(got.body, id.String()) {
+		t.Errorf("what may be another one: %d %s", got.status, got.body)
+	}
+	if got := announce("Repr-Digest", digestOf(line)); got.status != http.StatusUnprocessableEntity { // of the same key
+		t.Errorf("the key of the one before: %d %s", got.status, got.body)
+	}
+	f.forgetsKeys()
+	if got := announce("Repr-Digest", digestOf(line)); got.status != 201 || got.header.Get("Location") == path {
+		t.Errorf("another one: %d %v", got.status, got.header)
 	}
 }
 

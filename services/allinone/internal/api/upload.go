@@ -225,7 +225,7 @@ func (s *Server) failUpload(w http.ResponseWriter, supplier string, limit int64,
 		fail(w, http.StatusRequestEntityTooLarge, fmt.Errorf("more than the %d bytes that the policy of supplier %s leaves for it", limit, supplier))
 	case errors.Is(err, inbox.ErrTooLarge):
 		fail(w, http.StatusRequestEntityTooLarge, err)
-	case errors.Is(err, inbox.ErrTooMany):
+	case errors.Is(err, inbox.ErrTooMany), errors.Is(err, inbox.ErrManyKept):
 		tooMany(w, retryUploads, err.Error())
 	case errors.Is(err, inbox.ErrNoSpace):
 		s.Log.Warn().Str("supplier", supplier).Msg("an upload was refused: not enough disk space is left")
@@ -266,7 +266,7 @@ func (s *Server) Run(ctx context.Context) {
 	ticker := time.NewTicker(tidyEvery)
 	defer ticker.Stop()
 	for {
-		err := s.Inbox.Waiting(func(req fhirmsg.ImportRequest) error { return s.publishTo(ctx, req) })
+		err := s.publishWaiting(ctx)
 		if err = errors.Join(err, s.Inbox.Tidy(time.Now(), s.hasEnded(ctx)), s.tidySpool(ctx, time.Now())); err != nil && ctx.Err() == nil {
 			s.Log.Error().Err(withoutPath(err)).Msg("what was uploaded cannot be seen to")
 		}
@@ -276,6 +276,14 @@ func (s *Server) Run(ctx context.Context) {
 		case <-ticker.C:
 		}
 	}
+}
+
+// publishWaiting queues what waits for it, as far as that can be done in a moment: what was uploaded is to be seen to also where the
+// queue is full.
+func (s *Server) publishWaiting(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, keepFor)
+	defer cancel()
+	return s.Inbox.Waiting(ctx, s.publishTo)
 }
 
 // hasEnded reports whether an import has ended, for certain.

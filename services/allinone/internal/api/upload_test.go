@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/inbox"
 )
 
 const line = `{"resourceType":"Patient","id":"a"}` + "\n"
@@ -153,12 +155,17 @@ func TestPutFileWithAKey(t *testing.T) {
 	if got := put(line + line); got.status != http.StatusUnprocessableEntity {
 		t.Errorf("the key of another file: %d %s", got.status, got.body)
 	}
-	// Its answer was lost with the process.
-	if _, err := f.Operator.Pool.Exec(t.Context(), `DELETE FROM stoker.request`); err != nil {
-		t.Fatal(err)
-	}
+	f.forgetsKeys() // its answer was lost with the process
 	if got := put(line).imported(t); got != id || f.requests() != 1 || f.openFolders("clinic-a") != 0 {
 		t.Errorf("import %s, want %s; %d requests, %d open", got, id, f.requests(), f.openFolders("clinic-a"))
+	}
+	f.forgetsKeys() // after seven days
+	f.accept(id, "clinic-a", []fhirmsg.Source{{Spool: "x"}})
+	check(t, f.Ledger.Cancel(t.Context(), id))
+	check(t, f.Inbox.Tidy(time.Now(), f.hasEnded(t.Context())))
+	other := put(line + line).imported(t)
+	if got := f.handed("clinic-a", other); other == id || got["x"] != line+line || f.requests() != 2 {
+		t.Errorf("another file is import %s with %v; %d requests", other, got, f.requests())
 	}
 }
 
@@ -221,16 +228,47 @@ func TestDelivery(t *testing.T) {
 		t.Errorf("handed over: %v, %d requests", handed, f.requests())
 	}
 	ask("POST", delivery+"/complete", token, "", 404)
-	// Its answer was lost with the process.
-	if _, err := f.Operator.Pool.Exec(t.Context(), `DELETE FROM stoker.request`); err != nil {
-		t.Fatal(err)
-	}
+	f.forgetsKeys() // its answer was lost with the process
 	if again := ask("POST", delivery+"/complete", token, "", 202, headerKey, "k").imported(t); again != id || f.requests() != 1 {
 		t.Errorf("completed again: %s, want %s; %d requests", again, id, f.requests())
+	}
+	f.forgetsKeys() // after seven days
+	ask("PUT", files+"a?delivery=2026-11", token, line, 201)
+	if refused := ask("POST", delivery+"/complete", token, "", 422, headerKey, "k"); !strings.Contains(refused.body, id.String()) || f.requests() != 1 {
+		t.Errorf("another delivery of the name: %s, %d requests", refused.body, f.requests())
+	}
+	if other := ask("POST", delivery+"/complete", token, "", 202, headerKey, "l").imported(t); other == id || len(f.handed("clinic-a", other)) != 1 || f.requests() != 2 {
+		t.Errorf("with another key: %s, %d requests", other, f.requests())
 	}
 	ask("PUT", files+"a?delivery=2026-12", token, line, 201)
 	ask("DELETE", "/suppliers/clinic-a/deliveries/2026-12", token, "", 204)
 	ask("GET", "/suppliers/clinic-a/deliveries/2026-12", token, "", 404)
+}
+
+// TestDeliveryOfManyFiles: a delivery has no more files than an import can have, also of those that come at once.
+func TestDeliveryOfManyFiles(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Auth{})
+	into, err := f.Inbox.Named("local", "all")
+	check(t, err)
+	for i := range fhirmsg.MaxSources - 1 {
+		check(t, os.WriteFile(filepath.Join(f.Inbox.Spool, "uploads/local/open/delivery-all/files", fmt.Sprint(i)), nil, 0o600))
+	}
+	for _, tt := range []struct {
+		name string
+		want error
+	}{{"x", nil}, {"y", inbox.ErrTooLarge}, {"x", nil}} {
+		d, err := f.Inbox.Begin("local")
+		check(t, err)
+		check(t, d.Receive(tt.name, strings.NewReader(line), 0))
+		if err := d.Move(tt.name, into); !errors.Is(err, tt.want) {
+			t.Errorf("file %s: %v, want %v", tt.name, err, tt.want)
+		}
+		check(t, d.Remove())
+	}
+	if got := f.do(http.MethodPut, "/suppliers/local/files/z?delivery=all", "", line); got.status != http.StatusRequestEntityTooLarge {
+		t.Errorf("one more: %d %s", got.status, got.body)
+	}
 }
 
 // TestHandedIsQueued: a delivery whose process ended before its request was queued is queued after the start.
@@ -246,7 +284,7 @@ func TestHandedIsQueued(t *testing.T) {
 	check(t, err)
 	check(t, f.Recover())
 	for range 2 { // published once
-		check(t, f.Inbox.Waiting(func(req fhirmsg.ImportRequest) error { return f.publishTo(t.Context(), req) }))
+		check(t, f.publishWaiting(t.Context()))
 	}
 	if f.requests() != 1 || f.openFolders("local") != 0 || len(f.handed("local", fhirmsg.ImportIDFromKey("", "k"))) != 1 {
 		t.Errorf("%d requests, %d open", f.requests(), f.openFolders("local"))

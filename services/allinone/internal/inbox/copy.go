@@ -49,10 +49,17 @@ func (b *Inbox) room(bytes int64) error {
 	if err := syscall.Statfs(b.Spool, &stat); err != nil {
 		return err
 	}
-	if int64(stat.Bavail)*int64(stat.Bsize)-bytes < b.MinFree { //nolint:unconvert // not the same type everywhere
+	if !hasRoom(stat, bytes, b.MinFree) {
 		return ErrNoSpace
 	}
 	return nil
+}
+
+// hasRoom reports whether so many bytes more leave enough of a file system free, and a hundredth of the files that it can have: some have
+// room for a fixed number, and some do not tell.
+func hasRoom(stat syscall.Statfs_t, bytes, minFree int64) bool {
+	free, files := int64(stat.Bavail)*int64(stat.Bsize), float64(stat.Ffree) //nolint:unconvert // not the same types everywhere
+	return free-bytes >= minFree && files >= float64(stat.Files)/100
 }
 
 // noSpace is [ErrNoSpace] for what the system says of a full disk.

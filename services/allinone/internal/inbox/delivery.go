@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -100,10 +101,18 @@ func (d *Delivery) Receive(name string, content io.Reader, limit int64) error {
 	return errors.Join(err, f.Close())
 }
 
-// Move moves a file into another delivery of the supplier, where it replaces one of its name.
+// Move moves a file into another delivery of the supplier, where it replaces one of its name. Errors: [ErrTooLarge] where that has as
+// many as an import can have, [ErrNotFound].
 func (d *Delivery) Move(name string, to *Delivery) error {
 	d.inbox.mu.Lock()
 	defer d.inbox.mu.Unlock()
+	there, err := os.ReadDir(to.path(filesDir))
+	if err != nil {
+		return notFound(err)
+	}
+	if len(there) >= fhirmsg.MaxSources && !exists(to.path(filesDir, name)) {
+		return ErrTooLarge
+	}
 	if err := os.Rename(d.path(filesDir, name), to.path(filesDir, name)); err != nil {
 		return notFound(err)
 	}
@@ -166,14 +175,17 @@ func (d *Delivery) rename(name string) error {
 // Published says that the delivery's request is in the queue.
 func (d *Delivery) Published() error { return os.Remove(d.path(requestFile)) }
 
-// Waiting calls for each request that may not be in the queue; where publish succeeds, it is not asked for again.
-func (b *Inbox) Waiting(publish func(fhirmsg.ImportRequest) error) error {
+// Waiting calls for each request that may not be in the queue, until the context ends; where publish succeeds, it is not asked for again.
+func (b *Inbox) Waiting(ctx context.Context, publish func(context.Context, fhirmsg.ImportRequest) error) error {
 	return b.each(readyDir, func(d *Delivery) error {
+		if ctx.Err() != nil {
+			return nil
+		}
 		var req fhirmsg.ImportRequest
 		if err := readJSON(d.path(requestFile), &req); err != nil {
 			return err
 		}
-		if err := publish(req); err != nil {
+		if err := publish(ctx, req); err != nil {
 			return err
 		}
 		return d.Published()

@@ -18,8 +18,8 @@ import (
 
 // Config is what users set. Every setting works when absent.
 type Config struct {
-	Open    int           `env:"OPEN" envDefault:"16" doc:"uploads and deliveries of a supplier that may be open at once"`
-	MinFree int64         `env:"MIN_FREE" envDefault:"1073741824" doc:"bytes of the disk that uploads leave free"`
+	Open    int           `env:"OPEN" envDefault:"16" doc:"uploads and deliveries of a supplier that may be open at once; with max_imports, also how many imports beyond it may have what was not fetched yet"`
+	MinFree int64         `env:"MIN_FREE" envDefault:"1073741824" doc:"bytes of the disk that uploads leave free; of the files that it can have they leave a hundredth"`
 	Expiry  time.Duration `env:"EXPIRY" envDefault:"24h" doc:"after how long without a change an open upload or delivery is removed"`
 	Kept    time.Duration `env:"SPOOL_EXPIRY" envDefault:"168h" doc:"after how long content that was handed in by PUT /spool, and that no import names, is removed"`
 	Idle    time.Duration `env:"IDLE_TIMEOUT" envDefault:"60s" doc:"longest wait for the next bytes of an upload or another request, and for a supplier to take those of an answer"`
@@ -45,6 +45,7 @@ var (
 	ErrExists   = errors.New("the upload is there already")
 	ErrTooLarge = errors.New("more than there may be")
 	ErrNotKept  = errors.New("is not there: it was named by an import before, or by none for too long; hand it in again")
+	ErrManyKept = fmt.Errorf("%d files were handed in that no import names, which is as many as may be; name them, or wait until they are removed", maxKept)
 	ErrTwice    = errors.New("is named twice")
 	ErrNoSpace  = errors.New("not enough disk space is left for it; try again later, or ask the operator")
 )
@@ -132,6 +133,21 @@ func (b *Inbox) each(which string, do func(d *Delivery) error) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Unfetched is how many imports of a supplier have files here.
+func (b *Inbox) Unfetched(supplier string) (n int, err error) {
+	folders, err := readDir(b.dir(supplier, readyDir))
+	for _, f := range folders {
+		files, err := readDir(b.dir(supplier, readyDir, f.Name(), filesDir))
+		if err != nil {
+			return 0, err
+		}
+		if len(files) > 0 {
+			n++
+		}
+	}
+	return n, err
 }
 
 // readDir is os.ReadDir, where a folder that is not there is empty.

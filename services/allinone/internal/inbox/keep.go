@@ -19,14 +19,17 @@ import (
 // partSuffix ends the names of files that are not whole yet.
 const partSuffix = ".part"
 
+// maxKept is how many files whose names begin with the same prefix Keep keeps: each costs the file system something, also where it is empty.
+const maxKept = 1_000
+
 // Keep keeps content as a file of the spool itself, for an import that will name it: whole and on disk, or not at all. The file's name begins
-// with a prefix; limit is in bytes, 0 is none, and of all files whose names begin so. Errors: [ErrTooLarge], [ErrNoSpace], and those of the
-// content's reader.
+// with a prefix; limit is in bytes, 0 is none, and of all files whose names begin so. Without a prefix there may be any number of files.
+// Errors: [ErrTooLarge], [ErrManyKept], [ErrNoSpace], and those of the content's reader.
 func (b *Inbox) Keep(prefix string, content io.Reader, limit int64) (name string, n int64, err error) {
 	if err := b.Room(0); err != nil {
 		return "", 0, err
 	}
-	left, err := b.left(prefix, limit)
+	left, err := b.left(prefix, limit, 1)
 	if err == nil && left == 0 && limit > 0 {
 		err = ErrTooLarge
 	}
@@ -56,35 +59,42 @@ func (b *Inbox) Keep(prefix string, content io.Reader, limit int64) (name string
 func (b *Inbox) whole(part, path, prefix string, limit int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if _, err := b.left(prefix, limit); err != nil {
+	if _, err := b.left(prefix, limit, 0); err != nil {
 		return err
 	}
 	return os.Rename(part, path)
 }
 
 // left is how many bytes of the limit what was handed in leaves, or is on its way, whose names begin with a prefix; 0 without a limit.
-// The error is [ErrTooLarge] where it is more.
-func (b *Inbox) left(prefix string, limit int64) (n int64, err error) {
-	if limit == 0 {
+// The error is [ErrTooLarge] where it is more, and [ErrManyKept] where with more files it is too many.
+func (b *Inbox) left(prefix string, limit int64, more int) (n int64, err error) {
+	if prefix == "" && limit == 0 {
 		return 0, nil
 	}
-	files, err := b.kept()
+	files, err := b.kept(prefix)
 	n = limit
 	for _, f := range files {
-		if strings.HasPrefix(f.Name(), prefix) {
-			n -= f.Size()
-		}
+		n -= f.Size()
 	}
-	if err == nil && n < 0 {
+	switch {
+	case err != nil:
+	case len(files)+more > maxKept:
+		err = ErrManyKept
+	case limit == 0:
+		n = 0
+	case n < 0:
 		err = ErrTooLarge
 	}
 	return n, err
 }
 
-// kept are the files of the spool itself, also those that are on their way.
-func (b *Inbox) kept() (files []fs.FileInfo, err error) {
+// kept are the files of the spool itself whose names begin with a prefix, also those that are on their way.
+func (b *Inbox) kept(prefix string) (files []fs.FileInfo, err error) {
 	entries, err := readDir(b.Spool)
 	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), prefix) {
+			continue
+		}
 		if info, err := e.Info(); err == nil && info.Mode().IsRegular() { // else it went meanwhile
 			files = append(files, info)
 		}
@@ -173,7 +183,7 @@ func (d *Delivery) copyOf(from, name string) error {
 // TidyKept removes what Keep kept and no import named in time, and returns how many files that were, and their bytes. InUse are names
 // that imports under way have all the same: those whose requests did not come by HandKept.
 func (b *Inbox) TidyKept(now time.Time, inUse func() (map[string]bool, error)) (removed int, bytes int64, err error) {
-	files, err := b.kept()
+	files, err := b.kept("")
 	files = slices.DeleteFunc(files, func(f fs.FileInfo) bool { return !isWhole(f) || now.Sub(f.ModTime()) <= b.Kept })
 	if err != nil || len(files) == 0 {
 		return 0, 0, err

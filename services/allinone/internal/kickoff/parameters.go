@@ -16,8 +16,11 @@ type parameter struct {
 	Part  parameters
 }
 
-// UnmarshalJSON reads a parameter, whatever the type of its value.
-func (p *parameter) UnmarshalJSON(raw []byte) error {
+// errNested is returned where a part has parts: no operation has any, and each level would cost all that is in it once more.
+var errNested = errors.New("its parts must have no parts")
+
+// read reads a parameter, whatever the type of its value, or a part of one.
+func (p *parameter) read(raw json.RawMessage, isPart bool) error {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil {
 		return err
@@ -28,12 +31,28 @@ func (p *parameter) UnmarshalJSON(raw []byte) error {
 			if err := json.Unmarshal(value, &p.Name); err != nil {
 				return err
 			}
+		case member == "part" && isPart:
+			return errNested
 		case member == "part":
-			if err := json.Unmarshal(value, &p.Part); err != nil {
+			if err := p.readParts(value); err != nil {
 				return err
 			}
 		case strings.HasPrefix(member, "value"):
 			p.Type, p.Raw, p.Value = member, value, valueText(value)
+		}
+	}
+	return nil
+}
+
+func (p *parameter) readParts(raw json.RawMessage) error {
+	var list []json.RawMessage
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return err
+	}
+	p.Part = make(parameters, len(list))
+	for i, raw := range list {
+		if err := p.Part[i].read(raw, true); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -64,7 +83,11 @@ func readParameters(list []json.RawMessage) (parameters, error) {
 	var all parameters
 	for i, raw := range list {
 		var p parameter
-		if err := json.Unmarshal(raw, &p); err != nil || p.Name == "" {
+		err := p.read(raw, false)
+		switch {
+		case errors.Is(err, errNested):
+			return nil, fmt.Errorf("parameter[%d]: %w", i, err)
+		case err != nil, p.Name == "":
 			return nil, fmt.Errorf("parameter[%d]: must be an object with a name", i)
 		}
 		all = append(all, p)

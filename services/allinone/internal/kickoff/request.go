@@ -16,9 +16,6 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/outbound"
 )
 
-// MaxInputs is how many files a request may list.
-const MaxInputs = 10_000
-
 // ErrMediaType is returned for a body of another content type.
 var ErrMediaType = errors.New("the content type must be application/fhir+json or application/json")
 
@@ -221,8 +218,8 @@ func (m manifestForm) request() (Request, error) {
 	switch {
 	case len(inputs) == 0:
 		return Request{}, errors.New("input: name at least one file, or an exportUrl in Parameters")
-	case len(inputs) > MaxInputs:
-		return Request{}, fmt.Errorf("input: more than %d files; name a manifest that lists them instead", MaxInputs)
+	case len(inputs) > fhirmsg.MaxSources:
+		return Request{}, fmt.Errorf("input: more than %d files; name a manifest that lists them instead", fhirmsg.MaxSources)
 	case !slices.Contains(formats, strings.TrimSpace(format)):
 		return Request{}, errors.New("inputFormat: must be application/fhir+ndjson")
 	case m.StorageDetail.Type != "" && m.StorageDetail.Type != "https":

@@ -2,6 +2,7 @@ package kickoff
 
 import (
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -82,7 +83,7 @@ func TestReadRefuses(t *testing.T) {
 		{"twice", `{"input":[{"url":"https://a/secret"},{"url":"https://a/secret"}]}`, "input[1].url"},
 		{"another format", `{"inputFormat":"text/csv","input":[{"url":"https://a/secret"}]}`, "inputFormat"},
 		{"a bucket", `{"storageDetail":{"type":"aws-s3"},"input":[{"url":"https://a/secret"}]}`, "storageDetail"},
-		{"too many", `{"input":[{}` + strings.Repeat(`,{}`, MaxInputs) + `]}`, "more than"},
+		{"too many", `{"input":[{}` + strings.Repeat(`,{}`, fhirmsg.MaxSources) + `]}`, "more than"},
 	} {
 		_, err := Read("application/fhir+json", []byte(tt.body))
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "secret") {
@@ -91,6 +92,26 @@ func TestReadRefuses(t *testing.T) {
 	}
 	if _, err := Read("text/plain", []byte(`{}`)); !errors.Is(err, ErrMediaType) {
 		t.Errorf("text: %v", err)
+	}
+}
+
+// TestReadNested: parts of parts are refused before each level costs all that is in it once more. It is not parallel, to measure
+// what it takes itself.
+func TestReadNested(t *testing.T) {
+	const levels = 1_000
+	body := []byte(`{"resourceType":"Parameters","parameter":[` + strings.Repeat(`{"name":"x","part":[`, levels) +
+		`{"name":"x","valueString":"` + strings.Repeat("x", 1<<20) + `"}` + strings.Repeat(`]}`, levels) + `]}`)
+	for name, read := range map[string]func() error{
+		"$import":      func() error { _, err := Read("application/fhir+json", body); return err },
+		"$bulk-submit": func() error { _, err := ReadSubmit("application/fhir+json", body); return err },
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err := read()
+		runtime.ReadMemStats(&after)
+		if took := after.TotalAlloc - before.TotalAlloc; err == nil || err.Error() != "parameter[0]: its parts must have no parts" || took > 32<<20 {
+			t.Errorf("%s: %v, after %d bytes", name, err, took)
+		}
 	}
 }
 
