@@ -137,7 +137,7 @@ func (s *Server) await(ctx context.Context, id fhirmsg.ImportID) (status ledger.
 		case err != nil && !errors.Is(err, ledger.ErrNotFound):
 			return status, err
 		case state.Ended():
-			return s.Ledger.Progress(ctx, id)
+			return s.progress(ctx, id)
 		}
 		timer := time.NewTimer(pause)
 		select {

@@ -26,6 +26,7 @@ func (s *Server) importRoutes() []route {
 		}},
 		{pattern: "GET /imports/{id}", who: anyone, handle: s.status, operation: operation{
 			id: "getImport", summary: "The account of an import, as it stands",
+			text:    "Two are added up at a time; others wait. Where it takes more than a minute the answer is 503.",
 			query:   params{flag("progress", "Without the kinds of issues, which take a while to add up where there are millions.")},
 			answers: ok(ledger.Status{}), fails: []int{400, 404},
 		}},
