@@ -207,7 +207,19 @@ func (s *Server) move(w http.ResponseWriter, r *http.Request, change func(contex
 		return
 	}
 	s.keep(r.Context(), id)
-	s.status(w, r)
+	s.moved(w, r, id)
+}
+
+// moved answers with the account of an import that was changed, without its lists of files: the answer to a request with a key is kept for
+// days, and there may be a hundred thousand.
+func (s *Server) moved(w http.ResponseWriter, r *http.Request, id fhirmsg.ImportID) {
+	status, err := s.account(r, id)
+	if err != nil {
+		s.failLedger(w, err)
+		return
+	}
+	status.Files, status.Skipped = nil, nil
+	reply(w, http.StatusOK, status)
 }
 
 // keepFor is how long an answer waits for a change to be in the journal.
