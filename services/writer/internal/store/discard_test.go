@@ -371,6 +371,9 @@ func TestDiscardWaitsForTheWriter(t *testing.T) {
 		done <- err
 	}()
 	f.waitForWaiters(1)
+	if n := f.pool.Stat().AcquiredConns(); n != 1 {
+		t.Errorf("%d connections of the pool are taken; want the writer's, and none by the discard, which may take minutes", n)
+	}
 	g.history = true
 	if err := save(t.Context(), writer, g, g.rows, 0); err != nil {
 		t.Fatal(err)
