@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -15,12 +16,15 @@ import (
 const noticed = `SET tcp_keepalives_idle = '10s'; SET tcp_keepalives_interval = '5s';
 	SET tcp_keepalives_count = 3; SET tcp_user_timeout = '25s'`
 
-// Connect returns a pool of connections to the database, which need not be up. An error is
-// about the URL; it does not repeat it.
-func Connect(ctx context.Context, url string) (*pgxpool.Pool, error) {
+// Connect returns a pool of connections to the database, which need not be up. It has room for at least as many as are told, unless
+// the URL says how many (pool_max_conns). An error is about the URL; it does not repeat it.
+func Connect(ctx context.Context, url string, atLeast int) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
+	}
+	if !strings.Contains(url, "pool_max_conns") {
+		cfg.MaxConns = max(cfg.MaxConns, int32(atLeast))
 	}
 	// Not parameters of the connection itself: poolers in between refuse those they do not know.
 	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {

@@ -11,7 +11,7 @@ import (
 // TestConnect: every connection has a short time in which a vanished client is noticed.
 func TestConnect(t *testing.T) {
 	t.Parallel()
-	pool, err := database.Connect(t.Context(), pgtest.New(t))
+	pool, err := database.Connect(t.Context(), pgtest.New(t), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +26,31 @@ func TestConnect(t *testing.T) {
 	if tcp && (idle != 10 || timeout != 25000) || !tcp && idle+timeout != 0 {
 		t.Errorf("TCP %v: keepalives after %d s, timeout %d ms; want 10 and 25000 over TCP, 0 over a Unix socket", tcp, idle, timeout)
 	}
-	if _, err := database.Connect(t.Context(), "postgres://user:secret@host:port/db"); err == nil || strings.Contains(err.Error(), "secret") {
+	if _, err := database.Connect(t.Context(), "postgres://user:secret@host:port/db", 0); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("error of a wrong URL: %v", err)
+	}
+}
+
+// TestConnections: a pool has room for what shares it, unless the URL limits it. Nothing is connected for that.
+func TestConnections(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		url     string
+		atLeast int
+		want    func(n int32) bool
+	}{
+		{"postgres://a@localhost/db", 500, func(n int32) bool { return n == 500 }},
+		{"postgres://a@localhost/db", 0, func(n int32) bool { return n >= 4 }}, // pgx's own
+		{"postgres://a@localhost/db?pool_max_conns=7", 500, func(n int32) bool { return n == 7 }},
+		{"host=localhost pool_max_conns=7", 500, func(n int32) bool { return n == 7 }},
+	} {
+		pool, err := database.Connect(t.Context(), tt.url, tt.atLeast)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := pool.Config().MaxConns; !tt.want(n) {
+			t.Errorf("%s, at least %d: %d connections", tt.url, tt.atLeast, n)
+		}
+		pool.Close()
 	}
 }

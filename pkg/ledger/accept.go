@@ -124,6 +124,16 @@ func insert(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest, rules int
 		asOf := micros(*req.AsOf)
 		imp.AsOf = &asOf
 	}
+	// Before the clock, since all others wait for that: where there are millions of rows, to count them takes seconds.
+	retried, mended := original{}, original{}
+	if reason == "" {
+		if retried, err = findOriginal(ctx, tx, req.Retry); err != nil {
+			return imp, "", err
+		}
+		if mended, err = findOriginal(ctx, tx, req.Mends); err != nil {
+			return imp, "", err
+		}
+	}
 	// The row of the clock is the lock that puts imports in order, with room for more attempts behind each.
 	var issued time.Time
 	if err := tx.QueryRow(ctx, `UPDATE stoker.clock
@@ -142,12 +152,12 @@ func insert(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest, rules int
 		}
 	}
 	if reason == "" && req.Retry != (fhirmsg.ImportID{}) {
-		if reason, err = pinRetry(ctx, tx, &imp, req.Retry); err != nil {
+		if reason, err = pinRetry(ctx, tx, &imp, req.Retry, retried); err != nil {
 			return imp, "", err
 		}
 	}
 	if reason == "" && imp.Mends != (fhirmsg.ImportID{}) {
-		if reason, err = checkMends(ctx, tx, imp); err != nil {
+		if reason, err = checkMends(ctx, tx, imp, mended); err != nil {
 			return imp, "", err
 		}
 	}

@@ -41,7 +41,7 @@ type Gathering struct {
 // The caller ends it. Deliveries of a stream that is not there any more are forgotten, and lost is how many.
 func (l *Ledger) BeginGathering(ctx context.Context, stream time.Time) (g *Gathering, lost int64, err error) {
 	// A connection of its own: it is held for long, and those of the pool are few.
-	conn, err := l.outsidePool(ctx)
+	conn, err := l.OutsidePool(ctx)
 	if err != nil {
 		return nil, 0, fmt.Errorf("gather deliveries: %w", err)
 	}

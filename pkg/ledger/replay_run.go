@@ -29,6 +29,21 @@ func LockDatasets(ctx context.Context, tx pgx.Tx, exclusive bool, names ...strin
 	return nil
 }
 
+// ErrLocked is returned where somebody has a dataset to itself, or waits for that.
+var ErrLocked = errors.New("the dataset is locked")
+
+// ShareDataset is [LockDatasets] of one, shared, without waiting. Errors: [ErrLocked].
+func ShareDataset(ctx context.Context, tx pgx.Tx, name string) error {
+	var ok bool
+	if err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock_shared(hashtextextended('stoker:dataset:' || $1, 0))`, name).Scan(&ok); err != nil {
+		return fmt.Errorf("lock dataset %s: %w", name, err)
+	}
+	if !ok {
+		return fmt.Errorf("%s: %w", name, ErrLocked)
+	}
+	return nil
+}
+
 // ErrNoDataset is returned for a dataset that is not there.
 var ErrNoDataset = errors.New("no such dataset")
 

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -18,14 +17,15 @@ type Mended struct {
 }
 
 // checkMends says why an import cannot mend the one that it names. All rejects of that have to be there first, since they
-// are resolved when the resource comes that mends them; of one that is paused those are that there are.
-func checkMends(ctx context.Context, tx pgx.Tx, imp fhirmsg.Import) (refusal string, err error) {
-	o, err := readOriginal(ctx, tx, imp.Mends)
-	switch {
-	case errors.Is(err, ErrNotFound), err == nil && (o.pins.Supplier != imp.Supplier || o.pins.Dataset != imp.Dataset):
+// are resolved when the resource comes that mends them; of one that is paused those are that there are. The original was read before.
+func checkMends(ctx context.Context, tx pgx.Tx, imp fhirmsg.Import, o original) (refusal string, err error) {
+	if o.pins.Supplier != imp.Supplier || o.pins.Dataset != imp.Dataset {
 		return fmt.Sprintf("import %s, which it is to mend, is not one of supplier %s into dataset %s", imp.Mends, imp.Supplier, imp.Dataset), nil
-	case err != nil:
+	}
+	if err := o.same(ctx, tx); err != nil {
 		return "", err
+	}
+	switch {
 	case !o.state.Ended() && o.state != StatePaused:
 		return fmt.Sprintf("import %s is %s and can be mended once it has ended", imp.Mends, o.state), nil
 	case o.state.Ended() && o.kept < o.counted && o.ago < lateAfter:

@@ -73,16 +73,46 @@ func readOriginal(ctx context.Context, q querier, id fhirmsg.ImportID) (original
 	return o, notFound(err)
 }
 
-// pinRetry pins an import to what the one that it retries was pinned to: whatever decides
-// versions and keys. It says why there can be no retry.
-func pinRetry(ctx context.Context, tx pgx.Tx, imp *fhirmsg.Import, id fhirmsg.ImportID) (refusal string, err error) {
-	imp.Retry, imp.Accepted = id, imp.Issued
+// findOriginal is readOriginal, whose supplier is "" where no import is meant, or none is there.
+func findOriginal(ctx context.Context, tx pgx.Tx, id fhirmsg.ImportID) (original, error) {
+	if id == (fhirmsg.ImportID{}) {
+		return original{}, nil
+	}
 	o, err := readOriginal(ctx, tx, id)
-	switch {
-	case errors.Is(err, ErrNotFound), err == nil && o.pins.Supplier != imp.Supplier:
+	if errors.Is(err, ErrNotFound) {
+		return original{}, nil
+	}
+	return o, err
+}
+
+// errMoved: an import changed while its rejects were counted. Asked again, it is accepted or refused.
+var errMoved = errors.New("the import that it retries or mends is changing")
+
+// same is that an import has still the state that it was read in.
+func (o original) same(ctx context.Context, tx pgx.Tx) error {
+	var state State
+	var discarded bool
+	if err := tx.QueryRow(ctx, `SELECT state, EXISTS (SELECT FROM stoker.discard d WHERE d.import = i.id AND d.file = -1)
+		FROM stoker.import i WHERE id = $1`, [16]byte(o.pins.ID)).Scan(&state, &discarded); err != nil {
+		return err
+	}
+	if state != o.state || discarded != o.discarded {
+		return errMoved
+	}
+	return nil
+}
+
+// pinRetry pins an import to what the one that it retries was pinned to: whatever decides
+// versions and keys. It says why there can be no retry. The original was read before.
+func pinRetry(ctx context.Context, tx pgx.Tx, imp *fhirmsg.Import, id fhirmsg.ImportID, o original) (refusal string, err error) {
+	imp.Retry, imp.Accepted = id, imp.Issued
+	if o.pins.Supplier != imp.Supplier {
 		return fmt.Sprintf("import %s of supplier %s, which it is to retry, is not known", id, imp.Supplier), nil
-	case err != nil:
+	}
+	if err := o.same(ctx, tx); err != nil {
 		return "", err
+	}
+	switch {
 	case !o.state.Ended():
 		return fmt.Sprintf("import %s is %s and can be retried once it has ended", id, o.state), nil
 	case o.discarded:

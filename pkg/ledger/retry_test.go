@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -130,6 +131,77 @@ func TestRetryWaitsForRejects(t *testing.T) {
 	check(t, err)
 	if _, state, err := l.Accept(t.Context(), req, 2, "d"); err != nil || state != StateFailed {
 		t.Errorf("an hour later: %s, %v; want failed", state, err)
+	}
+}
+
+// TestCountingHoldsUpNobody: while the rejects of an import that is retried or mended are counted, others are accepted. One that changes
+// meanwhile is counted again.
+func TestCountingHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	for name, about := range map[string]func(*fhirmsg.ImportRequest, fhirmsg.ImportID){
+		"retry": func(r *fhirmsg.ImportRequest, id fhirmsg.ImportID) { r.Sources, r.Retry = nil, id },
+		"mends": func(r *fhirmsg.ImportRequest, id fhirmsg.ImportID) { r.Mends = id },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLedger(t)
+			original := l.rejectedImport(t, reject(1, 0, "{}"))
+			req := newRequest(t)
+			about(&req, original.ID)
+			// hold has a statement hold up the acceptance, and something done meanwhile.
+			hold := func(statement string, meanwhile func()) error {
+				t.Helper()
+				tx, err := l.pool.Begin(t.Context())
+				check(t, err)
+				defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+				_, err = tx.Exec(t.Context(), statement)
+				check(t, err)
+				accepted := make(chan error, 1)
+				go func() {
+					_, _, err := l.Accept(t.Context(), req, 2, "d")
+					accepted <- err
+				}()
+				l.waitForWaiter(t)
+				meanwhile()
+				check(t, tx.Commit(t.Context()))
+				return <-accepted
+			}
+			err := hold(`UPDATE stoker.clock SET last = last`, func() {
+				_, err := l.pool.Exec(t.Context(), `INSERT INTO stoker.discard (import, file) VALUES ($1, -1)`, [16]byte(original.ID))
+				check(t, err)
+			})
+			if !errors.Is(err, errMoved) {
+				t.Errorf("accepted though the original was discarded since it was read: %v", err)
+			}
+			_, err = l.pool.Exec(t.Context(), `DELETE FROM stoker.discard`)
+			check(t, err)
+			check(t, hold(`LOCK TABLE stoker.reject IN ACCESS EXCLUSIVE MODE`, func() {
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				defer cancel()
+				if _, state, err := l.Accept(ctx, newRequest(t), 2, "d"); err != nil || state != StateAccepted {
+					t.Errorf("another import: %s, %v", state, err)
+				}
+			}))
+			if state := l.state(t, req.ID); state != StateAccepted {
+				t.Errorf("it is %s", state)
+			}
+		})
+	}
+}
+
+// waitForWaiter waits until a backend of this database waits for a lock.
+func (l *Ledger) waitForWaiter(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		var waiting bool
+		check(t, l.pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waiting))
+		if waiting {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("nobody waits for a lock")
+		}
 	}
 }
 

@@ -69,6 +69,14 @@ type Resources struct {
 	Issues  int64 `json:"issues"`  // reported on resources that were taken
 }
 
+// State returns an import's state alone, which takes no time. Errors: [ErrNotFound].
+func (l *Ledger) State(ctx context.Context, id fhirmsg.ImportID) (state State, err error) {
+	if err := l.pool.QueryRow(ctx, `SELECT state FROM stoker.import WHERE id = $1`, [16]byte(id)).Scan(&state); err != nil {
+		return "", fmt.Errorf("state of import %s: %w", id, notFound(err))
+	}
+	return state, nil
+}
+
 // Status returns an import as it stands. Errors: [ErrNotFound].
 func (l *Ledger) Status(ctx context.Context, id fhirmsg.ImportID) (Status, error) {
 	return l.status(ctx, id, true)

@@ -40,7 +40,7 @@ type SyncFound struct {
 // the run, except that of the context, after which another process may ask. It returns the run as it is then;
 // ok is false where another process has it in hand.
 func (l *Ledger) AskSyncRun(ctx context.Context, r SyncRun, now func() time.Time, ask func(context.Context, SyncAsk) (SyncFound, error)) (after SyncRun, ok bool, err error) {
-	conn, err := l.outsidePool(ctx)
+	conn, err := l.OutsidePool(ctx)
 	if err != nil {
 		return r, false, wrapRun(r, err)
 	}
@@ -71,8 +71,9 @@ func (l *Ledger) AskSyncRun(ctx context.Context, r SyncRun, now func() time.Time
 	return list[0], true, nil
 }
 
-// outsidePool connects beside the pool, whose connections are too few to wait for a supplier's server.
-func (l *Ledger) outsidePool(ctx context.Context) (*pgx.Conn, error) {
+// OutsidePool connects beside the pool, whose connections are too few for what takes minutes, such as to wait for a supplier's server.
+// The caller closes it.
+func (l *Ledger) OutsidePool(ctx context.Context) (*pgx.Conn, error) {
 	cfg := l.pool.Config()
 	conn, err := pgx.ConnectConfig(ctx, cfg.ConnConfig)
 	if err != nil {

@@ -69,7 +69,7 @@ func Open(name string, into any, common *Settings, db *Database, environ []strin
 	if db == nil {
 		return e, nc.Close, nil
 	}
-	if e.Pool, err = database.Connect(context.Background(), db.URL.Reveal()); err != nil {
+	if e.Pool, err = database.Connect(context.Background(), db.URL.Reveal(), 0); err != nil {
 		nc.Close()
 		return e, nil, err
 	}

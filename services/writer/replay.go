@@ -191,6 +191,9 @@ func (w *writer) replayBatches(ctx context.Context, r ledger.Replay, t ledger.Re
 		if errors.Is(err, fhirmsg.ErrRecord) {
 			return bus.Permanent(err)
 		}
+		if errors.Is(err, ledger.ErrLocked) {
+			return later(mine[0])
+		}
 		if err != nil {
 			return err
 		}

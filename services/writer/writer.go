@@ -1,6 +1,7 @@
 package writer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -120,18 +121,25 @@ func (w *writer) more(first bus.Message) int {
 	return n - 1
 }
 
-// storeBatches writes batches, in as many transactions as their sizes ask for.
+// storeBatches writes batches, in as many transactions as their sizes ask for. Where a dataset is locked, those of others are written
+// all the same; then all are handed back, and what was written changes nothing the second time.
 func (w *writer) storeBatches(ctx context.Context, messages []bus.Message) error {
+	var locked error
 	for rest := messages; len(rest) > 0; {
 		batches, n, err := w.gather(rest)
 		if err != nil {
-			return bus.Permanent(err)
+			return cmp.Or(locked, bus.Permanent(err)) // alone the next time, it takes no batch with it that was not written
 		}
 		start := time.Now()
 		result, err := w.store.Write(ctx, batches)
 		w.release(batches)
 		if errors.Is(err, fhirmsg.ErrRecord) {
-			return bus.Permanent(err)
+			return cmp.Or(locked, bus.Permanent(err))
+		}
+		if errors.Is(err, ledger.ErrLocked) {
+			locked = later(messages[0])
+			rest = rest[n:]
+			continue
 		}
 		if err != nil {
 			return err
@@ -142,7 +150,14 @@ func (w *writer) storeBatches(ctx context.Context, messages []bus.Message) error
 		}
 		rest = rest[n:]
 	}
-	return nil
+	return locked
+}
+
+// later hands batches back whose dataset somebody has to itself, as for a discard, so that those of other datasets pass. They come again after longer and
+// longer, since each time costs a transaction.
+func later(msg bus.Message) error {
+	const first, longest = 250 * time.Millisecond, 8 * time.Second
+	return bus.Later("their dataset is locked", min(first<<min(msg.Delivery, 8), longest))
 }
 
 // keep publishes what became of batches in the journal, before their messages are acknowledged.

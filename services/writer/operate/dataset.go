@@ -75,7 +75,7 @@ func (o *Operator) Drop(ctx context.Context, name string) error {
 }
 
 // SetHistory turns on or off that a dataset keeps every version; changed is false where it was so
-// already. Turning it on copies what the dataset has, and writers wait meanwhile.
+// already. Turning it on copies what the dataset has, and its batches wait meanwhile.
 func (o *Operator) SetHistory(ctx context.Context, name string, on bool) (changed bool, err error) {
 	if changed, err = store.SetHistory(ctx, o.Pool, name, on); err != nil {
 		return false, err

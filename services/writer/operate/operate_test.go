@@ -74,11 +74,16 @@ func (f *fixture) startWriter() (stop func()) {
 
 func (f *fixture) accept() fhirmsg.Import {
 	f.t.Helper()
+	return f.acceptInto("fhir")
+}
+
+func (f *fixture) acceptInto(dataset string) fhirmsg.Import {
+	f.t.Helper()
 	id, err := fhirmsg.NewImportID(time.Now(), rand.Reader)
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	req := fhirmsg.ImportRequest{ID: id, Sources: []fhirmsg.Source{{Path: "/x"}}}.WithDefaults()
+	req := fhirmsg.ImportRequest{ID: id, Dataset: dataset, Sources: []fhirmsg.Source{{Path: "/x"}}}.WithDefaults()
 	imp, _, err := f.Ledger.Accept(f.t.Context(), req, 2, "")
 	if err != nil {
 		f.t.Fatal(err)
@@ -155,6 +160,61 @@ func (f *fixture) patients(dataset string) (ids string) {
 		f.t.Fatal(err)
 	}
 	return ids
+}
+
+// TestLockedDataset: while somebody has a dataset to himself, as for a discard that takes minutes, more of its batches than there are
+// transactions, of a replay too, keep no other dataset from being written. They follow when it is released, and nothing is lost.
+func TestLockedDataset(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	stop := f.startWriter()
+	locked, free := f.accept(), f.acceptInto("free")
+	f.publish(locked, "Patient", "a", "b", "c")
+	f.publish(free, "Patient", "z")
+	f.waitStored()
+	stop()
+	r, err := f.Replay(t.Context(), ReplayRequest{Dataset: "fhir", Force: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner, err := ledger.New(f.Pool).OutsidePool(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = owner.Close(context.WithoutCancel(t.Context())) }() // which ends its transaction
+	discard, err := owner.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ledger.LockDatasets(t.Context(), discard, true, "fhir"); err != nil {
+		t.Fatal(err)
+	}
+	const many = 12
+	for i := range many {
+		f.publish(locked, "Patient", fmt.Sprintf("l%02d", i))
+		f.publish(locked, "Observation", fmt.Sprintf("o%d", i)) // whose table is not there yet
+	}
+	f.publish(free, "Patient", "x", "y")
+	f.startWriter()
+	f.waitFor("the other dataset", func() bool { return f.patients("free") == "x y z" })
+	if got := f.patients("fhir"); got != "a b c" {
+		t.Errorf("written into the locked dataset: %s", got)
+	}
+	if err := discard.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.waitStored()
+	if r = f.waitReplay(r.ID); r.State != ledger.ReplayComplete || r.Sum().Done != 3 {
+		t.Errorf("the replay is %s: %s; %d of 3 messages", r.State, r.Reason, r.Sum().Done)
+	}
+	var patients, observations, stated int
+	if err := f.Pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM fhir.patient), (SELECT count(*) FROM fhir.observation),
+		(SELECT sum(inserted) FROM stoker.written WHERE import = $1)`, [16]byte(locked.ID)).Scan(&patients, &observations, &stated); err != nil {
+		t.Fatal(err)
+	}
+	if patients != 3+many || observations != many || stated != 3+2*many {
+		t.Errorf("%d patients and %d observations, of which %d are stated", patients, observations, stated)
+	}
 }
 
 // TestReach: a replay of which messages were trimmed is refused, unless what is left is asked for

@@ -77,8 +77,11 @@ func (s *Server) importManifest(r *http.Request, status ledger.Status) (m import
 	if err != nil {
 		return m, err
 	}
-	rejected, tolerated, err := s.Ledger.CountReported(ctx, status.Import)
-	if err != nil {
+	var rejected, tolerated int64
+	if err := s.addUp(ctx, func(ctx context.Context) (err error) {
+		rejected, tolerated, err = s.Ledger.CountReported(ctx, status.Import)
+		return err
+	}); err != nil {
 		return m, err
 	}
 	var failed int64
@@ -111,7 +114,7 @@ func (s *Server) addInputs(ctx context.Context, m *importManifest, status ledger
 	if err != nil || len(req.Sources) == 0 || req.Sources[0].URL == "" {
 		return err
 	}
-	counts, err := s.Ledger.FileCounts(ctx, status.Import)
+	counts, err := s.fileCounts(ctx, status.Import)
 	if err != nil {
 		return err
 	}
@@ -134,7 +137,7 @@ func (s *Server) fhirOutcome(w http.ResponseWriter, r *http.Request) {
 	read := map[string]rowReader{
 		rejectedFile: s.Ledger.Rejects, toleratedFile: s.Ledger.Tolerated,
 	}[r.PathValue("file")]
-	status, err := s.Ledger.Progress(r.Context(), id)
+	status, err := s.progress(r.Context(), id)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound), read == nil && r.PathValue("file") != failedFiles:
 		fail(w, http.StatusNotFound, errors.New("there is no such file of outcomes"))

@@ -126,19 +126,25 @@ func preferredWait(r *http.Request) time.Duration {
 	return 0
 }
 
-// await looks after an import until it has ended, or the context.
+// awaitFirst and awaitMost are the pauses between two looks after an import that is waited for, at first and later.
+const awaitFirst, awaitMost = 100 * time.Millisecond, time.Second
+
+// await looks after an import until it has ended, or the context. What became of it is added up once.
 func (s *Server) await(ctx context.Context, id fhirmsg.ImportID) (status ledger.Status, err error) {
-	ticker := time.NewTicker(100 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		status, err = s.Ledger.Progress(ctx, id)
-		if err != nil && !errors.Is(err, ledger.ErrNotFound) || status.State.Ended() {
+	for pause := awaitFirst; ; pause = min(pause*3/2, awaitMost) {
+		state, err := s.Ledger.State(ctx, id)
+		switch {
+		case err != nil && !errors.Is(err, ledger.ErrNotFound):
 			return status, err
+		case state.Ended():
+			return s.progress(ctx, id)
 		}
+		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
+			timer.Stop()
 			return status, ctx.Err()
-		case <-ticker.C:
+		case <-timer.C:
 		}
 	}
 }

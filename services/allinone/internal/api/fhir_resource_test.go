@@ -1,10 +1,18 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
 )
 
@@ -45,5 +53,46 @@ func TestPostResource(t *testing.T) {
 	}
 	if got := post(line + " "); got.status != 422 {
 		t.Errorf("the key of another: %d %s", got.status, got.body)
+	}
+}
+
+// queries counts the statements that are sent to PostgreSQL, and those that add up.
+type queries struct{ all, sums atomic.Int64 }
+
+func (q *queries) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	q.all.Add(1)
+	if strings.Contains(data.SQL, "stoker.totals") {
+		q.sums.Add(1)
+	}
+	return ctx
+}
+
+func (q *queries) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// TestAwaitAsksLittle: who waits for an import has its state looked at, less and less often, and its account added up once, at the end.
+func TestAwaitAsksLittle(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Auth{})
+	id := f.accepted("clinic-a")
+	var asked queries
+	cfg := f.Operator.Pool.Config()
+	cfg.ConnConfig.Tracer = &asked
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	check(t, err)
+	t.Cleanup(pool.Close)
+	l := f.Ledger
+	f.Ledger = ledger.New(pool)
+	waited, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if _, err := f.await(waited, id); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the wait ended with %v", err)
+	}
+	if all, sums := asked.all.Load(), asked.sums.Load(); all > 10 || sums > 0 {
+		t.Errorf("%d statements in two seconds, of which %d add up", all, sums)
+	}
+	check(t, l.Cancel(t.Context(), id))
+	status, err := f.await(t.Context(), id)
+	if err != nil || status.State != ledger.StateCancelled || status.Supplier != "clinic-a" || asked.sums.Load() != 1 {
+		t.Errorf("at the end: %s of %q, %v; added up %d times, want once", status.State, status.Supplier, err, asked.sums.Load())
 	}
 }

@@ -37,7 +37,7 @@ func (s *Server) fhirStatus(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	status, err := s.Ledger.Progress(r.Context(), id)
+	status, err := s.progress(r.Context(), id)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
 		underWay(w, job.Asked, "queued: no fetcher has taken the request yet")

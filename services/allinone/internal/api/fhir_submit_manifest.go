@@ -148,8 +148,11 @@ func (s *Server) submissionReports(ctx context.Context, m ledger.Submitted, plac
 	if status == nil || m.IsGone() {
 		return list, until, nil
 	}
-	parts, err := s.Ledger.ReportParts(ctx, m.Import, s.reportSize())
-	if err != nil {
+	var parts []ledger.ReportPart
+	if err := s.addUp(ctx, func(ctx context.Context) (err error) {
+		parts, err = s.Ledger.ReportParts(ctx, m.Import, s.reportSize())
+		return err
+	}); err != nil {
 		return nil, until, err
 	}
 	for _, p := range parts {
@@ -176,7 +179,7 @@ func bySeverity(counts map[string]int64) []severityCount {
 
 // fileReports tells of a manifest as a whole, and then of each of its files. The status is its import's, nil where it has none.
 func (s *Server) fileReports(ctx context.Context, m ledger.Submitted) (list []ledger.Report, status *ledger.Status, err error) {
-	found, err := s.Ledger.Progress(ctx, m.Import)
+	found, err := s.progress(ctx, m.Import)
 	switch {
 	case err == nil:
 		status = &found
@@ -191,7 +194,7 @@ func (s *Server) fileReports(ctx context.Context, m ledger.Submitted) (list []le
 	if status == nil || m.IsGone() {
 		return list, status, nil
 	}
-	counts, err := s.Ledger.FileCounts(ctx, m.Import)
+	counts, err := s.fileCounts(ctx, m.Import)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -98,7 +98,11 @@ func (s *Server) reported(ctx context.Context, manifests []ledger.Submitted) (bo
 		if m.Withdrawn {
 			continue
 		}
-		if ok, err := s.Ledger.IsReported(ctx, m.Import); err != nil || !ok {
+		var ok bool
+		if err := s.addUp(ctx, func(ctx context.Context) (err error) {
+			ok, err = s.Ledger.IsReported(ctx, m.Import)
+			return err
+		}); err != nil || !ok {
 			return false, err
 		}
 	}

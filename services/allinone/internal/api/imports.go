@@ -205,8 +205,11 @@ func (s *Server) publishTo(ctx context.Context, req fhirmsg.ImportRequest) error
 const listed = 50
 
 func (s *Server) list(w http.ResponseWriter, r *http.Request) {
-	imports, err := s.Ledger.List(r.Context(), callerOf(r).name(), listed)
-	if err != nil {
+	var imports []ledger.Summary
+	if err := s.addUp(r.Context(), func(ctx context.Context) (err error) {
+		imports, err = s.Ledger.List(ctx, callerOf(r).name(), listed)
+		return err
+	}); err != nil {
 		s.failLedger(w, err)
 		return
 	}
@@ -218,16 +221,11 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	read := s.Ledger.Status
-	if r.URL.Query().Get("progress") == "1" {
-		read = s.Ledger.Progress
-	}
-	status, err := read(r.Context(), id)
+	status, err := s.account(r, id)
 	if err != nil {
 		s.failLedger(w, err)
 		return
 	}
-	s.explain(r.Context(), &status)
 	reply(w, http.StatusOK, status)
 }
 
@@ -242,7 +240,19 @@ func (s *Server) move(w http.ResponseWriter, r *http.Request, change func(contex
 		return
 	}
 	s.keep(r.Context(), id)
-	s.status(w, r)
+	s.moved(w, r, id)
+}
+
+// moved answers with the account of an import that was changed, without its lists of files: the answer to a request with a key is kept for
+// days, and there may be a hundred thousand.
+func (s *Server) moved(w http.ResponseWriter, r *http.Request, id fhirmsg.ImportID) {
+	status, err := s.account(r, id)
+	if err != nil {
+		s.failLedger(w, err)
+		return
+	}
+	status.Files, status.Skipped = nil, nil
+	reply(w, http.StatusOK, status)
 }
 
 // keepFor is how long an answer waits for a change to be in the journal.
@@ -285,8 +295,11 @@ func (s *Server) retry(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	req, err := s.Ledger.Retry(r.Context(), id, fhirmsg.Validation(r.URL.Query().Get("validation")))
-	if err != nil {
+	var req fhirmsg.ImportRequest
+	if err := s.addUp(r.Context(), func(ctx context.Context) (err error) {
+		req, err = s.Ledger.Retry(ctx, id, fhirmsg.Validation(r.URL.Query().Get("validation")))
+		return err
+	}); err != nil {
 		s.failLedger(w, err)
 		return
 	}

@@ -1,12 +1,15 @@
 package api
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
 )
 
@@ -101,5 +104,33 @@ func TestIdempotencyKeyAtOnce(t *testing.T) {
 	}
 	if accepted == 0 || len(imports) != 1 || f.requests() != 1 {
 		t.Errorf("%d accepted as %d imports, %d requests queued, want one", accepted, len(imports), f.requests())
+	}
+}
+
+// TestKeptAnswersAreSmall: what is answered to a change of an import with many files lists none, since it is kept for days.
+func TestKeptAnswersAreSmall(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Auth{})
+	token := f.supplier("clinic-a", supplier.Policy{})
+	id := f.accepted("clinic-a")
+	files, skipped := make([]ledger.File, 3000), make([]ledger.SkippedFile, 3000)
+	for i := range files {
+		name := fmt.Sprintf("https://a.example/export/Patient-%d.ndjson", i)
+		files[i], skipped[i] = ledger.File{Index: int32(i), Name: name, State: "waiting", Size: -1, Locator: json.RawMessage("null")}, ledger.SkippedFile{Name: name, Reason: "x"}
+	}
+	check(t, f.Ledger.PinFiles(t.Context(), id, files, skipped))
+	_, err := f.Ledger.BeginFetch(t.Context(), id)
+	check(t, err)
+	path := "/imports/" + id.String()
+	first, again := f.do(http.MethodPost, path+"/pause", token, "", headerKey, "p"), f.do(http.MethodPost, path+"/pause", token, "", headerKey, "p")
+	var s ledger.Status
+	if err := json.Unmarshal([]byte(first.body), &s); err != nil || first.status != http.StatusOK || s.State != ledger.StatePaused || len(first.body) > 64<<10 {
+		t.Errorf("%d, state %s, %d bytes (%v)", first.status, s.State, len(first.body), err)
+	}
+	if again.status != first.status || again.body != first.body {
+		t.Errorf("again: %d, %d bytes", again.status, len(again.body))
+	}
+	if err := json.Unmarshal([]byte(f.do(http.MethodGet, path, token, "").body), &s); err != nil || len(s.Files) != len(files) || len(s.Skipped) != len(skipped) {
+		t.Errorf("the account has %d files and %d that were skipped (%v)", len(s.Files), len(s.Skipped), err)
 	}
 }

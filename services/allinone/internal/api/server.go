@@ -45,6 +45,7 @@ type Server struct {
 	endpoint  *smart.Endpoint
 	tus       holders
 	reporting chan struct{} // has the report that is being made
+	summing   chan struct{} // has the sums that are being made
 	reports   int64         // OperationOutcomes in a file about a submission; 0: as many as by default
 	queueFor  time.Duration // for how long a request waits for the queue; 0: as by default
 }
@@ -55,6 +56,7 @@ func (s *Server) Handler(other http.Handler) http.Handler {
 	s.rates = newRates(time.Now)
 	s.endpoint = s.newEndpoint()
 	s.reporting = make(chan struct{}, 1)
+	s.summing = make(chan struct{}, sumsAtOnce)
 	s.described = sync.OnceValues(OpenAPI)
 	s.mux = http.NewServeMux()
 	for _, route := range s.routes() {
@@ -140,6 +142,9 @@ func (s *Server) failLedger(w http.ResponseWriter, err error) {
 		fail(w, http.StatusNotFound, err)
 	case errors.Is(err, ledger.ErrState):
 		fail(w, http.StatusConflict, err)
+	case errors.Is(err, errSums):
+		s.Log.Warn().Err(err).Msg("sums of an import were given up")
+		fail(w, http.StatusServiceUnavailable, errSums)
 	default:
 		s.Log.Error().Err(err).Msg("cannot answer")
 		fail(w, http.StatusServiceUnavailable, errors.New("the ledger cannot be read at the moment; see the log"))

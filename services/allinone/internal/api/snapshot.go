@@ -24,7 +24,7 @@ func (s *Server) confirmSnapshot(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.keep(r.Context(), id)
-	s.status(w, r)
+	s.moved(w, r, id)
 }
 
 // swept answers 410 where an import's rejects were removed, as its supplier's policy says. Ok is that they were not.

@@ -289,8 +289,8 @@ func (s *Server) publishWaiting(ctx context.Context) error {
 // hasEnded reports whether an import has ended, for certain.
 func (s *Server) hasEnded(ctx context.Context) func(fhirmsg.ImportID) bool {
 	return func(id fhirmsg.ImportID) bool {
-		status, err := s.Ledger.Progress(ctx, id)
-		return err == nil && status.State.Ended()
+		state, err := s.Ledger.State(ctx, id)
+		return err == nil && state.Ended()
 	}
 }
 

@@ -19,7 +19,7 @@ type Settings struct {
 	DataDir     string         `env:"STOKER_DATA_DIR" envDefault:".stoker" doc:"folder of the private NATS server and PostgreSQL, and of spooled input"`
 	URL         string         `env:"STOKER_URL" doc:"a running stoker up to use, such as http://127.0.0.1:8080"`
 	NATSURL     config.Secret  `env:"NATS_URL" doc:"NATS server with JetStream to use; empty: a private one"`
-	DatabaseURL config.Secret  `env:"DATABASE_URL" doc:"PostgreSQL to use; empty: a private one"`
+	DatabaseURL config.Secret  `env:"DATABASE_URL" doc:"PostgreSQL to use; empty: a private one. All share as many connections as STOKER_WRITER_TRANSACTIONS and 16 more, or pool_max_conns of it, but for what takes minutes"`
 	Listen      string         `env:"STOKER_LISTEN" envDefault:"127.0.0.1:8080" doc:"address of the HTTP interface of stoker up"`
 	PublicURL   string         `env:"STOKER_PUBLIC_URL" doc:"URL that suppliers reach stoker up by, such as https://stoker.example.org, for what is answered to them; empty: the one that they asked"`
 	Suppliers   string         `env:"STOKER_SUPPLIERS" doc:"file that declares suppliers, suppliers.yaml; empty: only commands declare them"`

@@ -38,6 +38,10 @@ import (
 // compressed, such as documents in base64, fits, and need not go through the object store.
 const maxPayload = 4 << 20
 
+// besideWriters is how many connections there are besides those of the writer's transactions: for fetchers, what parsers state, what is
+// looked after, and the HTTP interface.
+const besideWriters = 16
+
 // Options say what to run.
 type Options struct {
 	DataDir     string // made if it is missing
@@ -143,7 +147,7 @@ func (s *Stack) openDatabase(ctx context.Context) (*pgxpool.Pool, error) {
 		})
 		s.DatabaseURL = server.URL()
 	}
-	pool, err := database.Connect(ctx, s.DatabaseURL)
+	pool, err := database.Connect(ctx, s.DatabaseURL, s.opts.Writer.Transactions+besideWriters)
 	if err != nil {
 		return nil, err
 	}

@@ -25,6 +25,9 @@ const every = 10 * time.Second
 // atOnce is how many imports of a supplier are queued at once.
 const atOnce = 100
 
+// longAtOnce is how many suppliers have what takes long done at once: each takes a connection to PostgreSQL beside the pool, perhaps for minutes.
+const longAtOnce = 4
+
 // Keeper does what was asked for. Its fields stay the caller's to close.
 type Keeper struct {
 	Bus      *bus.Bus
@@ -36,13 +39,16 @@ type Keeper struct {
 
 	once sync.Once
 	wake chan struct{}
+	long chan struct{} // has what takes long and is being done
 
 	mu   sync.Mutex
 	busy map[string]bool // suppliers for which something is under way that takes long
 }
 
 func (k *Keeper) init() {
-	k.once.Do(func() { k.wake, k.busy = make(chan struct{}, 1), map[string]bool{} })
+	k.once.Do(func() {
+		k.wake, k.long, k.busy = make(chan struct{}, 1), make(chan struct{}, longAtOnce), map[string]bool{}
+	})
 }
 
 // Wake has Run look for what is to be done.
@@ -108,7 +114,7 @@ func (k *Keeper) begin(ctx context.Context, running *sync.WaitGroup, supplier st
 	}
 	k.busy[supplier] = true
 	running.Go(func() {
-		err := do()
+		err := k.inTurn(ctx, do)
 		k.mu.Lock()
 		delete(k.busy, supplier)
 		k.mu.Unlock()
@@ -120,6 +126,16 @@ func (k *Keeper) begin(ctx context.Context, running *sync.WaitGroup, supplier st
 		}
 		k.Wake()
 	})
+}
+
+func (k *Keeper) inTurn(ctx context.Context, do func() error) error {
+	select {
+	case k.long <- struct{}{}:
+		defer func() { <-k.long }()
+		return do()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Queue puts the imports of a submission into the queue, as far as they can be already.

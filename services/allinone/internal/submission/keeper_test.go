@@ -99,6 +99,37 @@ func (f *fixture) queued() uint64 {
 	return n
 }
 
+// TestLongTakesLittle: where many datasets are waited for, as by a discard that takes minutes, few connections are taken, and none of the pool.
+func TestLongTakesLittle(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	suppliers := []string{"a", "b", "c", "d", "e", "f", "g"}
+	writer, err := f.Ledger.OutsidePool(t.Context()) // at work in all datasets
+	check(t, err)
+	defer func() { _ = writer.Close(context.WithoutCancel(t.Context())) }() // which ends its transaction
+	tx, err := writer.Begin(t.Context())
+	check(t, err)
+	for _, supplier := range suppliers {
+		f.submit(supplier, "https://a/1", "", "")
+		check(t, ledger.LockDatasets(t.Context(), tx, false, supplier))
+	}
+	waiting := func() (n int) {
+		t.Helper()
+		check(t, f.Pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'`).Scan(&n))
+		return n
+	}
+	f.runs()
+	f.eventually("the lock", func() bool { return waiting() >= longAtOnce })
+	for range 50 {
+		check(t, f.Ledger.Ready(t.Context()))
+		if n := waiting(); n > longAtOnce {
+			t.Fatalf("%d wait for a dataset, want at most %d", n, longAtOnce)
+		}
+	}
+	check(t, tx.Rollback(t.Context()))
+	f.eventually("the requests", func() bool { return f.queued() == uint64(len(suppliers)) })
+}
+
 // TestQueues: what was submitted is queued once its dataset keeps a history, which the keeper turns on, whether it was woken or not:
 // a process that ended in between left it so.
 func TestQueues(t *testing.T) {

@@ -47,10 +47,7 @@ func discard(ctx context.Context, pool *pgxpool.Pool, id fhirmsg.ImportID, rehea
 	if err != nil {
 		return d, err
 	}
-	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-		if err := lockExclusively(ctx, tx, dataset); err != nil {
-			return err
-		}
+	err = exclusively(ctx, pool, dataset, func(tx pgx.Tx) error {
 		if d.Discard, err = find(tx); err != nil {
 			return err
 		}

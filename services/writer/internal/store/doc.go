@@ -7,7 +7,7 @@
 //
 // [Store.Write] stores batches in one transaction together with their statements:
 //
-//  1. Locks: the dataset's, shared (invariant 7); then the type's, shared, or exclusive where
+//  1. Locks: the dataset's, shared, which is not waited for (invariant 7); then the type's, shared, or exclusive where
 //     the batches hold a deletion. So a deletion never runs beside a write of the same
 //     type, and a tombstone that is seen stays, unless something newer brings it to life.
 //     Under it, what was discarded and cancelled of the imports is read, and left out.

@@ -12,13 +12,10 @@ import (
 
 // SetHistory turns a dataset's history on or off, in one transaction that holds the dataset
 // exclusively; changed is false where it was so already. Turned on, history begins with a copy of
-// all live rows and tombstones, for whose time writers wait. Turned off, what was kept stays, and
+// all live rows and tombstones, for whose time the dataset's batches wait. Turned off, what was kept stays, and
 // nothing is added.
 func SetHistory(ctx context.Context, pool *pgxpool.Pool, dataset string, on bool) (changed bool, err error) {
-	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-		if err := lockExclusively(ctx, tx, dataset); err != nil {
-			return err
-		}
+	err = exclusively(ctx, pool, dataset, func(tx pgx.Tx) error {
 		if !on {
 			changed, err = ledger.EndHistory(ctx, tx, dataset)
 			return err
@@ -59,12 +56,21 @@ func beginHistory(ctx context.Context, tx pgx.Tx, dataset, table string) error {
 	return err
 }
 
-// lockExclusively waits for the writers at work in a dataset and keeps others out until the end
-// of the transaction. Invariant 7. What the transaction changes counts as a writer's.
-func lockExclusively(ctx context.Context, tx pgx.Tx, dataset string) error {
-	if err := ledger.LockDatasets(ctx, tx, true, dataset); err != nil {
+// exclusively runs f in a transaction that waits for the writers at work in a dataset and keeps others out until its
+// end. Invariant 7. What it changes counts as a writer's. It may take minutes, and so has a connection of its own.
+func exclusively(ctx context.Context, pool *pgxpool.Pool, dataset string, f func(pgx.Tx) error) error {
+	conn, err := ledger.New(pool).OutsidePool(ctx)
+	if err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `SELECT set_config('stoker.writer', 'on', true)`)
-	return err
+	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // its transaction has ended
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if err := ledger.LockDatasets(ctx, tx, true, dataset); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `SELECT set_config('stoker.writer', 'on', true)`); err != nil {
+			return err
+		}
+		return f(tx)
+	})
 }

@@ -10,10 +10,12 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/services/writer/internal/copybin"
 )
 
-// lock takes the transaction's locks and makes it known as a writer's.
+// lock takes the transaction's locks and makes it known as a writer's. For the dataset's it does not wait, which may take minutes: it
+// returns [ledger.ErrLocked]. PostgreSQL refuses it also where somebody waits for it, so writers keep nobody from it.
 func lock(ctx context.Context, tx pgx.Tx, g *group) error {
 	typeLock := "pg_advisory_xact_lock_shared"
 	if g.deletes {
@@ -21,9 +23,13 @@ func lock(ctx context.Context, tx pgx.Tx, g *group) error {
 	}
 	// Invariant 7: the dataset's lock, shared; swap, drop and discard hold it exclusively. With plans of their own the statements
 	// of a few rows would be planned again each time, a sixth of what such a transaction takes, and come out the same.
-	_, err := tx.Exec(ctx, `SELECT set_config('stoker.writer', 'on', true), set_config('plan_cache_mode', 'force_generic_plan', true),
-		pg_advisory_xact_lock_shared(hashtextextended('stoker:dataset:' || $1, 0)),
-		`+typeLock+`(hashtextextended('stoker:type:' || $1 || ':' || $2, 0))`, g.dataset, g.typ)
+	var ok bool
+	err := tx.QueryRow(ctx, `SELECT set_config('stoker.writer', 'on', true), set_config('plan_cache_mode', 'force_generic_plan', true),
+		CASE WHEN pg_try_advisory_xact_lock_shared(hashtextextended('stoker:dataset:' || $1, 0))
+			THEN `+typeLock+`(hashtextextended('stoker:type:' || $1 || ':' || $2, 0)) IS NOT NULL ELSE false END`, g.dataset, g.typ).Scan(nil, nil, &ok)
+	if err == nil && !ok {
+		err = ledger.ErrLocked
+	}
 	if err != nil {
 		return fmt.Errorf("lock %s of dataset %s: %w", g.typ, g.dataset, err)
 	}

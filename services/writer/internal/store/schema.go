@@ -33,7 +33,7 @@ func (s *Store) ensure(ctx context.Context, dataset, table string) error {
 	older := false
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		// Invariant 7: who drops or swaps the dataset is not met half-way.
-		if err := ledger.LockDatasets(ctx, tx, false, dataset); err != nil {
+		if err := ledger.ShareDataset(ctx, tx, dataset); err != nil {
 			return err
 		}
 		// Making the trigger again would wait for every writer at work on the table, and
@@ -75,19 +75,19 @@ func (s *Store) ensure(ctx context.Context, dataset, table string) error {
 }
 
 // renewTrigger makes the trigger of a table that an older version made AFTER the update, as those of now. That one serves as well, and costs
-// more; so where somebody is at work on the table for long, it stays until the next start of a writer.
+// more; so where somebody is at work on the table, or has the dataset, for long, it stays until the next start of a writer.
 func (s *Store) renewTrigger(ctx context.Context, dataset, table string) error {
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SET LOCAL lock_timeout = '2s'`); err != nil {
 			return err
 		}
-		if err := ledger.LockDatasets(ctx, tx, false, dataset); err != nil {
+		if err := ledger.ShareDataset(ctx, tx, dataset); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, triggerDDL(dataset, table))
 		return err
 	})
-	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && (pg.Code == codeNoLock || pg.Code == codeDeadlock) {
+	if pg := (*pgconn.PgError)(nil); errors.Is(err, ledger.ErrLocked) || errors.As(err, &pg) && (pg.Code == codeNoLock || pg.Code == codeDeadlock) {
 		return nil
 	}
 	return err

@@ -29,7 +29,7 @@ func DecideSnapshot(ctx context.Context, pool *pgxpool.Pool, id fhirmsg.ImportID
 		return err
 	}
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-		if err := ledger.LockDatasets(ctx, tx, false, dataset); err != nil { // invariant 7
+		if err := ledger.ShareDataset(ctx, tx, dataset); err != nil { // invariant 7
 			return err
 		}
 		step, err := ledger.TakeSnapshot(ctx, tx, id)
@@ -43,7 +43,7 @@ func DecideSnapshot(ctx context.Context, pool *pgxpool.Pool, id fhirmsg.ImportID
 		}
 		return step.Decide(ctx, tx)
 	})
-	if err != nil && !errors.Is(err, ledger.ErrState) { // cancelled meanwhile
+	if err != nil && !errors.Is(err, ledger.ErrState) && !errors.Is(err, ledger.ErrLocked) { // cancelled meanwhile; the next look decides
 		return fmt.Errorf("snapshot of import %s: %w", id, err)
 	}
 	return nil

@@ -44,7 +44,7 @@ const attempts = 25
 
 // Write stores batches, all of one type for one dataset, in one transaction with their
 // statements. Errors are those of the database; the caller tries again later. A body that
-// cannot be decoded is [fhirmsg.ErrRecord].
+// cannot be decoded is [fhirmsg.ErrRecord]. While somebody has the dataset to itself it is [ledger.ErrLocked], at once.
 func (s *Store) Write(ctx context.Context, batches []fhirmsg.Batch) (Result, error) {
 	g, err := newGroup(batches)
 	if err != nil {
@@ -66,6 +66,9 @@ func (s *Store) write(ctx context.Context, g *group) (Result, error) {
 		}
 		if errors.Is(err, errNothingToDo) {
 			return result, nil
+		}
+		if errors.Is(err, ledger.ErrLocked) {
+			return result, err
 		}
 		if guessed == ledger.Inserted {
 			s.guesses.wrong(table)

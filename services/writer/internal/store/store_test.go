@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -465,33 +466,53 @@ func TestCancelledImportIsNotStored(t *testing.T) {
 	f.wantRows(map[string]string{"a": "1"})
 }
 
-// TestDatasetLock: a write waits for whoever holds the dataset exclusively, as swap and drop do.
+// TestDatasetLock: a write does not wait for whoever holds the dataset exclusively, as swap, drop and discard do, nor does it get in before
+// one who waits for that. It takes nothing, and what it was to write is written afterwards.
 func TestDatasetLock(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	first, second := f.accept(fhirmsg.ModeOverwrite), f.accept(fhirmsg.ModeOverwrite)
 	f.write(batchOf(first, res{id: "a", content: "1"}))
-	owner, err := f.pool.Begin(t.Context())
+	batches := []fhirmsg.Batch{batchOf(second, res{id: "a", content: "2"})}
+	wantLocked := func(what string, store *Store) {
+		t.Helper()
+		if _, err := store.Write(t.Context(), batches); !errors.Is(err, ledger.ErrLocked) {
+			t.Fatalf("%s: %v, want that the dataset is locked", what, err)
+		}
+	}
+	writer, err := f.pool.Begin(t.Context()) // a writer at work
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = owner.Rollback(context.Background()) }()
-	if _, err := owner.Exec(t.Context(), `SELECT pg_advisory_xact_lock(hashtextextended('stoker:dataset:fhir', 0))`); err != nil {
+	defer func() { _ = writer.Rollback(context.Background()) }()
+	if err := ledger.ShareDataset(t.Context(), writer, "fhir"); err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan error, 1)
+	held, release, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
-		_, err := f.Write(t.Context(), []fhirmsg.Batch{batchOf(second, res{id: "a", content: "2"})})
-		done <- err
+		done <- exclusively(t.Context(), f.pool, "fhir", func(pgx.Tx) error { close(held); <-release; return nil })
 	}()
 	f.waitForWaiters(1)
-	f.wantRows(map[string]string{"a": "1"})
-	if err := owner.Commit(t.Context()); err != nil {
+	wantLocked("while one waits", f.Store)
+	if err := writer.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	select {
+	case <-held:
+	case err := <-done:
+		t.Fatal(err)
+	}
+	if n := f.pool.Stat().AcquiredConns(); n != 0 {
+		t.Errorf("who has the dataset takes %d connections of the pool", n)
+	}
+	wantLocked("while one has it", f.Store)
+	wantLocked("of a process that has not seen the table", New(f.pool))
+	f.wantRows(map[string]string{"a": "1"})
+	close(release)
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
+	f.write(batches...)
 	f.wantRows(map[string]string{"a": "2"})
 }
 
