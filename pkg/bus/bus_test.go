@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -215,6 +216,45 @@ func TestPermanentGoesToTheDeadLetters(t *testing.T) {
 	}
 	if got := msg.Header.Get(fhirmsg.HeaderReason); !strings.HasPrefix(got, "cannot be read") || len(got) > maxReason+3 || !utf8.ValidString(got) || string(msg.Data) != "x" {
 		t.Errorf("dead letter %q with reason %.100q of %d bytes", msg.Data, got, len(got))
+	}
+}
+
+// TestPermanentIsOfOne: what cannot be read takes none of its group with it to the dead letters.
+func TestPermanentIsOfOne(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, nil)
+	const unreadable = "unreadable"
+	all := []string{"first", unreadable, "second", "third"}
+	for i, payload := range all {
+		if err := b.Publish(t.Context(), fhirmsg.ChunkSubject("a"), fmt.Sprint(i), []byte(payload)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opts := chunks()
+	opts.More = func(Message) int { return len(all) - 1 }
+	handled, left := map[string]bool{}, len(all)
+	largest := 0
+	consume(t, b, opts, func(_ context.Context, messages []Message, stop func()) error {
+		largest = max(largest, len(messages))
+		for _, m := range messages {
+			if string(m.Data) == unreadable {
+				if len(messages) == 1 {
+					left--
+				}
+				return Permanent(errors.New("cannot be read"))
+			}
+		}
+		for _, m := range messages {
+			handled[string(m.Data)] = true
+		}
+		if left -= len(messages); left == 0 {
+			stop()
+		}
+		return nil
+	})
+	b.untilNoneWaits(t, fhirmsg.StreamChunks)
+	if largest < 2 || len(handled) != len(all)-1 || b.waiting(t, fhirmsg.StreamDead) != 1 {
+		t.Errorf("of a group of %d, %v were handled, and %d are dead letters", largest, slices.Collect(maps.Keys(handled)), b.waiting(t, fhirmsg.StreamDead))
 	}
 }
 

@@ -20,8 +20,8 @@ type Message struct {
 	Data     []byte
 }
 
-// Handler processes messages together. nil acknowledges all of them; an error made by
-// [Permanent] sends all of them to the dead letter stream, one by [Later] hands them back; any other error is tried again.
+// Handler processes messages together. nil acknowledges all of them; after an error made by [Permanent] each is processed by
+// itself, and goes to the dead letter stream if the error is its own; one by [Later] hands them back; any other error is tried again.
 // Its context outlives the first signal, so that the unit in hand can be finished.
 type Handler func(ctx context.Context, messages []Message) error
 
@@ -204,6 +204,12 @@ func (b *Bus) process(ctx, unit context.Context, opts ConsumeOptions, group []je
 			return
 		}
 		if permanent := (permanentError{}); errors.As(err, &permanent) {
+			if len(group) > 1 { // Invariant 5: one of them is to blame, and the others are processed.
+				for i := range group {
+					b.process(ctx, unit, opts, group[i:i+1], handle)
+				}
+				return
+			}
 			if err = b.bury(unit, group, opts.Stream, permanent); err == nil {
 				each(group, jetstream.Msg.Term)
 				return
