@@ -398,6 +398,36 @@ func TestLargePayload(t *testing.T) {
 	})
 }
 
+// TestLargePayloadsComeAlone: of payloads that are over the server's limit one is in memory at a time, whatever waits.
+func TestLargePayloadsComeAlone(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, nil)
+	for i, payload := range [][]byte{[]byte("s"), large('l'), []byte("m"), large('k')} {
+		if err := b.Publish(t.Context(), fhirmsg.ChunkSubject("a"), fmt.Sprint(i), payload); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opts := chunks()
+	opts.More = func(Message) int { return 3 }
+	var groups []string
+	left := 4
+	consume(t, b, opts, func(_ context.Context, messages []Message, stop func()) error {
+		var group []byte
+		for _, m := range messages {
+			group = append(group, m.Data[0])
+		}
+		groups = append(groups, string(group))
+		if left -= len(messages); left == 0 {
+			stop()
+		}
+		return nil
+	})
+	slices.Sort(groups)
+	if !slices.Equal(groups, []string{"k", "l", "sm"}) {
+		t.Errorf("groups %q; want the large ones alone, and the small ones together", groups)
+	}
+}
+
 // TestTrimKeepsWhatIsNotStored: only what the type's consumer acknowledged may go.
 func TestTrimKeepsWhatIsNotStored(t *testing.T) {
 	t.Parallel()

@@ -173,12 +173,14 @@ func more(consumer jetstream.Consumer, n int) (msgs []jetstream.Msg) {
 }
 
 // groups puts messages that were delivered before into groups of their own: one of them
-// may be what ended the process that had it.
+// may be what ended the process that had it. So are those whose payloads are in the object store,
+// of which one at a time is in memory (invariant 6).
 func groups(msgs []jetstream.Msg) [][]jetstream.Msg {
 	var fresh []jetstream.Msg
 	var all [][]jetstream.Msg
 	for _, msg := range msgs {
-		if meta, err := msg.Metadata(); err == nil && meta.NumDelivered > 1 {
+		meta, err := msg.Metadata()
+		if err == nil && meta.NumDelivered > 1 || msg.Headers().Get(headerObject) != "" {
 			all = append(all, []jetstream.Msg{msg})
 			continue
 		}
