@@ -2,9 +2,11 @@ package database
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -15,6 +17,10 @@ import (
 const noticed = `SET tcp_keepalives_idle = '10s'; SET tcp_keepalives_interval = '5s';
 	SET tcp_keepalives_count = 3; SET tcp_user_timeout = '25s'`
 
+// killed makes the server look whether the process that asked is still there, also while it works for it. Until then what a
+// killed process had begun would go on, however long it takes, and hold its locks.
+const killed = `SET client_connection_check_interval = '5s'`
+
 // Connect returns a pool of connections to the database, which need not be up. An error is
 // about the URL; it does not repeat it.
 func Connect(ctx context.Context, url string) (*pgxpool.Pool, error) {
@@ -24,7 +30,13 @@ func Connect(ctx context.Context, url string) (*pgxpool.Pool, error) {
 	}
 	// Not parameters of the connection itself: poolers in between refuse those they do not know.
 	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, noticed)
+		if _, err := conn.Exec(ctx, noticed); err != nil {
+			return err
+		}
+		_, err := conn.Exec(ctx, killed)
+		if refused := (*pgconn.PgError)(nil); errors.As(err, &refused) {
+			return nil // PostgreSQL on Windows cannot
+		}
 		return err
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
