@@ -484,3 +484,21 @@ func TestConnectWaitsForTheServer(t *testing.T) {
 		t.Error("the connection was given up")
 	}
 }
+
+// TestConnectNoticesAVanishedServer: within half a minute, by pings, or by what is not taken.
+func TestConnectNoticesAVanishedServer(t *testing.T) {
+	t.Parallel()
+	nc, err := Connect("nats://127.0.0.1:1", "test", zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	const limit = 30 * time.Second
+	o := nc.Opts
+	if noticed := o.PingInterval * time.Duration(o.MaxPingsOut+1); o.PingInterval <= 0 || noticed > limit {
+		t.Errorf("noticed by pings after %s, want at most %s", noticed, limit)
+	}
+	if o.FlusherTimeout > limit || !o.ReconnectOnFlusherError {
+		t.Errorf("a write may take %s, and then the connection is made anew: %v", o.FlusherTimeout, o.ReconnectOnFlusherError)
+	}
+}

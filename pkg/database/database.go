@@ -28,6 +28,7 @@ func Connect(ctx context.Context, url string) (*pgxpool.Pool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
+	cfg.ConnConfig.DialFunc = dial(cfg.ConnConfig.ConnectTimeout)
 	// Not parameters of the connection itself: poolers in between refuse those they do not know.
 	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		if _, err := conn.Exec(ctx, noticed); err != nil {
