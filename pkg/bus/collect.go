@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -13,8 +15,8 @@ import (
 
 // Collector removes objects that no message names any more: the message was acknowledged from a
 // queue, or trimmed, or the process that put the object ended before it published the message.
-// It reads each message once, and none while all objects are known to be named. Any number
-// of collectors may run.
+// It reads each message once, and none while all objects are known to be named. Where rejects keep too
+// much, the oldest ones go. Any number of collectors may run.
 //
 // Why none goes that is named, or about to be: the collector lists objects older than
 // collectAfter, then looks for messages that name them, then removes that revision of the
@@ -58,31 +60,45 @@ func (c *Collector) Collect(ctx context.Context) (removed int, err error) {
 		clear(c.named)
 		return 0, nil
 	}
-	unnamed, err := c.unnamed(ctx, stream)
+	objects, unnamed, err := c.objects(ctx, stream)
 	if err != nil {
 		return 0, fmt.Errorf("collect: %w", err)
 	}
-	if len(unnamed) == 0 {
-		return 0, nil
+	if len(unnamed) > 0 {
+		if removed, err = c.remove(ctx, stream, unnamed); err != nil {
+			return removed, fmt.Errorf("collect: %w", err)
+		}
 	}
+	resources, err := c.bus.js.Stream(ctx, fhirmsg.StreamResources)
+	if err == nil {
+		err = c.relieve(ctx, objects, int64(rejectsMost*float64(largeLimit(resources.CachedInfo()))))
+	}
+	if err != nil {
+		return removed, fmt.Errorf("collect: %w", err)
+	}
+	return removed, nil
+}
+
+// remove removes those objects of which no message is found that names them.
+func (c *Collector) remove(ctx context.Context, stream jetstream.Stream, unnamed []object) (removed int, err error) {
 	for _, s := range fhirmsg.Streams() {
 		if s.Name == fhirmsg.StreamDeliver {
 			continue // others write there, and what they name is nothing to us
 		}
 		if err := c.scan(ctx, s); err != nil {
-			return 0, fmt.Errorf("collect: read %s: %w", s.Name, err)
+			return 0, fmt.Errorf("read %s: %w", s.Name, err)
 		}
 	}
 	for _, o := range unnamed {
 		isNamed, err := c.isNamed(ctx, o.Name)
 		if err != nil {
-			return removed, fmt.Errorf("collect: %w", err)
+			return removed, err
 		}
 		if isNamed {
 			continue
 		}
 		if err := remove(ctx, stream, o); err != nil {
-			return removed, fmt.Errorf("collect: %w", err)
+			return removed, err
 		}
 		removed++
 	}
@@ -99,11 +115,11 @@ func remove(ctx context.Context, stream jetstream.Stream, o object) error {
 	return stream.Purge(ctx, jetstream.WithPurgeSubject(o.subject), jetstream.WithPurgeSequence(o.sequence+1))
 }
 
-// unnamed returns the objects that are old enough and not known to be named.
-func (c *Collector) unnamed(ctx context.Context, stream jetstream.Stream) (list []object, err error) {
+// objects returns all objects, and those of them that are old enough and not known to be named.
+func (c *Collector) objects(ctx context.Context, stream jetstream.Stream) (all, unnamed []object, err error) {
 	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(metaPrefix+">"))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for subject := range info.State.Subjects {
 		o, err := lastObject(ctx, stream, subject)
@@ -111,18 +127,54 @@ func (c *Collector) unnamed(ctx context.Context, stream jetstream.Stream) (list 
 			continue // another collector was faster
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
+		all = append(all, o)
 		if info.TimeStamp.Sub(o.at) < c.bus.collectAfter { // both are the server's time
 			continue
 		}
 		if isNamed, err := c.isNamed(ctx, o.Name); err != nil {
-			return nil, err
+			return nil, nil, err
 		} else if !isNamed {
-			list = append(list, o)
+			unnamed = append(unnamed, o)
 		}
 	}
-	return list, nil
+	return all, unnamed, nil
+}
+
+// rejectsMost is the share of what objects may have that those of rejects may have. Rejects are kept, and a few large ones that
+// are never trimmed would leave no room for others.
+const rejectsMost = 0.5
+
+// relieve removes the oldest rejects, up to the last one by which the objects of those that stay have no more than so many bytes.
+func (c *Collector) relieve(ctx context.Context, objects []object, most int64) error {
+	stream, err := c.bus.js.Stream(ctx, fhirmsg.StreamRejects)
+	if err != nil {
+		return err
+	}
+	sizes := map[uint64]int64{} // by the last reject that names an object
+	total := int64(0)
+	for _, o := range objects {
+		last := uint64(0)
+		for _, n := range c.named[o.Name] {
+			if n.stream == fhirmsg.StreamRejects {
+				last = max(last, n.sequence)
+			}
+		}
+		if last >= max(stream.CachedInfo().State.FirstSeq, 1) {
+			sizes[last] += int64(o.Size)
+			total += int64(o.Size)
+		}
+	}
+	upTo := uint64(0)
+	for _, sequence := range slices.Sorted(maps.Keys(sizes)) {
+		if total <= most {
+			break
+		}
+		total -= sizes[sequence]
+		upTo = sequence + 1
+	}
+	return purgeRecorded(ctx, stream, upTo)
 }
 
 // isNamed reports whether a message that is known to name an object is still there.
