@@ -1,8 +1,11 @@
 package bus
 
 import (
+	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -164,4 +167,39 @@ func TestReach(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantWhole("all gone", 11)
+}
+
+// TestReadTrimmed: what is removed while it is read is said, and nothing is read or waited for in its place.
+func TestReadTrimmed(t *testing.T) {
+	t.Parallel()
+	const n, last = 60, 50
+	for name, below := range map[string]uint64{"some are left": 41, "none is left but those behind": last + 1, "none is left": n + 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBus(t, nil)
+			subject := fhirmsg.StatementSubject("a")
+			for i := range n {
+				if err := b.Publish(t.Context(), subject, fmt.Sprint(i), []byte("x")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var read []uint64
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			err := b.Read(ctx, fhirmsg.StreamStatements, "", 1, last, func(m Message) error {
+				if read = append(read, m.Sequence); m.Sequence == 1 {
+					return b.PurgeBelow(ctx, fhirmsg.StreamStatements, subject, below)
+				}
+				return nil
+			})
+			if !errors.Is(err, ErrTrimmed) {
+				t.Errorf("got %v, want %v", err, ErrTrimmed)
+			}
+			// Some may have been on their way.
+			kept := slices.DeleteFunc(read, func(sequence uint64) bool { return sequence < below })
+			if len(kept) != int(last+1-min(below, last+1)) || len(kept) > 0 && kept[len(kept)-1] != last {
+				t.Errorf("read %v of what is left, up to %d", kept, last)
+			}
+		})
+	}
 }
