@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
@@ -56,11 +57,10 @@ func (c *Collector) Collect(ctx context.Context) (removed int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("collect: %w", err)
 	}
-	if stream.CachedInfo().State.Msgs == 0 {
-		clear(c.named)
-		return 0, nil
-	}
 	objects, unnamed, err := c.objects(ctx, stream)
+	if err == nil {
+		err = c.forget(ctx, objects)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("collect: %w", err)
 	}
@@ -77,6 +77,24 @@ func (c *Collector) Collect(ctx context.Context) (removed int, err error) {
 		return removed, fmt.Errorf("collect: %w", err)
 	}
 	return removed, nil
+}
+
+// forget forgets the messages of objects that another collector removed. Those that are still there may wait for their object, which
+// its publisher is about to put again.
+func (c *Collector) forget(ctx context.Context, objects []object) error {
+	listed := map[string]bool{}
+	for _, o := range objects {
+		listed[o.Name] = true
+	}
+	for name := range c.named {
+		if listed[name] {
+			continue
+		}
+		if _, err := c.isNamed(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // remove removes those objects of which no message is found that names them.
@@ -177,7 +195,7 @@ func (c *Collector) relieve(ctx context.Context, objects []object, most int64) e
 	return purgeRecorded(ctx, stream, upTo)
 }
 
-// isNamed reports whether a message that is known to name an object is still there.
+// isNamed reports whether a message that is known to name an object is still there. If none is, they are forgotten.
 func (c *Collector) isNamed(ctx context.Context, name string) (bool, error) {
 	for _, n := range c.named[name] {
 		stream, err := c.bus.js.Stream(ctx, n.stream)
@@ -207,20 +225,65 @@ func (c *Collector) scan(ctx context.Context, s fhirmsg.Stream) error {
 	if !at.created.Equal(info.Created) {
 		at = position{created: info.Created}
 	}
-	for at.sequence < info.State.LastSeq {
-		msg, err := stream.GetMsg(ctx, at.sequence+1, jetstream.WithGetMsgSubject(s.Subjects[0]))
+	err = c.bus.heads(ctx, s, at.sequence, info.State.LastSeq, func(sequence uint64, header nats.Header) {
+		if name := header.Get(headerObject); name != "" {
+			c.named[name] = append(c.named[name], naming{s.Name, sequence})
+		}
+		at.sequence = sequence
+	})
+	if err == nil {
+		at.sequence = max(at.sequence, info.State.LastSeq)
+	}
+	c.scanned[s.Name] = at
+	return err
+}
+
+// heads hands over the headers of what a stream has behind a sequence, at least up to another one, oldest first.
+func (b *Bus) heads(ctx context.Context, s fhirmsg.Stream, after, last uint64, each func(sequence uint64, header nats.Header)) error {
+	if after >= last {
+		return nil
+	}
+	stream, err := b.js.Stream(ctx, s.Name)
+	if err != nil {
+		return err
+	}
+	if s.Queue { // which sends nothing to others than its consumers, and has little for a short time
+		for after < last {
+			msg, err := stream.GetMsg(ctx, after+1, jetstream.WithGetMsgSubject(s.Subjects[0]))
+			if errors.Is(err, jetstream.ErrMsgNotFound) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			each(msg.Sequence, msg.Header)
+			after = msg.Sequence
+		}
+		return nil
+	}
+	follower, err := b.Follow(ctx, s.Name, "", after+1, true)
+	if err != nil {
+		return err
+	}
+	defer follower.Close()
+	for after < last {
+		head, err := follower.Next(ctx, readWait)
+		if err != nil {
+			return err
+		}
+		if head != nil {
+			each(head.Sequence, head.Header)
+			after = head.Sequence
+			continue
+		}
+		// None came: perhaps since all were removed meanwhile.
+		_, err = stream.GetMsg(ctx, after+1, jetstream.WithGetMsgSubject(">"))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			at.sequence = info.State.LastSeq
-			break
+			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if name := msg.Header.Get(headerObject); name != "" {
-			c.named[name] = append(c.named[name], naming{s.Name, msg.Sequence})
-		}
-		at.sequence = msg.Sequence
 	}
-	c.scanned[s.Name] = at
 	return nil
 }

@@ -225,3 +225,40 @@ func TestCollectRelieves(t *testing.T) {
 	relieve("two have room, still", 4<<20, 3)
 	relieve("one has room", 2<<20, 5)
 }
+
+// TestCollectRemembers: a message names its object also after that was gone for a while, as until its publisher puts it again.
+func TestCollectRemembers(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, nil)
+	b.collectAfter = 0
+	c := b.NewCollector()
+	msg := func(content byte) *nats.Msg {
+		return &nats.Msg{Subject: fhirmsg.ResourceSubject("fhir", "Patient"), Data: large(content), Header: nats.Header{}}
+	}
+	named := msg('n')
+	object, err := b.storeLarge(t.Context(), named)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantCollected(t, c, "before its message is stored", 1)
+	if err := b.publishOnce(t.Context(), named); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.storeLarge(t.Context(), msg('o')); err != nil {
+		t.Fatal(err)
+	}
+	wantCollected(t, c, "another one, while the first is gone", 1)
+	wantCollected(t, c, "nothing there", 0)
+	if err := b.put(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+	wantCollected(t, c, "put again", 0)
+	if err := b.Purge(t.Context(), fhirmsg.StreamResources); err != nil {
+		t.Fatal(err)
+	}
+	wantCollected(t, b.NewCollector(), "by another collector", 1)
+	wantCollected(t, c, "nothing there", 0)
+	if len(c.named) != 0 {
+		t.Errorf("%d objects are remembered that are not there", len(c.named))
+	}
+}
