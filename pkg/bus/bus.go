@@ -19,7 +19,11 @@ type Bus struct {
 	log zerolog.Logger
 
 	collectAfter time.Duration
+	leastLarge   int64
 	largeMu      sync.Mutex // one large payload is put at a time
+
+	cutMu sync.Mutex
+	cut   largeCut
 }
 
 // Connect opens a connection that outlives restarts of the server: it is made when the
@@ -66,7 +70,7 @@ func New(nc *nats.Conn, log zerolog.Logger) (*Bus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use JetStream: %w", err)
 	}
-	return &Bus{nc: nc, js: js, log: log, collectAfter: collectAfter}, nil
+	return &Bus{nc: nc, js: js, log: log, collectAfter: collectAfter, leastLarge: leastLarge}, nil
 }
 
 // Ready reports whether JetStream answers.

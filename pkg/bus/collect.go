@@ -71,7 +71,7 @@ func (c *Collector) Collect(ctx context.Context) (removed int, err error) {
 	}
 	resources, err := c.bus.js.Stream(ctx, fhirmsg.StreamResources)
 	if err == nil {
-		err = c.relieve(ctx, objects, int64(rejectsMost*float64(largeLimit(resources.CachedInfo()))))
+		err = c.relieve(ctx, objects, int64(rejectsMost*float64(c.bus.largeLimit(resources.CachedInfo()))))
 	}
 	if err != nil {
 		return removed, fmt.Errorf("collect: %w", err)
