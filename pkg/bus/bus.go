@@ -19,7 +19,11 @@ type Bus struct {
 	log zerolog.Logger
 
 	collectAfter time.Duration
+	leastLarge   int64
 	largeMu      sync.Mutex // one large payload is put at a time
+
+	cutMu sync.Mutex
+	cut   largeCut
 }
 
 // Connect opens a connection that outlives restarts of the server: it is made when the
@@ -32,12 +36,22 @@ func Connect(url, name string, log zerolog.Logger) (*nats.Conn, error) {
 	return nc, nil
 }
 
+// Within half a minute is noticed that the server's machine vanished without a word: so many pings without an answer, or
+// a write that is not taken. (By default it takes six.) A busy server may be some seconds late.
+const (
+	pingEvery  = 10 * time.Second
+	pingsOut   = 2
+	writeLimit = 20 * time.Second
+)
+
 // Reconnecting are the options of a connection that is never given up.
 func Reconnecting(log zerolog.Logger) []nats.Option {
 	return []nats.Option{
 		nats.RetryOnFailedConnect(true),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(250 * time.Millisecond),
+		nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(pingsOut),
+		nats.FlusherTimeout(writeLimit), nats.ReconnectOnFlusherError(),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
 				log.Warn().Err(err).Msg("lost NATS, connecting again")
@@ -56,7 +70,7 @@ func New(nc *nats.Conn, log zerolog.Logger) (*Bus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use JetStream: %w", err)
 	}
-	return &Bus{nc: nc, js: js, log: log, collectAfter: collectAfter}, nil
+	return &Bus{nc: nc, js: js, log: log, collectAfter: collectAfter, leastLarge: leastLarge}, nil
 }
 
 // Ready reports whether JetStream answers.

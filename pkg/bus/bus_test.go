@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -218,6 +219,45 @@ func TestPermanentGoesToTheDeadLetters(t *testing.T) {
 	}
 }
 
+// TestPermanentIsOfOne: what cannot be read takes none of its group with it to the dead letters.
+func TestPermanentIsOfOne(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, nil)
+	const unreadable = "unreadable"
+	all := []string{"first", unreadable, "second", "third"}
+	for i, payload := range all {
+		if err := b.Publish(t.Context(), fhirmsg.ChunkSubject("a"), fmt.Sprint(i), []byte(payload)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opts := chunks()
+	opts.More = func(Message) int { return len(all) - 1 }
+	handled, left := map[string]bool{}, len(all)
+	largest := 0
+	consume(t, b, opts, func(_ context.Context, messages []Message, stop func()) error {
+		largest = max(largest, len(messages))
+		for _, m := range messages {
+			if string(m.Data) == unreadable {
+				if len(messages) == 1 {
+					left--
+				}
+				return Permanent(errors.New("cannot be read"))
+			}
+		}
+		for _, m := range messages {
+			handled[string(m.Data)] = true
+		}
+		if left -= len(messages); left == 0 {
+			stop()
+		}
+		return nil
+	})
+	b.untilNoneWaits(t, fhirmsg.StreamChunks)
+	if largest < 2 || len(handled) != len(all)-1 || b.waiting(t, fhirmsg.StreamDead) != 1 {
+		t.Errorf("of a group of %d, %v were handled, and %d are dead letters", largest, slices.Collect(maps.Keys(handled)), b.waiting(t, fhirmsg.StreamDead))
+	}
+}
+
 // TestDeadRequests: of a supplier's own requests that cannot be read no more than so many are kept, the newest, and of
 // none more than so much; those of others stay.
 func TestDeadRequests(t *testing.T) {
@@ -358,6 +398,36 @@ func TestLargePayload(t *testing.T) {
 	})
 }
 
+// TestLargePayloadsComeAlone: of payloads that are over the server's limit one is in memory at a time, whatever waits.
+func TestLargePayloadsComeAlone(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, nil)
+	for i, payload := range [][]byte{[]byte("s"), large('l'), []byte("m"), large('k')} {
+		if err := b.Publish(t.Context(), fhirmsg.ChunkSubject("a"), fmt.Sprint(i), payload); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opts := chunks()
+	opts.More = func(Message) int { return 3 }
+	var groups []string
+	left := 4
+	consume(t, b, opts, func(_ context.Context, messages []Message, stop func()) error {
+		var group []byte
+		for _, m := range messages {
+			group = append(group, m.Data[0])
+		}
+		groups = append(groups, string(group))
+		if left -= len(messages); left == 0 {
+			stop()
+		}
+		return nil
+	})
+	slices.Sort(groups)
+	if !slices.Equal(groups, []string{"k", "l", "sm"}) {
+		t.Errorf("groups %q; want the large ones alone, and the small ones together", groups)
+	}
+}
+
 // TestTrimKeepsWhatIsNotStored: only what the type's consumer acknowledged may go.
 func TestTrimKeepsWhatIsNotStored(t *testing.T) {
 	t.Parallel()
@@ -412,5 +482,23 @@ func TestConnectWaitsForTheServer(t *testing.T) {
 	defer nc.Close()
 	if nc.Status() == nats.CLOSED {
 		t.Error("the connection was given up")
+	}
+}
+
+// TestConnectNoticesAVanishedServer: within half a minute, by pings, or by what is not taken.
+func TestConnectNoticesAVanishedServer(t *testing.T) {
+	t.Parallel()
+	nc, err := Connect("nats://127.0.0.1:1", "test", zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	const limit = 30 * time.Second
+	o := nc.Opts
+	if noticed := o.PingInterval * time.Duration(o.MaxPingsOut+1); o.PingInterval <= 0 || noticed > limit {
+		t.Errorf("noticed by pings after %s, want at most %s", noticed, limit)
+	}
+	if o.FlusherTimeout > limit || !o.ReconnectOnFlusherError {
+		t.Errorf("a write may take %s, and then the connection is made anew: %v", o.FlusherTimeout, o.ReconnectOnFlusherError)
 	}
 }

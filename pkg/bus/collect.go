@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
@@ -13,8 +16,8 @@ import (
 
 // Collector removes objects that no message names any more: the message was acknowledged from a
 // queue, or trimmed, or the process that put the object ended before it published the message.
-// It reads each message once, and none while all objects are known to be named. Any number
-// of collectors may run.
+// It reads each message once, and none while all objects are known to be named. Where rejects keep too
+// much, the oldest ones go. Any number of collectors may run.
 //
 // Why none goes that is named, or about to be: the collector lists objects older than
 // collectAfter, then looks for messages that name them, then removes that revision of the
@@ -54,35 +57,66 @@ func (c *Collector) Collect(ctx context.Context) (removed int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("collect: %w", err)
 	}
-	if stream.CachedInfo().State.Msgs == 0 {
-		clear(c.named)
-		return 0, nil
+	objects, unnamed, err := c.objects(ctx, stream)
+	if err == nil {
+		err = c.forget(ctx, objects)
 	}
-	unnamed, err := c.unnamed(ctx, stream)
 	if err != nil {
 		return 0, fmt.Errorf("collect: %w", err)
 	}
-	if len(unnamed) == 0 {
-		return 0, nil
+	if len(unnamed) > 0 {
+		if removed, err = c.remove(ctx, stream, unnamed); err != nil {
+			return removed, fmt.Errorf("collect: %w", err)
+		}
 	}
+	resources, err := c.bus.js.Stream(ctx, fhirmsg.StreamResources)
+	if err == nil {
+		err = c.relieve(ctx, objects, int64(rejectsMost*float64(c.bus.largeLimit(resources.CachedInfo()))))
+	}
+	if err != nil {
+		return removed, fmt.Errorf("collect: %w", err)
+	}
+	return removed, nil
+}
+
+// forget forgets the messages of objects that another collector removed. Those that are still there may wait for their object, which
+// its publisher is about to put again.
+func (c *Collector) forget(ctx context.Context, objects []object) error {
+	listed := map[string]bool{}
+	for _, o := range objects {
+		listed[o.Name] = true
+	}
+	for name := range c.named {
+		if listed[name] {
+			continue
+		}
+		if _, err := c.isNamed(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remove removes those objects of which no message is found that names them.
+func (c *Collector) remove(ctx context.Context, stream jetstream.Stream, unnamed []object) (removed int, err error) {
 	for _, s := range fhirmsg.Streams() {
 		if s.Name == fhirmsg.StreamDeliver {
 			continue // others write there, and what they name is nothing to us
 		}
 		if err := c.scan(ctx, s); err != nil {
-			return 0, fmt.Errorf("collect: read %s: %w", s.Name, err)
+			return 0, fmt.Errorf("read %s: %w", s.Name, err)
 		}
 	}
 	for _, o := range unnamed {
 		isNamed, err := c.isNamed(ctx, o.Name)
 		if err != nil {
-			return removed, fmt.Errorf("collect: %w", err)
+			return removed, err
 		}
 		if isNamed {
 			continue
 		}
 		if err := remove(ctx, stream, o); err != nil {
-			return removed, fmt.Errorf("collect: %w", err)
+			return removed, err
 		}
 		removed++
 	}
@@ -99,11 +133,11 @@ func remove(ctx context.Context, stream jetstream.Stream, o object) error {
 	return stream.Purge(ctx, jetstream.WithPurgeSubject(o.subject), jetstream.WithPurgeSequence(o.sequence+1))
 }
 
-// unnamed returns the objects that are old enough and not known to be named.
-func (c *Collector) unnamed(ctx context.Context, stream jetstream.Stream) (list []object, err error) {
+// objects returns all objects, and those of them that are old enough and not known to be named.
+func (c *Collector) objects(ctx context.Context, stream jetstream.Stream) (all, unnamed []object, err error) {
 	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(metaPrefix+">"))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for subject := range info.State.Subjects {
 		o, err := lastObject(ctx, stream, subject)
@@ -111,21 +145,57 @@ func (c *Collector) unnamed(ctx context.Context, stream jetstream.Stream) (list 
 			continue // another collector was faster
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
+		all = append(all, o)
 		if info.TimeStamp.Sub(o.at) < c.bus.collectAfter { // both are the server's time
 			continue
 		}
 		if isNamed, err := c.isNamed(ctx, o.Name); err != nil {
-			return nil, err
+			return nil, nil, err
 		} else if !isNamed {
-			list = append(list, o)
+			unnamed = append(unnamed, o)
 		}
 	}
-	return list, nil
+	return all, unnamed, nil
 }
 
-// isNamed reports whether a message that is known to name an object is still there.
+// rejectsMost is the share of what objects may have that those of rejects may have. Rejects are kept, and a few large ones that
+// are never trimmed would leave no room for others.
+const rejectsMost = 0.5
+
+// relieve removes the oldest rejects, up to the last one by which the objects of those that stay have no more than so many bytes.
+func (c *Collector) relieve(ctx context.Context, objects []object, most int64) error {
+	stream, err := c.bus.js.Stream(ctx, fhirmsg.StreamRejects)
+	if err != nil {
+		return err
+	}
+	sizes := map[uint64]int64{} // by the last reject that names an object
+	total := int64(0)
+	for _, o := range objects {
+		last := uint64(0)
+		for _, n := range c.named[o.Name] {
+			if n.stream == fhirmsg.StreamRejects {
+				last = max(last, n.sequence)
+			}
+		}
+		if last >= max(stream.CachedInfo().State.FirstSeq, 1) {
+			sizes[last] += int64(o.Size)
+			total += int64(o.Size)
+		}
+	}
+	upTo := uint64(0)
+	for _, sequence := range slices.Sorted(maps.Keys(sizes)) {
+		if total <= most {
+			break
+		}
+		total -= sizes[sequence]
+		upTo = sequence + 1
+	}
+	return purgeRecorded(ctx, stream, upTo)
+}
+
+// isNamed reports whether a message that is known to name an object is still there. If none is, they are forgotten.
 func (c *Collector) isNamed(ctx context.Context, name string) (bool, error) {
 	for _, n := range c.named[name] {
 		stream, err := c.bus.js.Stream(ctx, n.stream)
@@ -155,20 +225,65 @@ func (c *Collector) scan(ctx context.Context, s fhirmsg.Stream) error {
 	if !at.created.Equal(info.Created) {
 		at = position{created: info.Created}
 	}
-	for at.sequence < info.State.LastSeq {
-		msg, err := stream.GetMsg(ctx, at.sequence+1, jetstream.WithGetMsgSubject(s.Subjects[0]))
+	err = c.bus.heads(ctx, s, at.sequence, info.State.LastSeq, func(sequence uint64, header nats.Header) {
+		if name := header.Get(headerObject); name != "" {
+			c.named[name] = append(c.named[name], naming{s.Name, sequence})
+		}
+		at.sequence = sequence
+	})
+	if err == nil {
+		at.sequence = max(at.sequence, info.State.LastSeq)
+	}
+	c.scanned[s.Name] = at
+	return err
+}
+
+// heads hands over the headers of what a stream has behind a sequence, at least up to another one, oldest first.
+func (b *Bus) heads(ctx context.Context, s fhirmsg.Stream, after, last uint64, each func(sequence uint64, header nats.Header)) error {
+	if after >= last {
+		return nil
+	}
+	stream, err := b.js.Stream(ctx, s.Name)
+	if err != nil {
+		return err
+	}
+	if s.Queue { // which sends nothing to others than its consumers, and has little for a short time
+		for after < last {
+			msg, err := stream.GetMsg(ctx, after+1, jetstream.WithGetMsgSubject(s.Subjects[0]))
+			if errors.Is(err, jetstream.ErrMsgNotFound) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			each(msg.Sequence, msg.Header)
+			after = msg.Sequence
+		}
+		return nil
+	}
+	follower, err := b.Follow(ctx, s.Name, "", after+1, true)
+	if err != nil {
+		return err
+	}
+	defer follower.Close()
+	for after < last {
+		head, err := follower.Next(ctx, readWait)
+		if err != nil {
+			return err
+		}
+		if head != nil {
+			each(head.Sequence, head.Header)
+			after = head.Sequence
+			continue
+		}
+		// None came: perhaps since all were removed meanwhile.
+		_, err = stream.GetMsg(ctx, after+1, jetstream.WithGetMsgSubject(">"))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			at.sequence = info.State.LastSeq
-			break
+			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if name := msg.Header.Get(headerObject); name != "" {
-			c.named[name] = append(c.named[name], naming{s.Name, msg.Sequence})
-		}
-		at.sequence = msg.Sequence
 	}
-	c.scanned[s.Name] = at
 	return nil
 }

@@ -166,3 +166,99 @@ func TestCollectedWhileItsPublisherWaits(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestCollectRelieves: of rejects that keep too much in objects the oldest go, once they are recorded, and no others;
+// what other messages keep is nothing to them.
+func TestCollectRelieves(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, nil)
+	b.collectAfter = 0
+	c := b.NewCollector()
+	publish := func(subject string, payload []byte) {
+		t.Helper()
+		if err := b.Publish(t.Context(), subject, string(payload[:1]), payload); err != nil {
+			t.Fatal(err)
+		}
+	}
+	resources, rejects := fhirmsg.ResourceSubject("fhir", "Patient"), fhirmsg.RejectSubject("a")
+	for _, payload := range [][]byte{large('r'), large('s'), large('t')} {
+		publish(resources, payload)
+	}
+	payloads := [][]byte{[]byte("1"), large('2'), []byte("3"), large('4'), []byte("5"), large('6'), []byte("7")}
+	for _, payload := range payloads {
+		publish(rejects, payload)
+	}
+	stream, err := b.js.Stream(t.Context(), largeStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	relieve := func(what string, most int64, first uint64) {
+		t.Helper()
+		wantCollected(t, c, what, 0)
+		objects, _, err := c.objects(t.Context(), stream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.relieve(t.Context(), objects, most); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := b.WholeFrom(t.Context(), fhirmsg.StreamRejects); err != nil || got != first {
+			t.Errorf("%s: rejects are kept from %d on, %v; want %d", what, got, err, first)
+		}
+	}
+	relieve("nothing is recorded", 0, 1)
+	left := len(payloads)
+	consume(t, b, ConsumeOptions{Stream: fhirmsg.StreamRejects, Consumer: fhirmsg.ConsumerRejects, Grace: time.Second},
+		func(_ context.Context, _ []Message, stop func()) error {
+			if left--; left == 0 {
+				stop()
+			}
+			return nil
+		})
+	until(t, "the acknowledgements", func() bool {
+		backlog, err := b.Backlog(t.Context(), fhirmsg.StreamRejects)
+		return err == nil && backlog[fhirmsg.ConsumerRejects] == 0
+	})
+	relieve("all have room", 6<<20, 1)
+	relieve("two have room", 6<<20-1, 3)
+	wantCollected(t, c, "the object of the first", 1)
+	relieve("two have room, still", 4<<20, 3)
+	relieve("one has room", 2<<20, 5)
+}
+
+// TestCollectRemembers: a message names its object also after that was gone for a while, as until its publisher puts it again.
+func TestCollectRemembers(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, nil)
+	b.collectAfter = 0
+	c := b.NewCollector()
+	msg := func(content byte) *nats.Msg {
+		return &nats.Msg{Subject: fhirmsg.ResourceSubject("fhir", "Patient"), Data: large(content), Header: nats.Header{}}
+	}
+	named := msg('n')
+	object, err := b.storeLarge(t.Context(), named)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantCollected(t, c, "before its message is stored", 1)
+	if err := b.publishOnce(t.Context(), named); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.storeLarge(t.Context(), msg('o')); err != nil {
+		t.Fatal(err)
+	}
+	wantCollected(t, c, "another one, while the first is gone", 1)
+	wantCollected(t, c, "nothing there", 0)
+	if err := b.put(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+	wantCollected(t, c, "put again", 0)
+	if err := b.Purge(t.Context(), fhirmsg.StreamResources); err != nil {
+		t.Fatal(err)
+	}
+	wantCollected(t, b.NewCollector(), "by another collector", 1)
+	wantCollected(t, c, "nothing there", 0)
+	if len(c.named) != 0 {
+		t.Errorf("%d objects are remembered that are not there", len(c.named))
+	}
+}

@@ -20,8 +20,8 @@ type Message struct {
 	Data     []byte
 }
 
-// Handler processes messages together. nil acknowledges all of them; an error made by
-// [Permanent] sends all of them to the dead letter stream, one by [Later] hands them back; any other error is tried again.
+// Handler processes messages together. nil acknowledges all of them; after an error made by [Permanent] each is processed by
+// itself, and goes to the dead letter stream if the error is its own; one by [Later] hands them back; any other error is tried again.
 // Its context outlives the first signal, so that the unit in hand can be finished.
 type Handler func(ctx context.Context, messages []Message) error
 
@@ -173,12 +173,14 @@ func more(consumer jetstream.Consumer, n int) (msgs []jetstream.Msg) {
 }
 
 // groups puts messages that were delivered before into groups of their own: one of them
-// may be what ended the process that had it.
+// may be what ended the process that had it. So are those whose payloads are in the object store,
+// of which one at a time is in memory (invariant 6).
 func groups(msgs []jetstream.Msg) [][]jetstream.Msg {
 	var fresh []jetstream.Msg
 	var all [][]jetstream.Msg
 	for _, msg := range msgs {
-		if meta, err := msg.Metadata(); err == nil && meta.NumDelivered > 1 {
+		meta, err := msg.Metadata()
+		if err == nil && meta.NumDelivered > 1 || msg.Headers().Get(headerObject) != "" {
 			all = append(all, []jetstream.Msg{msg})
 			continue
 		}
@@ -204,6 +206,12 @@ func (b *Bus) process(ctx, unit context.Context, opts ConsumeOptions, group []je
 			return
 		}
 		if permanent := (permanentError{}); errors.As(err, &permanent) {
+			if len(group) > 1 { // Invariant 5: one of them is to blame, and the others are processed.
+				for i := range group {
+					b.process(ctx, unit, opts, group[i:i+1], handle)
+				}
+				return
+			}
 			if err = b.bury(unit, group, opts.Stream, permanent); err == nil {
 				each(group, jetstream.Msg.Term)
 				return

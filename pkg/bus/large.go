@@ -126,7 +126,7 @@ func (b *Bus) roomForLarge(ctx context.Context, subject string, used, wanted int
 		return err
 	}
 	info := stream.CachedInfo()
-	limit := largeLimit(info)
+	limit := b.largeLimit(info)
 	if strings.HasPrefix(subject, fhirmsg.SubjectChunk+".") {
 		limit /= 4
 	} else {
@@ -139,11 +139,11 @@ func (b *Bus) roomForLarge(ctx context.Context, subject string, used, wanted int
 }
 
 // largeLimit is what the stream of resources and the object store may have together.
-func largeLimit(resources *jetstream.StreamInfo) int64 {
+func (b *Bus) largeLimit(resources *jetstream.StreamInfo) int64 {
 	if resources.Config.MaxBytes <= 0 {
 		return math.MaxInt64
 	}
-	return max(resources.Config.MaxBytes, leastLarge)
+	return max(resources.Config.MaxBytes, b.leastLarge)
 }
 
 // payload returns a message's payload, from the object store where it is there.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -75,8 +76,14 @@ func isPipeline(name string) bool {
 	return strings.HasPrefix(name, fhirmsg.WriterConsumer(""))
 }
 
+// ErrTrimmed is returned where messages were removed while they were read. The others were handed over.
+var ErrTrimmed = errors.New("messages were removed while they were read")
+
+// readWait is how long the next message may take before is asked whether there is one.
+const readWait = 2 * time.Second
+
 // Read hands over what a stream holds on a subject ("" is all) from one sequence to another, both included,
-// oldest first, without consuming it. The last must not be beyond the stream's.
+// oldest first, without consuming it. The last must not be beyond the stream's. Errors: [ErrTrimmed].
 func (b *Bus) Read(ctx context.Context, streamName, subject string, first, last uint64, each func(Message) error) error {
 	left, err := b.CountBetween(ctx, streamName, subject, first, last)
 	if err != nil || left == 0 {
@@ -99,14 +106,17 @@ func (b *Bus) Read(ctx context.Context, streamName, subject string, first, last 
 		return fmt.Errorf("read %s: %w", streamName, err)
 	}
 	defer messages.Stop()
-	for ; left > 0; left-- {
-		msg, err := messages.Next(jetstream.NextContext(ctx))
+	for left > 0 && first <= last {
+		msg, err := b.nextBetween(ctx, messages, streamName, subject, first, last)
 		if err != nil {
 			return fmt.Errorf("read %s: %w", streamName, err)
 		}
 		meta, err := msg.Metadata()
 		if err != nil {
 			return fmt.Errorf("read %s: %w", streamName, err)
+		}
+		if meta.Sequence.Stream > last {
+			return fmt.Errorf("read %s: %w", streamName, ErrTrimmed)
 		}
 		data, err := b.payload(ctx, msg)
 		if err != nil {
@@ -115,8 +125,30 @@ func (b *Bus) Read(ctx context.Context, streamName, subject string, first, last 
 		if err := each(Message{Subject: msg.Subject(), Sequence: meta.Sequence.Stream, Data: data}); err != nil {
 			return err
 		}
+		left, first = left-1, meta.Sequence.Stream+1
+	}
+	if left > 0 {
+		return fmt.Errorf("read %s: %w", streamName, ErrTrimmed)
 	}
 	return nil
+}
+
+// nextBetween waits for the next message for as long as the stream has one from first to last. Errors: [ErrTrimmed].
+func (b *Bus) nextBetween(ctx context.Context, messages jetstream.MessagesContext, streamName, subject string, first, last uint64) (jetstream.Msg, error) {
+	for {
+		waiting, cancel := context.WithTimeout(ctx, readWait)
+		msg, err := messages.Next(jetstream.NextContext(waiting))
+		late := waiting.Err() != nil && ctx.Err() == nil
+		cancel()
+		if err == nil || !late {
+			return msg, err
+		}
+		if n, err := b.CountBetween(ctx, streamName, subject, first, last); err != nil {
+			return nil, err
+		} else if n == 0 {
+			return nil, ErrTrimmed
+		}
+	}
 }
 
 // Last returns the last message that a stream has on a subject; ok is false where there is none.

@@ -1,8 +1,12 @@
 package bus
 
 import (
+	"bytes"
+	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -79,6 +83,61 @@ func TestTrimSparesReplays(t *testing.T) {
 	}
 	if patients := b.counted(t, "Patient"); patients != 0 {
 		t.Errorf("%d Patients left after the replay, want none", patients)
+	}
+}
+
+// TestTrimForObjects: objects that fill the limit have the oldest messages cut once, until the objects of these are removed.
+func TestTrimForObjects(t *testing.T) {
+	t.Parallel()
+	const n = 14
+	b := newBus(t, Limits{fhirmsg.StreamResources: 16 << 20})
+	b.leastLarge = 16 << 20
+	for i := range n {
+		if err := b.Publish(t.Context(), fhirmsg.ResourceSubject("fhir", "Patient"), fmt.Sprint(i), bytes.Repeat([]byte{byte(i)}, 1100<<10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	consumer, err := b.js.Consumer(t.Context(), fhirmsg.StreamResources, fhirmsg.WriterConsumer("Patient"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range n {
+		msg, err := consumer.Next(jetstream.FetchMaxWait(20 * time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := msg.DoubleAck(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	trim := func() uint64 {
+		t.Helper()
+		if err := b.Trim(t.Context(), fhirmsg.StreamResources, []string{"Patient"}, 0); err != nil {
+			t.Fatal(err)
+		}
+		return b.counted(t, "Patient")
+	}
+	left := trim()
+	if left == n || left < n/2 {
+		t.Fatalf("%d of %d messages left, want the oldest part cut", left, n)
+	}
+	if again := trim(); again != left {
+		t.Errorf("%d of %d messages left before the objects were removed", again, left)
+	}
+	later := b.collectAfter
+	b.collectAfter = 0
+	wantCollected(t, b.NewCollector(), "of the messages that were cut", int(n-left))
+	b.collectAfter = later
+	if again := trim(); again != left {
+		t.Errorf("%d of %d messages left, and there is room", again, left)
+	}
+	for i := range n - int(left) {
+		if err := b.Publish(t.Context(), fhirmsg.ResourceSubject("fhir", "Patient"), fmt.Sprint(n+i), bytes.Repeat([]byte{byte(n + i)}, 1100<<10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if again := trim(); again >= n {
+		t.Error("the limit is full again, and nothing was cut")
 	}
 }
 
@@ -164,4 +223,39 @@ func TestReach(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantWhole("all gone", 11)
+}
+
+// TestReadTrimmed: what is removed while it is read is said, and nothing is read or waited for in its place.
+func TestReadTrimmed(t *testing.T) {
+	t.Parallel()
+	const n, last = 60, 50
+	for name, below := range map[string]uint64{"some are left": 41, "none is left but those behind": last + 1, "none is left": n + 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBus(t, nil)
+			subject := fhirmsg.StatementSubject("a")
+			for i := range n {
+				if err := b.Publish(t.Context(), subject, fmt.Sprint(i), []byte("x")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var read []uint64
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			err := b.Read(ctx, fhirmsg.StreamStatements, "", 1, last, func(m Message) error {
+				if read = append(read, m.Sequence); m.Sequence == 1 {
+					return b.PurgeBelow(ctx, fhirmsg.StreamStatements, subject, below)
+				}
+				return nil
+			})
+			if !errors.Is(err, ErrTrimmed) {
+				t.Errorf("got %v, want %v", err, ErrTrimmed)
+			}
+			// Some may have been on their way.
+			kept := slices.DeleteFunc(read, func(sequence uint64) bool { return sequence < below })
+			if len(kept) != int(last+1-min(below, last+1)) || len(kept) > 0 && kept[len(kept)-1] != last {
+				t.Errorf("read %v of what is left, up to %d", kept, last)
+			}
+		})
+	}
 }

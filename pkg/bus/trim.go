@@ -60,8 +60,15 @@ func (b *Bus) Trim(ctx context.Context, streamName string, resourceTypes []strin
 	}
 }
 
+// largeCut is when a stream was cut to make room for objects, and how many messages had been removed from the object store by then.
+type largeCut struct {
+	at      time.Time
+	removed uint64
+}
+
 // fullness is how much of its limit a stream has, or of that together with the objects that its
-// messages name, whichever is more.
+// messages name, whichever is more. Objects are removed some time after the messages that name them: until some are, or
+// for half a minute, they do not count again.
 func (b *Bus) fullness(ctx context.Context, info *jetstream.StreamInfo) (float64, error) {
 	if info.Config.MaxBytes <= 0 {
 		return 0, nil
@@ -70,9 +77,20 @@ func (b *Bus) fullness(ctx context.Context, info *jetstream.StreamInfo) (float64
 	if err != nil {
 		return 0, err
 	}
-	bytes := float64(info.State.Bytes)
-	both := bytes + float64(objects.CachedInfo().State.Bytes)
-	return max(bytes/float64(info.Config.MaxBytes), both/float64(largeLimit(info))), nil
+	state := objects.CachedInfo().State
+	full := float64(info.State.Bytes) / float64(info.Config.MaxBytes)
+	both := float64(info.State.Bytes+state.Bytes) / float64(b.largeLimit(info))
+	if both <= full || both < trimFrom {
+		return full, nil
+	}
+	removed := state.LastSeq - state.Msgs
+	b.cutMu.Lock()
+	defer b.cutMu.Unlock()
+	if b.cut.removed == removed && time.Since(b.cut.at) < b.collectAfter {
+		return full, nil
+	}
+	b.cut = largeCut{time.Now(), removed}
+	return both, nil
 }
 
 // cutAt is the sequence behind a share of what a stream holds.

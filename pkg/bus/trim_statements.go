@@ -6,13 +6,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-
-	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 )
-
-// largeCrowded is the share of what objects may have from which rejects give way to others: those
-// that are kept may name objects too.
-const largeCrowded = 0.5
 
 // TrimStatements removes the oldest of a stream of rejects or statements that is over 80 % of its
 // limit, and what is older than maxAge (0 is no age), never beyond what its consumer has acknowledged,
@@ -36,12 +30,19 @@ func (b *Bus) trimStatements(ctx context.Context, streamName string, maxAge time
 			return err
 		}
 	}
-	full, err := b.statementsFull(ctx, stream.CachedInfo())
-	if err != nil {
-		return err
+	if limit := stream.CachedInfo().Config.MaxBytes; limit > 0 {
+		if full := float64(state.Bytes) / float64(limit); full >= trimFrom {
+			upTo = max(upTo, cutAt(state, 1-trimTo/full))
+		}
 	}
-	if full >= trimFrom {
-		upTo = max(upTo, cutAt(state, 1-trimTo/full))
+	return purgeRecorded(ctx, stream, upTo)
+}
+
+// purgeRecorded removes what is below a sequence, as far as consumers of the pipeline have it, and never the last message.
+func purgeRecorded(ctx context.Context, stream jetstream.Stream, upTo uint64) error {
+	state := stream.CachedInfo().State
+	if upTo <= state.FirstSeq {
+		return nil
 	}
 	list := stream.ListConsumers(ctx)
 	for info := range list.Info() {
@@ -58,26 +59,4 @@ func (b *Bus) trimStatements(ctx context.Context, streamName string, maxAge time
 		return err
 	}
 	return stream.Purge(ctx, jetstream.WithPurgeSequence(upTo))
-}
-
-// statementsFull is how much of its limit a stream has; of rejects, more where objects are crowded.
-func (b *Bus) statementsFull(ctx context.Context, info *jetstream.StreamInfo) (full float64, err error) {
-	if info.Config.MaxBytes > 0 {
-		full = float64(info.State.Bytes) / float64(info.Config.MaxBytes)
-	}
-	if info.Config.Name != fhirmsg.StreamRejects {
-		return full, nil
-	}
-	objects, err := b.js.Stream(ctx, largeStream)
-	if err != nil {
-		return 0, err
-	}
-	resources, err := b.js.Stream(ctx, fhirmsg.StreamResources)
-	if err != nil {
-		return 0, err
-	}
-	if float64(objects.CachedInfo().State.Bytes) > largeCrowded*float64(largeLimit(resources.CachedInfo())) {
-		full = max(full, trimFrom)
-	}
-	return full, nil
 }

@@ -3,6 +3,9 @@ package database_test
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/stoker-fhir/stoker/pkg/database"
 	"github.com/stoker-fhir/stoker/pkg/pgtest"
@@ -53,4 +56,48 @@ func TestConnections(t *testing.T) {
 		}
 		pool.Close()
 	}
+}
+
+// TestKilledClient: what a client that is killed had begun ends within seconds.
+func TestKilledClient(t *testing.T) {
+	t.Parallel()
+	pool, err := database.Connect(t.Context(), pgtest.New(t), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	acquired, err := pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := acquired.Hijack().PgConn().Hijack() // which tells the server nothing when it closes
+	if err != nil {
+		t.Fatal(err)
+	}
+	client.Frontend.Send(&pgproto3.Query{String: "SELECT pg_sleep(600)"})
+	if err := client.Frontend.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	until := func(what string, want bool) {
+		t.Helper()
+		ticker := time.NewTicker(50 * time.Millisecond)
+		defer ticker.Stop()
+		for end := time.Now().Add(30 * time.Second); ; <-ticker.C {
+			var works bool
+			if err := pool.QueryRow(t.Context(), `SELECT count(*) > 0 FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'PgSleep'`, client.PID).Scan(&works); err != nil {
+				t.Fatal(err)
+			}
+			if works == want {
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("not in time: %s", what)
+			}
+		}
+	}
+	until("it works", true)
+	if err := client.Conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	until("it ends", false)
 }

@@ -34,9 +34,9 @@ type Changes struct {
 // kept beside, for the replay that writes them again. It may be repeated, and run beside everything else. available is
 // to take what there is where statements were trimmed; otherwise the error is [ErrReach].
 func (j Journal) Restore(ctx context.Context, since time.Time, available bool) (c Changes, err error) {
-	from := map[string]uint64{}
+	from := reach{first: map[string]uint64{}, available: available}
 	for _, stream := range []string{fhirmsg.StreamJournal, fhirmsg.StreamStatements, fhirmsg.StreamRejects} {
-		if from[stream], err = j.from(ctx, stream, since.Add(-Margin), available); err != nil {
+		if from.first[stream], err = j.from(ctx, stream, since.Add(-Margin), available); err != nil {
 			return c, err
 		}
 	}
@@ -55,6 +55,12 @@ func (j Journal) Restore(ctx context.Context, since time.Time, available bool) (
 	return c, err
 }
 
+// reach is from where on each stream is read, and whether to take what there is where statements were trimmed.
+type reach struct {
+	first     map[string]uint64
+	available bool
+}
+
 // from is the sequence to read a stream from.
 func (j Journal) from(ctx context.Context, stream string, at time.Time, available bool) (uint64, error) {
 	first, err := j.Bus.SequenceAt(ctx, stream, at)
@@ -69,17 +75,28 @@ func (j Journal) from(ctx context.Context, stream string, at time.Time, availabl
 	return first, err
 }
 
-func (j Journal) read(ctx context.Context, stream string, from map[string]uint64, each func(context.Context, bus.Message) error) error {
+// read reads a stream to its end. All was there from its first sequence on when that was looked for, so that who reads fewer
+// knows that some were trimmed since.
+func (j Journal) read(ctx context.Context, stream string, from reach, each func(context.Context, bus.Message) error) error {
 	last, err := j.Bus.LastSequence(ctx, stream)
 	if err != nil {
 		return err
 	}
-	return j.Bus.Read(ctx, stream, "", from[stream], last, func(msg bus.Message) error {
+	next := from.first[stream]
+	err = j.Bus.Read(ctx, stream, "", next, last, func(msg bus.Message) error {
+		next++
 		if err := each(ctx, msg); err != nil {
 			return fmt.Errorf("message %d of %s: %w", msg.Sequence, stream, err)
 		}
 		return nil
 	})
+	if err != nil && !errors.Is(err, bus.ErrTrimmed) {
+		return err
+	}
+	if next <= last && !from.available {
+		return fmt.Errorf("stream %s %w: statements were trimmed while they were read", stream, ErrReach)
+	}
+	return nil
 }
 
 // kind is the third token of a subject, and name the one after it.
@@ -173,7 +190,7 @@ func (j Journal) restoreWhole(ctx context.Context, c *Changes, msg bus.Message) 
 }
 
 // restoreParsed restores what parsers stated.
-func (j Journal) restoreParsed(ctx context.Context, from map[string]uint64) error {
+func (j Journal) restoreParsed(ctx context.Context, from reach) error {
 	var statements []fhirmsg.Statement
 	err := j.read(ctx, fhirmsg.StreamStatements, from, func(ctx context.Context, msg bus.Message) error {
 		s, err := fhirmsg.DecodeStatement(msg.Data)

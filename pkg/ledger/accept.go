@@ -75,17 +75,20 @@ func (l *Ledger) Refuse(ctx context.Context, req fhirmsg.ImportRequest, rules in
 func (l *Ledger) accept(ctx context.Context, req fhirmsg.ImportRequest, rules int, definitions, refusal string, at Place) (fhirmsg.Import, State, error) {
 	var imp fhirmsg.Import
 	var state State
-	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
-		var err error
-		imp, state, err = find(ctx, tx, req.ID)
-		if errors.Is(err, ErrNotFound) {
-			imp, state, err = insert(ctx, tx, req, rules, definitions, refusal, at)
-		}
-		if err == nil && imp.Supplier != cmp.Or(req.Supplier, fhirmsg.DefaultSupplier) {
-			return ErrOthers
-		}
-		return err
-	})
+	err := errDropped
+	for errors.Is(err, errDropped) {
+		err = pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
+			var err error
+			imp, state, err = find(ctx, tx, req.ID)
+			if errors.Is(err, ErrNotFound) {
+				imp, state, err = insert(ctx, tx, req, rules, definitions, refusal, at)
+			}
+			if err == nil && imp.Supplier != cmp.Or(req.Supplier, fhirmsg.DefaultSupplier) {
+				return ErrOthers
+			}
+			return err
+		})
+	}
 	// Class 22 is a data exception. Its message may repeat the value.
 	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && strings.HasPrefix(pg.Code, "22") {
 		err = fmt.Errorf("%w: SQLSTATE %s", ErrUnstorable, pg.Code)
@@ -134,10 +137,10 @@ func insert(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest, rules int
 			return imp, "", err
 		}
 	}
-	// The row of the clock is the lock that puts imports in order, with room for more attempts behind each.
+	// The row of the clock is the lock that puts imports in order, with room for more attempts behind each. What was dropped was before.
 	var issued time.Time
-	if err := tx.QueryRow(ctx, `UPDATE stoker.clock
-		SET last = greatest(clock_timestamp(), last + $1::int * interval '1 microsecond') RETURNING last`, placesEach).Scan(&issued); err != nil {
+	if err := tx.QueryRow(ctx, `UPDATE stoker.clock SET last = greatest(clock_timestamp(), last + $1::int * interval '1 microsecond',
+		(SELECT max(at) + interval '1 microsecond' FROM stoker.dropped)) RETURNING last`, placesEach).Scan(&issued); err != nil {
 		return imp, "", err
 	}
 	// Another fetcher may have accepted the same request while this one waited.
@@ -225,7 +228,10 @@ func applyPolicy(ctx context.Context, tx pgx.Tx, req fhirmsg.ImportRequest) (fil
 	return req, policy, refusal, nil
 }
 
-// claimDataset makes the dataset with its first import, and says why it refuses this one.
+// errDropped is returned for an import whose dataset was dropped after it was issued, while it waited for that. It is to be issued anew.
+var errDropped = errors.New("the dataset was dropped meanwhile")
+
+// claimDataset makes the dataset with its first import, and says why it refuses this one. Errors: errDropped.
 func claimDataset(ctx context.Context, tx pgx.Tx, imp fhirmsg.Import) (refusal string, err error) {
 	if _, err = tx.Exec(ctx, `INSERT INTO stoker.dataset (name, mode, fhir_version) VALUES ($1, $2, $3)
 		ON CONFLICT (name) DO NOTHING`, imp.Dataset, string(imp.Mode), imp.FHIRVersion); err != nil {
@@ -234,8 +240,15 @@ func claimDataset(ctx context.Context, tx pgx.Tx, imp fhirmsg.Import) (refusal s
 	var mode fhirmsg.Mode
 	var version string
 	// Shared with other imports, and not with who drops the dataset.
+	var dropped bool // later than the import was issued
 	err = tx.QueryRow(ctx, `SELECT mode, fhir_version FROM stoker.dataset WHERE name = $1 FOR SHARE`, imp.Dataset).Scan(&mode, &version)
+	if err == nil {
+		err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM stoker.dropped WHERE dataset = $1 AND at >= $2)`,
+			imp.Dataset, time.UnixMicro(imp.AcceptedAt())).Scan(&dropped)
+	}
 	switch {
+	case errors.Is(err, pgx.ErrNoRows), dropped:
+		return "", errDropped
 	case err != nil:
 		return "", err
 	case mode != imp.Mode:

@@ -131,9 +131,9 @@ func (l *Ledger) OpenReplays(ctx context.Context) (open []Replay, err error) {
 		if err != nil {
 			break
 		}
-		if open[i].State == ReplayPreparing {
+		if open[i].State == ReplayPreparing { // for two minutes at most, or its process was killed
 			_, err = l.pool.Exec(ctx, `UPDATE stoker.replay SET state = 'failed', ended = clock_timestamp(), reason = 'its preparation was interrupted'
-				WHERE id = $1 AND state = 'preparing' AND created < clock_timestamp() - interval '10 minutes'`, [16]byte(open[i].ID))
+				WHERE id = $1 AND state = 'preparing' AND created < clock_timestamp() - interval '3 minutes'`, [16]byte(open[i].ID))
 			continue
 		}
 		open[i].Types, err = typesToRead(ctx, l, open[i].ID)

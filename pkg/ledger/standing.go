@@ -12,6 +12,7 @@ type Standing struct {
 	History bool // the dataset keeps every version
 
 	cancelled map[fhirmsg.ImportID]bool
+	dropped   map[fhirmsg.ImportID]bool    // into a dataset of the same name that was dropped
 	discarded map[fhirmsg.ImportID][]int32 // files, or AllFiles
 	settled   map[fhirmsg.ImportID]bool    // of snapshots: nothing is to be known any more of what they have
 }
@@ -19,6 +20,10 @@ type Standing struct {
 // Mentions reports whether keys of an import's resources are to be kept, by [RecordMentioned], until it is decided
 // what it lacks: those whose rows may be another import's although this one has them.
 func (s Standing) Mentions(imp fhirmsg.Import) bool { return imp.Snapshot && !s.settled[imp.ID] }
+
+// Dropped reports whether an import was accepted into a dataset that was dropped. What comes of it late is not for the one that
+// has the name now.
+func (s Standing) Dropped(imp fhirmsg.Import) bool { return s.dropped[imp.ID] }
 
 // AllFiles, where a file of an import could be named, is all of them.
 const AllFiles int32 = -1
@@ -29,7 +34,7 @@ func (s Standing) Fate(id fhirmsg.ImportID, file int32) Outcome {
 	switch files := s.discarded[id]; {
 	case slices.Contains(files, AllFiles), slices.Contains(files, file):
 		return Discarded
-	case s.cancelled[id]:
+	case s.cancelled[id], s.dropped[id]:
 		return Cancelled
 	}
 	return 0

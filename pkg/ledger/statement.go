@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -256,13 +257,17 @@ func rejectArgs(id fhirmsg.ImportID, file int32, r fhirmsg.Reject) ([]any, error
 // a restore from a backup, and returns how the imports and the dataset stand that they are
 // written to.
 func EnsureImport(ctx context.Context, tx pgx.Tx, dataset string, imports []fhirmsg.Import) (Standing, error) {
-	standing := Standing{cancelled: map[fhirmsg.ImportID]bool{}, discarded: map[fhirmsg.ImportID][]int32{}, settled: map[fhirmsg.ImportID]bool{}}
+	standing := Standing{
+		cancelled: map[fhirmsg.ImportID]bool{}, dropped: map[fhirmsg.ImportID]bool{},
+		discarded: map[fhirmsg.ImportID][]int32{}, settled: map[fhirmsg.ImportID]bool{},
+	}
 	ids := make([][16]byte, len(imports))
 	for i, imp := range imports {
 		ids[i] = imp.ID
 	}
 	rows, err := tx.Query(ctx, `SELECT u.id, i.state, ARRAY(SELECT file FROM stoker.discard d WHERE d.import = u.id),
-			EXISTS (SELECT FROM stoker.history h WHERE h.dataset = $2), coalesce(i.snapshot->>'state' IN ('deleting', 'applied', 'not applied'), false)
+			EXISTS (SELECT FROM stoker.history h WHERE h.dataset = $2), coalesce(i.snapshot->>'state' IN ('deleting', 'applied', 'not applied'), false),
+			(SELECT at FROM stoker.dropped p WHERE p.dataset = $2)
 		FROM unnest($1::uuid[]) AS u(id) LEFT JOIN stoker.import i ON i.id = u.id`, ids, dataset)
 	if err != nil {
 		return standing, fmt.Errorf("states of imports: %w", err)
@@ -272,7 +277,8 @@ func EnsureImport(ctx context.Context, tx pgx.Tx, dataset string, imports []fhir
 	var state *State
 	var discarded []int32
 	var settled bool
-	if _, err := pgx.ForEachRow(rows, []any{&id, &state, &discarded, &standing.History, &settled}, func() error {
+	var dropped *time.Time
+	if _, err := pgx.ForEachRow(rows, []any{&id, &state, &discarded, &standing.History, &settled, &dropped}, func() error {
 		standing.settled[id] = settled
 		known[id] = state != nil
 		standing.cancelled[id] = state != nil && *state == StateCancelled
@@ -282,6 +288,9 @@ func EnsureImport(ctx context.Context, tx pgx.Tx, dataset string, imports []fhir
 		return standing, fmt.Errorf("states of imports: %w", err)
 	}
 	for _, imp := range imports {
+		if imp.Dataset == dataset && dropped != nil && imp.AcceptedAt() <= micros(*dropped) {
+			standing.dropped[imp.ID] = true
+		}
 		if known[imp.ID] {
 			continue
 		}

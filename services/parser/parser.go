@@ -40,7 +40,7 @@ func Run(ctx context.Context, cfg Config, d Deps) error {
 	}
 	p := &parser{
 		deps: d, converters: make(chan *converter, cfg.workers()),
-		quota: newQuota(cfg.TypeShare, d.Bus), held: newHeld(),
+		quota: newQuota(cfg.TypeShare, d.Bus), held: newHeld(), unsupported: unsupported{log: d.Log},
 	}
 	for range cfg.workers() {
 		p.converters <- &converter{parser: convert.New(convert.Options{})}
@@ -57,6 +57,8 @@ type parser struct {
 	converters chan *converter // those that are free
 	quota      *quota
 	held       *held
+
+	unsupported unsupported
 }
 
 // converter has the buffers of one worker.
@@ -87,7 +89,7 @@ func (p *parser) handle(ctx context.Context, messages []bus.Message) error {
 		c.body = keep(chunk.Body)
 		out, err := c.parser.Convert(chunk)
 		if errors.Is(err, convert.ErrUnsupported) {
-			return err // invariant 9: held until a parser of the right version has it
+			return p.unsupported.handBack(chunk.Import, msg, err)
 		}
 		if err != nil {
 			return bus.Permanent(err)

@@ -38,10 +38,10 @@ func (w *writer) replays(ctx context.Context) {
 			<-r.done
 		}
 	}()
-	for open := -1; ; {
-		n, err := w.followReplays(ctx, readings, open)
+	for open := map[fhirmsg.ImportID]bool(nil); ; {
+		now, err := w.followReplays(ctx, readings, open)
 		if err == nil {
-			open = n
+			open = now
 		} else if ctx.Err() == nil {
 			w.deps.Log.Warn().Err(err).Msg("cannot follow replays, trying again")
 		}
@@ -55,28 +55,30 @@ func (w *writer) replays(ctx context.Context) {
 	}
 }
 
-// followReplays begins and ends readings as the ledger says, and returns how many replays are
-// open; before is how many were when it was called last.
-func (w *writer) followReplays(ctx context.Context, readings map[string]reading, before int) (open int, err error) {
+// followReplays begins and ends readings as the ledger says, and returns which replays are
+// open; before is which were when it was called last, nil at the beginning.
+func (w *writer) followReplays(ctx context.Context, readings map[string]reading, before map[fhirmsg.ImportID]bool) (open map[fhirmsg.ImportID]bool, err error) {
 	replays, err := w.ledger.OpenReplays(ctx)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
+	open = map[fhirmsg.ImportID]bool{}
 	wanted := map[string]bool{}
 	for _, r := range replays {
+		open[r.ID] = true
 		if r.State != ledger.ReplayRunning {
 			continue
 		}
 		left, err := w.followReplay(ctx, r, readings)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		for _, name := range left {
 			wanted[name] = true
 		}
 		if len(left) == 0 {
 			if err := w.ledger.SettleReplay(ctx, r.ID); err != nil {
-				return 0, err
+				return nil, err
 			}
 		}
 	}
@@ -86,10 +88,14 @@ func (w *writer) followReplays(ctx context.Context, readings map[string]reading,
 			delete(readings, name)
 		}
 	}
-	if before < 0 || len(replays) < before {
-		return len(replays), w.closeReplays(ctx)
+	ended := before == nil
+	for id := range before {
+		ended = ended || !open[id]
 	}
-	return len(replays), nil
+	if ended {
+		return open, w.closeReplays(ctx)
+	}
+	return open, nil
 }
 
 // followReplay reads the types of a replay that are not at their end, and returns the names of

@@ -165,12 +165,12 @@ func TestMissingMessagesFail(t *testing.T) {
 }
 
 // TestDroppedStaysDropped: a message that is delivered again after the dataset was dropped does
-// not bring it back; a new import does.
+// not bring it back, nor into one that a new import made since.
 func TestDroppedStaysDropped(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	imp := f.accept(fhirmsg.ModeOverwrite)
-	b := batchOf(imp, res{id: "a", content: "1"})
+	b := batchOf(imp, res{id: "a", content: "1"}, res{id: "b", content: "1"})
 	f.write(b)
 	f.exec(`UPDATE stoker.import SET state = 'complete', ended = now()`)
 	if err := pgx.BeginFunc(t.Context(), f.pool, func(tx pgx.Tx) error {
@@ -186,8 +186,51 @@ func TestDroppedStaysDropped(t *testing.T) {
 	if err := f.pool.QueryRow(t.Context(), `SELECT to_regclass('fhir.patient') IS NOT NULL`).Scan(&there); err != nil || there {
 		t.Errorf("the table is there again (%v)", err)
 	}
-	wantCounts(t, "a new import", f.write(batchOf(f.accept(fhirmsg.ModeOverwrite), res{id: "a", content: "2"})), ledger.Counts{Inserted: 1})
-	f.wantRows(map[string]string{"a": "2"})
+	accepted := f.accept(fhirmsg.ModeOverwrite)
+	wantCounts(t, "a new import", f.write(batchOf(accepted, res{id: "a", content: "2"})), ledger.Counts{Inserted: 1})
+	wantCounts(t, "delivered again, and late", f.write(b), ledger.Counts{})
+	wantCounts(t, "together", f.write(b, batchOf(accepted, res{id: "c", content: "2"})), ledger.Counts{Inserted: 1, Cancelled: 2})
+	f.wantRows(map[string]string{"a": "2", "c": "2"})
+	if s, err := f.ledger.Status(t.Context(), imp.ID); err != nil || s.Resources.Inserted != 2 || s.Resources.Cancelled != 0 {
+		t.Errorf("of the import that was dropped %d are inserted and %d cancelled, %v; want what was stated first", s.Resources.Inserted, s.Resources.Cancelled, err)
+	}
+}
+
+// TestAcceptedBesideADrop: an import that waits while its dataset is dropped is issued later, also where the dataset is there again,
+// and so is one for which the database's clock went back.
+func TestAcceptedBesideADrop(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.accept(fhirmsg.ModeOverwrite)
+	f.exec(`UPDATE stoker.import SET state = 'complete', ended = now()`)
+	wantLater := func(what string, imp fhirmsg.Import) {
+		t.Helper()
+		if at, err := f.ledger.DroppedAt(t.Context(), "fhir"); err != nil || at.IsZero() || imp.Issued <= at.UnixMicro() {
+			t.Errorf("%s: issued at %d, and the dataset dropped at %d (%v)", what, imp.Issued, at.UnixMicro(), err)
+		}
+	}
+	beside := func(what string, drop func(tx pgx.Tx) error) {
+		t.Helper()
+		accepted := make(chan fhirmsg.Import, 1)
+		if err := pgx.BeginFunc(t.Context(), f.pool, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(t.Context(), `SELECT FROM stoker.dataset FOR UPDATE`); err != nil {
+				return err
+			}
+			go func() { defer close(accepted); accepted <- f.accept(fhirmsg.ModeOverwrite) }()
+			f.waitForWaiters(1) // it is issued
+			return drop(tx)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		wantLater(what, <-accepted)
+	}
+	beside("dropped", func(tx pgx.Tx) error { return ledger.DropDataset(t.Context(), tx, "fhir") })
+	beside("dropped and there again", func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `UPDATE stoker.dropped SET at = clock_timestamp()`)
+		return err
+	})
+	f.exec(`UPDATE stoker.dropped SET at = clock_timestamp() + interval '1 hour'`)
+	wantLater("the clock went back", f.accept(fhirmsg.ModeOverwrite))
 }
 
 // TestForcedReplayRaces: a newer version that comes between the question and the forced write
