@@ -128,6 +128,9 @@ func DropDatasetAgain(ctx context.Context, tx pgx.Tx, name string, at time.Time)
 	if err == nil && again {
 		_, err = EndHistory(ctx, tx, name)
 	}
+	if err == nil {
+		err = stateDropped(ctx, tx, name, at)
+	}
 	if err != nil {
 		return false, fmt.Errorf("drop dataset %s again: %w", name, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -60,6 +61,26 @@ func (l *Ledger) RestoreWritten(ctx context.Context, dataset string, w fhirmsg.W
 	}
 	if err := l.pool.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("restore statements of batches: %w", err)
+	}
+	return nil
+}
+
+// stateDropped says again what was stated of batches before the database was restored, of imports whose dataset was dropped later:
+// no replay reads these.
+func stateDropped(ctx context.Context, tx pgx.Tx, dataset string, at time.Time) error {
+	count := func(outcomes ...Outcome) string {
+		return fmt.Sprintf(`char_length(o) - char_length(translate(o, '%s', ''))`, string(outcomes))
+	}
+	_, err := tx.Exec(ctx, `WITH r AS (DELETE FROM stoker.restored r USING stoker.import i
+			WHERE i.id = r.import AND i.dataset = r.dataset AND r.dataset = $1 AND i.issued <= $2 RETURNING r.*)
+		INSERT INTO stoker.written (import, file, off, type, part, fingerprint, inserted, updated, unchanged,
+			stale, deleted, skipped, rejected, discarded, cancelled, conflicts, outcomes, foreign_rows)
+		SELECT import, file, off, type, part, fingerprint, `+strings.Join([]string{
+		count(Inserted, Revived), count(Updated), count(Unchanged), count(Stale), count(Deleted), count(Skipped), count(Rejected), count(Discarded), count(Cancelled),
+	}, ", ")+`, conflicts, outcomes, foreign_rows
+		FROM r, encode(outcomes, 'escape') AS o ON CONFLICT DO NOTHING`, dataset, at)
+	if err != nil {
+		return fmt.Errorf("state what was dropped: %w", err)
 	}
 	return nil
 }

@@ -122,7 +122,7 @@ func restoreBackup(t *testing.T, server *pgd.Server, home, backup string) {
 // TestRestore: PostgreSQL is restored from a base backup while everything else runs. After
 // `stoker replay --since` rows and accounts are what they were before the loss: imports begun since and gone
 // on since, updates, deletions, rejects, a retry, what was cancelled half-way, what was discarded, a file
-// that failed, datasets that came and one that was dropped. What is imported then is newer.
+// that failed, datasets that came, and were dropped and came again. What is imported then is newer.
 func TestRestore(t *testing.T) {
 	t.Parallel()
 	home := pgtest.Dir(t)
@@ -164,7 +164,10 @@ func TestRestore(t *testing.T) {
 	must(t, env, "dataset", "drop", "old", "--yes")
 	imported("--dataset", "old", write(t, "again.ndjson", insertsOnly))
 	imported("--dataset", "new", patients)
-	before := accountOf(t, env, server.URL(), imports, "fhir", "old", "new")
+	imported("--dataset", "anew", write(t, "before.ndjson", beforeIt))
+	must(t, env, "dataset", "drop", "anew", "--yes")
+	imported("--dataset", "anew", write(t, "again.ndjson", insertsOnly))
+	before := accountOf(t, env, server.URL(), imports, "fhir", "old", "new", "anew")
 
 	restoreBackup(t, server, home, backup)
 	if got := digest(t, server.URL(), "fhir"); got == before.digests["fhir"] {
@@ -175,14 +178,14 @@ func TestRestore(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.stdout), &restored); err != nil || r.code != 0 {
 		t.Fatalf("replay --since ended with %d: %v\n%s\n%s", r.code, err, r.stdout, r.stderr)
 	}
-	if restored.Imports == 0 || restored.Discarded != 2 || len(restored.Replays) != 3 {
-		t.Errorf("restored %d imports, discarded %d again, %d replays; want some, 2, 3", restored.Imports, restored.Discarded, len(restored.Replays))
+	if restored.Imports == 0 || restored.Discarded != 2 || len(restored.Replays) != 4 {
+		t.Errorf("restored %d imports, discarded %d again, %d replays; want some, 2, 4", restored.Imports, restored.Discarded, len(restored.Replays))
 	}
-	wantSame(t, accountOf(t, env, server.URL(), imports, "fhir", "old", "new"), before)
+	wantSame(t, accountOf(t, env, server.URL(), imports, "fhir", "old", "new", "anew"), before)
 
 	// Once more changes nothing, and the pipeline goes on.
 	must(t, env, "replay", "--since", since.Format(time.RFC3339))
-	wantSame(t, accountOf(t, env, server.URL(), imports, "fhir", "old", "new"), before)
+	wantSame(t, accountOf(t, env, server.URL(), imports, "fhir", "old", "new", "anew"), before)
 	later := importJSON(t, env, write(t, "later.ndjson", insertsOnly))
 	wantBalanced(t, "after the restore", later)
 	for _, s := range before.imports {
