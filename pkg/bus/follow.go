@@ -37,6 +37,7 @@ func (b *Bus) Made(ctx context.Context, streamName string) (time.Time, error) {
 // Follower reads a stream in order without consuming it. It is for one goroutine.
 type Follower struct {
 	stream   jetstream.Stream
+	consumer jetstream.Consumer
 	messages jetstream.MessagesContext
 	heads    bool
 }
@@ -45,7 +46,7 @@ type Follower struct {
 // Close it.
 func (b *Bus) Follow(ctx context.Context, streamName, subject string, from uint64, heads bool) (*Follower, error) {
 	cfg := jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1), HeadersOnly: heads,
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1), HeadersOnly: heads, InactiveThreshold: lookFor,
 	}
 	if subject != "" {
 		cfg.FilterSubjects = []string{subject}
@@ -66,7 +67,7 @@ func (b *Bus) Follow(ctx context.Context, streamName, subject string, from uint6
 	if err != nil {
 		return nil, fmt.Errorf("follow %s: %w", streamName, err)
 	}
-	return &Follower{stream: stream, messages: messages, heads: heads}, nil
+	return &Follower{stream: stream, consumer: consumer, messages: messages, heads: heads}, nil
 }
 
 // Next waits for the next message, for so long. nil and no error is that none came.
@@ -110,8 +111,13 @@ func (f *Follower) Payload(ctx context.Context, sequence uint64) ([]byte, error)
 	return msg.Data, nil
 }
 
-// Close ends the reading.
-func (f *Follower) Close() { f.messages.Stop() }
+// Close ends the reading, and leaves nothing at the server.
+func (f *Follower) Close() {
+	f.messages.Stop()
+	ctx, cancel := context.WithTimeout(context.Background(), lookFor)
+	defer cancel()
+	_ = f.stream.DeleteConsumer(ctx, f.consumer.CachedInfo().Name) // else it goes by itself
+}
 
 // PurgeBelow removes what a stream has on a subject below a sequence. A stream that is not there has nothing.
 func (b *Bus) PurgeBelow(ctx context.Context, streamName, subject string, sequence uint64) error {

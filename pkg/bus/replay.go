@@ -23,6 +23,9 @@ type Replay struct {
 // Consumer is the name of the replay's consumer.
 func (r Replay) Consumer() string { return fhirmsg.ReplayConsumer(r.ID, r.Type) }
 
+// replayAhead is how many messages of a replay are in hand, or handed back, at once.
+const replayAhead = 1024
+
 // OpenReplay makes the consumer of a replay, if there is none, and returns how far it has come.
 // From then on, Trim spares what it has yet to read.
 func (b *Bus) OpenReplay(ctx context.Context, r Replay) (Progress, error) {
@@ -31,6 +34,7 @@ func (b *Bus) OpenReplay(ctx context.Context, r Replay) (Progress, error) {
 		cfg := consumerConfig(fhirmsg.Consumer{
 			Name: r.Consumer(), Filter: fhirmsg.ResourceSubject(r.Dataset, r.Type), AckWait: fhirmsg.AckWait,
 		})
+		cfg.MaxAckPending = replayAhead
 		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, max(r.First, 1)
 		consumer, err = b.js.CreateConsumer(ctx, fhirmsg.StreamResources, cfg)
 	}

@@ -102,7 +102,7 @@ func DropDataset(ctx context.Context, tx pgx.Tx, name string) error {
 		_, err = EndHistory(ctx, tx, name)
 	}
 	if err == nil {
-		_, err = tx.Exec(ctx, `INSERT INTO stoker.dropped (dataset, at) VALUES ($1, clock_timestamp())
+		_, err = tx.Exec(ctx, `INSERT INTO stoker.dropped (dataset, at) SELECT $1, greatest(clock_timestamp(), last) FROM stoker.clock
 			ON CONFLICT (dataset) DO UPDATE SET at = excluded.at`, name)
 	}
 	if err != nil {

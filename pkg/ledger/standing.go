@@ -21,10 +21,6 @@ type Standing struct {
 // what it lacks: those whose rows may be another import's although this one has them.
 func (s Standing) Mentions(imp fhirmsg.Import) bool { return imp.Snapshot && !s.settled[imp.ID] }
 
-// Dropped reports whether an import was accepted into a dataset that was dropped. What comes of it late is not for the one that
-// has the name now.
-func (s Standing) Dropped(imp fhirmsg.Import) bool { return s.dropped[imp.ID] }
-
 // AllFiles, where a file of an import could be named, is all of them.
 const AllFiles int32 = -1
 

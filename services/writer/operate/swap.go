@@ -3,6 +3,7 @@ package operate
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,9 +21,12 @@ type Swapped struct {
 	Replay  *fhirmsg.ImportID `json:"replay,omitempty"` // not yet: ask again when this one is complete
 }
 
-// maxTail is how many messages the swapping transaction writes itself, at most. Writers of both
-// datasets wait meanwhile, for some seconds with this many.
-const maxTail = 64
+// maxTail is how many messages that were committed the swapping transaction writes itself, at most, and maxAhead how many that writers have
+// in hand, or behind what they handed back. Batches of both datasets wait meanwhile, for some seconds with so many.
+const (
+	maxTail  = 64
+	maxAhead = 1024
+)
 
 // Swap gives two datasets each other's names, when the second has all that the first has: it was
 // built by a replay of the whole of it. Where much came since, it begins a replay of that and asks to be called again.
@@ -103,8 +107,9 @@ func start(base ledger.Replay) uint64 {
 	return least + 1
 }
 
-// tail is how many messages came since, and were committed.
+// tail is how many messages came since, and were committed. It refuses where too many more are in hand.
 func (o *Operator) tail(ctx context.Context, base ledger.Replay) (n uint64, err error) {
+	var ahead uint64
 	types, err := o.types(ctx, base.Dataset)
 	if err != nil {
 		return 0, err
@@ -124,6 +129,14 @@ func (o *Operator) tail(ctx context.Context, base ledger.Replay) (n uint64, err 
 			return 0, err
 		}
 		n += count
+		if count, err = o.Bus.CountBetween(ctx, fhirmsg.StreamResources, fhirmsg.ResourceSubject(base.Dataset, t),
+			max(progress.Floor, position(base, t))+1, min(progress.Delivered, last)); err != nil {
+			return 0, err
+		}
+		ahead += count
+	}
+	if ahead > maxAhead {
+		return 0, fmt.Errorf("%w: batches of another dataset wait, or writers are behind, so that %d would be written at once; try again later", ErrRefused, ahead)
 	}
 	return n, nil
 }
@@ -155,6 +168,7 @@ func (o *Operator) swap(ctx context.Context, tx pgx.Tx, a, b string) error {
 	if err != nil {
 		return err
 	}
+	trimmed := false
 	for _, t := range types {
 		// In this order: what is acknowledged after was not committed after, as all wait.
 		progress, err := o.Bus.WriterProgress(ctx, t)
@@ -164,7 +178,10 @@ func (o *Operator) swap(ctx context.Context, tx pgx.Tx, a, b string) error {
 		floor := min(progress.Floor, after.Last)
 		after.Types = append(after.Types, ledger.ReplayType{Type: t, First: position(base, t) + 1, Last: max(floor, position(base, t))})
 		last := min(max(progress.Delivered, floor), after.Last)
-		if err := o.writeTail(ctx, tx, base, t, last); err != nil {
+		switch err := o.writeTail(ctx, tx, base, t, last); {
+		case errors.Is(err, bus.ErrTrimmed):
+			trimmed = true
+		case err != nil:
 			return err
 		}
 	}
@@ -173,7 +190,7 @@ func (o *Operator) swap(ctx context.Context, tx pgx.Tx, a, b string) error {
 	if err != nil {
 		return err
 	}
-	if !intact {
+	if trimmed || !intact {
 		return fmt.Errorf("%w: messages were trimmed that dataset %s lacks; build it anew", ErrRefused, b)
 	}
 	if err := store.SwapTables(ctx, tx, a, b); err != nil {

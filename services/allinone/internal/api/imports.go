@@ -183,14 +183,22 @@ const retryImports = 10
 
 // publish queues a request. It waits for a queue that is full, or cannot be reached, but not for ever. Ok is false when an answer was given.
 func (s *Server) publish(w http.ResponseWriter, r *http.Request, req fhirmsg.ImportRequest) (ok bool) {
-	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(s.queueFor, settleFor))
-	defer cancel()
-	err := s.publishTo(ctx, req)
+	err := s.publishSoon(r, req)
 	if err != nil {
-		s.Log.Error().Err(err).Msg("cannot queue an import request")
-		fail(w, http.StatusServiceUnavailable, errors.New("the queue is full, or cannot be reached; try again"))
+		s.failPublish(w, err)
 	}
 	return err == nil
+}
+
+func (s *Server) publishSoon(r *http.Request, req fhirmsg.ImportRequest) error {
+	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(s.queueFor, settleFor))
+	defer cancel()
+	return s.publishTo(ctx, req)
+}
+
+func (s *Server) failPublish(w http.ResponseWriter, err error) {
+	s.Log.Error().Err(err).Msg("cannot queue an import request")
+	fail(w, http.StatusServiceUnavailable, errors.New("the queue is full, or cannot be reached; try again"))
 }
 
 func (s *Server) publishTo(ctx context.Context, req fhirmsg.ImportRequest) error {
@@ -244,9 +252,13 @@ func (s *Server) move(w http.ResponseWriter, r *http.Request, change func(contex
 }
 
 // moved answers with the account of an import that was changed, without its lists of files: the answer to a request with a key is kept for
-// days, and there may be a hundred thousand.
+// days, and there may be a hundred thousand. Where that takes too long to add up, the answer does without: the change was made.
 func (s *Server) moved(w http.ResponseWriter, r *http.Request, id fhirmsg.ImportID) {
 	status, err := s.account(r, id)
+	if errors.Is(err, errSums) {
+		reply(w, http.StatusAccepted, Created{Import: id})
+		return
+	}
 	if err != nil {
 		s.failLedger(w, err)
 		return
@@ -277,16 +289,36 @@ func (s *Server) resume(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	was, err := s.Ledger.State(r.Context(), id)
+	if err != nil {
+		s.failLedger(w, err)
+		return
+	}
 	req, publish, err := s.Ledger.Resume(r.Context(), id)
 	if err != nil {
 		s.failLedger(w, err)
 		return
 	}
+	if publish {
+		if err := s.publishSoon(r, req); err != nil {
+			s.pauseAgain(uncancelled(r), id, was)
+			s.failPublish(w, err)
+			return
+		}
+	}
 	s.keep(r.Context(), id)
-	if publish && !s.publish(w, r, req) {
+	reply(w, http.StatusAccepted, Created{Import: id})
+}
+
+// pauseAgain leaves an import that cannot be resumed as it was. Without a request in the queue nobody would fetch it, and later ones of
+// its supplier would wait for it.
+func (s *Server) pauseAgain(ctx context.Context, id fhirmsg.ImportID, was ledger.State) {
+	if was != ledger.StatePaused {
 		return
 	}
-	reply(w, http.StatusAccepted, Created{Import: id})
+	if err := s.Ledger.Pause(ctx, id); err != nil {
+		s.Log.Warn().Err(err).Stringer("import", id).Msg("an import that cannot be resumed is not paused again")
+	}
 }
 
 // retry queues an import that puts the rejects of another one through again.

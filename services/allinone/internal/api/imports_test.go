@@ -63,6 +63,9 @@ func TestQueueIsFull(t *testing.T) {
 			t.Errorf("%s: %d %s", path, got.status, got.body)
 		}
 	}
+	if state, err := f.Ledger.State(t.Context(), id); err != nil || state != ledger.StatePaused {
+		t.Errorf("what could not be resumed is %s, %v", state, err)
+	}
 	// What was uploaded waits for it.
 	f.do(http.MethodPut, "/suppliers/local/files/x", "", line).imported(t)
 	check(t, f.Bus.Apply(t.Context(), nil, bus.Limits{fhirmsg.StreamOperator: 1 << 20}))

@@ -12,7 +12,12 @@ import (
 var validationParam = query("validation", "Another one than the import had; a supplier may not ask for less than its policy.", text("strict", "warn", "off"))
 
 // withoutFiles is of what answers with an account that is kept for days.
-const withoutFiles = "The answer lists no files; `GET /imports/{id}` does."
+const withoutFiles = "The answer lists no files; `GET /imports/{id}` does. Where the account takes more than 40 seconds to add up, the answer is 202 and does without."
+
+// changed are the answers to a change of an import.
+func changed() []answers {
+	return append(ok(ledger.Status{}), gives(http.StatusAccepted, Created{}))
+}
 
 func (s *Server) importRoutes() []route {
 	return []route{
@@ -29,15 +34,15 @@ func (s *Server) importRoutes() []route {
 		}},
 		{pattern: "GET /imports/{id}", who: anyone, handle: s.status, operation: operation{
 			id: "getImport", summary: "The account of an import, as it stands",
-			text:    "Two are added up at a time; others wait. Where it takes more than a minute the answer is 503.",
+			text:    "Two are added up at a time; others wait. Where it takes more than 40 seconds the answer is 503.",
 			query:   params{flag("progress", "Without the kinds of issues, which take a while to add up where there are millions.")},
 			answers: ok(ledger.Status{}), fails: []int{400, 404},
 		}},
 		{pattern: "POST /imports/{id}/cancel", who: anyone, handle: s.cancel, operation: operation{
-			id: "cancelImport", summary: "End an import; what was stored stays", text: withoutFiles, answers: ok(ledger.Status{}), fails: []int{400, 404, 409},
+			id: "cancelImport", summary: "End an import; what was stored stays", text: withoutFiles, answers: changed(), fails: []int{400, 404, 409},
 		}},
 		{pattern: "POST /imports/{id}/pause", who: anyone, handle: s.pause, operation: operation{
-			id: "pauseImport", summary: "Stop fetching an import, until it is resumed", text: withoutFiles, answers: ok(ledger.Status{}), fails: []int{400, 404, 409},
+			id: "pauseImport", summary: "Stop fetching an import, until it is resumed", text: withoutFiles, answers: changed(), fails: []int{400, 404, 409},
 		}},
 		{pattern: "POST /imports/{id}/resume", who: anyone, handle: s.resume, operation: operation{
 			id: "resumeImport", summary: "Go on with an import", answers: []answers{gives(http.StatusAccepted, Created{})}, fails: []int{400, 404, 409},
@@ -54,7 +59,7 @@ func (s *Server) importRoutes() []route {
 		{pattern: "POST /imports/{id}/snapshot", handle: s.confirmSnapshot, operation: operation{
 			id: "confirmSnapshot", summary: "Let a snapshot that was refused delete up to another limit", text: withoutFiles,
 			query:   params{must(query("max_deletes", "A number such as 100, a share such as 2.5%, or off.", nil))},
-			answers: ok(ledger.Status{}), fails: []int{400, 404, 409},
+			answers: changed(), fails: []int{400, 404, 409},
 		}},
 		{pattern: "GET /imports/{id}/rejects", who: anyone, handle: s.rejects, operation: operation{
 			id: "listRejects", summary: "What could not be taken: an OperationOutcome a line",

@@ -48,6 +48,7 @@ type Server struct {
 	summing   chan struct{} // has the sums that are being made
 	reports   int64         // OperationOutcomes in a file about a submission; 0: as many as by default
 	queueFor  time.Duration // for how long a request waits for the queue; 0: as by default
+	sumsFor   time.Duration // for how long one waits for sums; 0: as by default
 }
 
 // Handler returns the interface, to be mounted at the root; other is what serves the paths

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,15 +16,15 @@ import (
 // PostgreSQL for seconds, and there are few for all.
 const sumsAtOnce = 2
 
-// sumsTimeout is how long a sum may take, waiting for its turn included.
-const sumsTimeout = time.Minute
+// sumsTimeout is how long a sum may take, waiting for its turn included: less than a request with a key may take.
+const sumsTimeout = 40 * time.Second
 
 // errSums: a sum was given up.
-var errSums = errors.New("adding up took more than a minute; try again when less is being imported")
+var errSums = errors.New("adding up took more than 40 seconds; try again when less is being imported")
 
 // addUp calls read, which adds up what was stated of imports, when it has its turn. read must not call addUp.
 func (s *Server) addUp(ctx context.Context, read func(context.Context) error) error {
-	limited, cancel := context.WithTimeout(ctx, sumsTimeout)
+	limited, cancel := context.WithTimeout(ctx, cmp.Or(s.sumsFor, sumsTimeout))
 	defer cancel()
 	err := s.inTurn(limited, read)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {

@@ -3,13 +3,12 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/supplier"
 )
 
@@ -61,11 +60,6 @@ func TestSumsWaitTheirTurn(t *testing.T) {
 			t.Errorf("afterwards: %d %s", got.status, got.body)
 		}
 	}
-	late := httptest.NewRecorder()
-	f.failLedger(late, fmt.Errorf("%w: %w", errSums, context.DeadlineExceeded))
-	if late.Code != http.StatusServiceUnavailable || !strings.Contains(late.Body.String(), "more than a minute") {
-		t.Errorf("too long: %d %s", late.Code, late.Body)
-	}
 	// Who went away meanwhile waits for nothing.
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -74,5 +68,30 @@ func TestSumsWaitTheirTurn(t *testing.T) {
 	}
 	if _, err := f.progress(gone, f.accepted("clinic-a")); !errors.Is(err, context.Canceled) || errors.Is(err, errSums) {
 		t.Errorf("without a client: %v", err)
+	}
+}
+
+// TestSumsTakeTooLong: an account that takes too long to add up is given up, and a change of the import is answered without it.
+func TestSumsTakeTooLong(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Auth{})
+	f.sumsFor = 100 * time.Millisecond
+	id := f.accepted("local")
+	tx, err := f.Operator.Pool.Begin(t.Context())
+	check(t, err)
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+	_, err = tx.Exec(t.Context(), `LOCK TABLE stoker.written IN ACCESS EXCLUSIVE MODE`)
+	check(t, err)
+	if got := f.do(http.MethodGet, "/imports/"+id.String(), "", ""); got.status != http.StatusServiceUnavailable || !strings.Contains(got.body, "adding up took more than") {
+		t.Errorf("the account: %d %s", got.status, got.body)
+	}
+	for range 2 { // the answer is kept
+		got := f.do(http.MethodPost, "/imports/"+id.String()+"/pause", "", "", headerKey, "k")
+		if got.status != http.StatusAccepted || !strings.Contains(got.body, id.String()) {
+			t.Errorf("the change: %d %s", got.status, got.body)
+		}
+	}
+	if state, err := f.Ledger.State(t.Context(), id); err != nil || state != ledger.StatePaused {
+		t.Errorf("it is %s, %v", state, err)
 	}
 }

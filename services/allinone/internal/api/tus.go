@@ -256,7 +256,7 @@ func (s *Server) expires(w http.ResponseWriter, u *inbox.Upload) {
 }
 
 // finish hands an upload over that is there whole. Said again, it changes nothing. One with another digest
-// than was announced is removed.
+// than was announced is removed, and so is one for a delivery that has as many files as it may.
 func (s *Server) finish(u *inbox.Upload) error {
 	if u.IsHanded() {
 		return nil
@@ -275,17 +275,14 @@ func (s *Server) finish(u *inbox.Upload) error {
 	if err != nil {
 		return err
 	}
-	if err := u.Move(u.File, into); err != nil && !errors.Is(err, inbox.ErrNotFound) { // moved before
+	switch err := u.Move(u.File, into); {
+	case err == nil, errors.Is(err, inbox.ErrNotFound): // moved before
+		return u.Moved()
+	case errors.Is(err, inbox.ErrTooLarge):
+		return errors.Join(err, u.Remove())
+	default:
 		return err
 	}
-	return u.Moved()
-}
-
-func ignoreDigest(err error) error {
-	if errors.Is(err, inbox.ErrDigest) {
-		return nil
-	}
-	return err
 }
 
 // tusDelete removes an upload that was not handed over.

@@ -247,13 +247,17 @@ func (s *Server) failUpload(w http.ResponseWriter, supplier string, limit int64,
 	}
 }
 
-// Recover sees to what a process that ended was receiving. It is for the start, before the first request.
+// Recover sees to what a process that ended was receiving. It is for the start, before the first request. An upload that cannot be
+// handed over is left to who sent it, or to its expiry.
 func (s *Server) Recover() error {
 	return errors.Join(s.Inbox.Recover(), s.Inbox.Uploads(func(u *inbox.Upload) error {
 		if at, err := u.Offset(); err != nil || at < u.Length {
 			return err
 		}
-		return ignoreDigest(s.finish(u))
+		if err := s.finish(u); err != nil {
+			s.Log.Warn().Err(withoutPath(err)).Str("supplier", u.Request.Supplier).Msg("an upload that is whole cannot be handed over")
+		}
+		return nil
 	}))
 }
 

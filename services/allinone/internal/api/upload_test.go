@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -254,6 +255,15 @@ func TestDeliveryOfManyFiles(t *testing.T) {
 	for i := range fhirmsg.MaxSources - 1 {
 		check(t, os.WriteFile(filepath.Join(f.Inbox.Spool, "uploads/local/open/delivery-all/files", fmt.Sprint(i)), nil, 0o600))
 	}
+	create := func() string {
+		t.Helper()
+		created := f.tusDo("POST", "/suppliers/local/uploads", "", "", "Upload-Length", strconv.Itoa(len(line)), "Upload-Metadata", metadata("filename", "z", "delivery", "all"))
+		if created.status != http.StatusCreated {
+			t.Fatalf("%d %s", created.status, created.body)
+		}
+		return created.header.Get("Location")
+	}
+	begun, whole := create(), create() // while there was room
 	for _, tt := range []struct {
 		name string
 		want error
@@ -268,6 +278,22 @@ func TestDeliveryOfManyFiles(t *testing.T) {
 	}
 	if got := f.do(http.MethodPut, "/suppliers/local/files/z?delivery=all", "", line); got.status != http.StatusRequestEntityTooLarge {
 		t.Errorf("one more: %d %s", got.status, got.body)
+	}
+	if got := f.tusDo("PATCH", begun, "", line, "Upload-Offset", "0"); got.status != http.StatusRequestEntityTooLarge {
+		t.Errorf("an upload that ends too late: %d %s", got.status, got.body)
+	}
+	// Another one had come whole when the process ended.
+	id, err := fhirmsg.ParseImportID(whole[strings.LastIndexByte(whole, '/')+1:])
+	check(t, err)
+	u, err := f.Inbox.Upload("local", id)
+	check(t, err)
+	check(t, os.WriteFile(filepath.Join(f.Inbox.Spool, "uploads/local/open/upload-"+id.String(), "files/z"), []byte(line), 0o600))
+	if at, err := u.Offset(); err != nil || at != u.Length {
+		t.Fatalf("it is at %d of %d, %v", at, u.Length, err)
+	}
+	check(t, f.Recover())
+	if n := f.openFolders("local"); n != 1 {
+		t.Errorf("%d folders are open, want that of the delivery", n)
 	}
 }
 

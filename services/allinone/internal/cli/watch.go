@@ -47,7 +47,7 @@ func (a *app) watch(ctx context.Context, conn *connection, id fhirmsg.ImportID, 
 	for {
 		status, err := conn.Progress(ctx, id)
 		switch {
-		case errors.Is(err, client.ErrNotFound): // queued, and not accepted yet
+		case errors.Is(err, client.ErrNotFound), errors.Is(err, client.ErrBusy): // queued and not accepted yet, or it goes on unseen
 		case err != nil:
 			return status, err
 		default:

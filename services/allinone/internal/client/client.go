@@ -21,6 +21,14 @@ import (
 // ErrNotFound is returned for an import that the other side does not know (yet).
 var ErrNotFound = errors.New("no such import")
 
+// ErrBusy is what an answer is that says to ask again later.
+var ErrBusy = errors.New("ask again later")
+
+type busyError struct{ text string }
+
+func (e busyError) Error() string     { return e.text }
+func (e busyError) Is(err error) bool { return err == ErrBusy } //nolint:errorlint // what errors.Is asks
+
 // Client calls one process.
 type Client struct{ base, token string }
 
@@ -204,6 +212,9 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader) 
 	var problem api.Problem
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&problem); err != nil || problem.Error == "" {
 		return nil, fmt.Errorf("stoker at %s answers %s", c.base, resp.Status)
+	}
+	if resp.StatusCode == http.StatusServiceUnavailable {
+		return nil, busyError{problem.Error}
 	}
 	return nil, errors.New(problem.Error)
 }

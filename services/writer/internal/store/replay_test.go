@@ -181,14 +181,14 @@ func TestDroppedStaysDropped(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	wantCounts(t, "delivered again", f.write(b), ledger.Counts{})
+	wantCounts(t, "delivered again", f.write(b), ledger.Counts{Cancelled: 2})
 	var there bool
 	if err := f.pool.QueryRow(t.Context(), `SELECT to_regclass('fhir.patient') IS NOT NULL`).Scan(&there); err != nil || there {
 		t.Errorf("the table is there again (%v)", err)
 	}
 	accepted := f.accept(fhirmsg.ModeOverwrite)
 	wantCounts(t, "a new import", f.write(batchOf(accepted, res{id: "a", content: "2"})), ledger.Counts{Inserted: 1})
-	wantCounts(t, "delivered again, and late", f.write(b), ledger.Counts{})
+	wantCounts(t, "delivered again, and late", f.write(b), ledger.Counts{Cancelled: 2})
 	wantCounts(t, "together", f.write(b, batchOf(accepted, res{id: "c", content: "2"})), ledger.Counts{Inserted: 1, Cancelled: 2})
 	f.wantRows(map[string]string{"a": "2", "c": "2"})
 	if s, err := f.ledger.Status(t.Context(), imp.ID); err != nil || s.Resources.Inserted != 2 || s.Resources.Cancelled != 0 {

@@ -128,7 +128,7 @@ var errNothingToDo = errors.New("nothing to do")
 
 // dropped tells a dataset that was dropped, which the ledger still has imports of or replays
 // into, from one that is not there yet. Only what was accounted for long ago can still come for
-// it, delivered again. What comes when there is one of that name again, the ledger tells apart ([ledger.Standing.Dropped]).
+// it, delivered again. What comes when there is one of that name again, the ledger tells apart ([ledger.EnsureImport]).
 func dropped(ctx context.Context, tx pgx.Tx, dataset string) (gone bool, err error) {
 	err = tx.QueryRow(ctx, `SELECT NOT EXISTS (SELECT FROM stoker.dataset WHERE name = $1)
 		AND (EXISTS (SELECT FROM stoker.import WHERE dataset = $1) OR EXISTS (SELECT FROM stoker.replay WHERE target = $1))`, dataset).Scan(&gone)

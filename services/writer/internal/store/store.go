@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -119,9 +118,6 @@ func (s *Store) try(ctx context.Context, g *group, refused map[position]*pgconn.
 		standing, err := ledger.EnsureImport(ctx, tx, g.dataset, g.imports)
 		if err != nil {
 			return err
-		}
-		if !slices.ContainsFunc(g.imports, func(imp fhirmsg.Import) bool { return !standing.Dropped(imp) }) {
-			return errNothingToDo
 		}
 		g.history = standing.History
 		fates := g.fates(standing)
