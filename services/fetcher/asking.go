@@ -17,6 +17,7 @@ type asking struct {
 	ledger *ledger.Ledger
 	log    zerolog.Logger
 	id     fhirmsg.ImportID
+	now    func() time.Time
 
 	mu    sync.Mutex
 	since time.Time // of the first wait; zero: nothing is waited for
@@ -30,14 +31,14 @@ func (a *asking) again(ctx context.Context, why error, wait time.Duration) {
 	switch {
 	case why == nil:
 		if a.told {
-			a.say(ctx, ledger.Waiting{Since: time.Now()})
+			a.say(ctx, ledger.Waiting{Since: a.now()})
 		}
 		a.since, a.told = time.Time{}, false
 		return
 	case a.since.IsZero():
-		a.since = time.Now()
+		a.since = a.now()
 	}
-	if time.Since(a.since)+wait >= stalledAfter {
+	if a.now().Sub(a.since)+wait >= stalledAfter {
 		a.told = true
 		a.say(ctx, ledger.Waiting{For: "the server is asked again: " + why.Error(), Since: a.since})
 	}

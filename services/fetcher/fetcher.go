@@ -180,7 +180,7 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 		return err
 	}
 	f.source.Renewals = new(source.Renewals)
-	f.source.Again = (&asking{ledger: f.ledger, log: f.deps.Log, id: imp.ID}).again
+	f.source.Again = (&asking{ledger: f.ledger, log: f.deps.Log, id: imp.ID, now: f.now}).again
 	files, err := f.files(ctx, imp)
 	if err != nil {
 		return err
