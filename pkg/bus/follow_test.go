@@ -32,3 +32,25 @@ func TestFollowSizes(t *testing.T) {
 		}
 	}
 }
+
+// TestFollowLeavesNothing: who has read a stream leaves no consumer at the server.
+func TestFollowLeavesNothing(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, nil)
+	consumers := func() int {
+		t.Helper()
+		stream, err := b.js.Stream(t.Context(), fhirmsg.StreamDeliver)
+		check(t, err)
+		return stream.CachedInfo().State.Consumers
+	}
+	before := consumers()
+	f, err := b.Follow(t.Context(), fhirmsg.StreamDeliver, "", 1, true)
+	check(t, err)
+	if n := consumers(); n != before+1 {
+		t.Errorf("%d consumers while it is read, %d before", n, before)
+	}
+	f.Close()
+	if n := consumers(); n != before {
+		t.Errorf("%d consumers are left, of %d before", n, before)
+	}
+}
