@@ -11,8 +11,7 @@ import (
 type Standing struct {
 	History bool // the dataset keeps every version
 
-	cancelled map[fhirmsg.ImportID]bool
-	dropped   map[fhirmsg.ImportID]bool    // into a dataset of the same name that was dropped
+	cancelled map[fhirmsg.ImportID]bool    // or into a dataset of the same name that was dropped
 	discarded map[fhirmsg.ImportID][]int32 // files, or AllFiles
 	settled   map[fhirmsg.ImportID]bool    // of snapshots: nothing is to be known any more of what they have
 }
@@ -30,7 +29,7 @@ func (s Standing) Fate(id fhirmsg.ImportID, file int32) Outcome {
 	switch files := s.discarded[id]; {
 	case slices.Contains(files, AllFiles), slices.Contains(files, file):
 		return Discarded
-	case s.cancelled[id], s.dropped[id]:
+	case s.cancelled[id]:
 		return Cancelled
 	}
 	return 0

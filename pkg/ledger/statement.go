@@ -257,10 +257,7 @@ func rejectArgs(id fhirmsg.ImportID, file int32, r fhirmsg.Reject) ([]any, error
 // a restore from a backup, and returns how the imports and the dataset stand that they are
 // written to.
 func EnsureImport(ctx context.Context, tx pgx.Tx, dataset string, imports []fhirmsg.Import) (Standing, error) {
-	standing := Standing{
-		cancelled: map[fhirmsg.ImportID]bool{}, dropped: map[fhirmsg.ImportID]bool{},
-		discarded: map[fhirmsg.ImportID][]int32{}, settled: map[fhirmsg.ImportID]bool{},
-	}
+	standing := Standing{cancelled: map[fhirmsg.ImportID]bool{}, discarded: map[fhirmsg.ImportID][]int32{}, settled: map[fhirmsg.ImportID]bool{}}
 	ids := make([][16]byte, len(imports))
 	for i, imp := range imports {
 		ids[i] = imp.ID
@@ -289,7 +286,7 @@ func EnsureImport(ctx context.Context, tx pgx.Tx, dataset string, imports []fhir
 	}
 	for _, imp := range imports {
 		if imp.Dataset == dataset && dropped != nil && imp.AcceptedAt() <= micros(*dropped) {
-			standing.dropped[imp.ID] = true
+			standing.cancelled[imp.ID] = true
 		}
 		if known[imp.ID] {
 			continue
