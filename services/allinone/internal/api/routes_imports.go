@@ -24,7 +24,7 @@ func (s *Server) importRoutes() []route {
 		{pattern: "POST /imports", who: anyone, handle: s.create, operation: operation{
 			id: "createImport", summary: "Ask for an import",
 			text: "The import is queued, and its state is at `Location` as soon as a fetcher has accepted it. " +
-				"A supplier names sources by `url`, `manifest`, `export` or `spool`, and neither `id` nor `attempt`.",
+				"A supplier names sources by `url`, `manifest`, `export`, `pull` or `spool`, and neither `id` nor `attempt`.",
 			takes:   &content{of: fhirmsg.ImportRequest{}, most: maxRequest},
 			answers: []answers{gives(http.StatusAccepted, Created{}, "Location")},
 			fails:   []int{400, 403, 422, 429, 507},

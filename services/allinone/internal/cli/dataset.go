@@ -73,8 +73,8 @@ func (a *app) datasetSwapCommand() *cobra.Command {
 		Short: "Put dataset B, which was built from A, in A's place, and A in B's",
 		Long: `Put dataset B in A's place, and A in B's. B was built from the whole of A, by
 "stoker replay --dataset A --into B". What came to A since is replayed into B first, while
-imports may go on; then both change names in one transaction, for which writers wait a
-moment. Queries do not wait, and see either the one or the other.
+imports may go on; then both change names in one transaction, for which batches wait in
+the queue a moment. Queries do not wait, and see either the one or the other.
 
 Swapping again undoes it. What is not Stoker's stays with the tables: rights, indexes, views and
 rows edited by hand. Give B the rights and indexes of A before.`,

@@ -15,7 +15,7 @@ func (a *app) datasetHistoryCommand() *cobra.Command {
 		Long: `Keep every version of a dataset's resources, in a table beside each type's
 (fhir.patient_history), so that imports can be discarded whatever they replaced. It may be
 turned on before the first import. It begins with a copy of what is there, which takes as
-much space again, and for whose time writers of the dataset wait.
+much space again, and for whose time what comes for the dataset stays in the queue.
 
 Turned off, the tables stay as they are, and nothing is added. They may be dropped then.`,
 		Example: "  stoker dataset history fhir on",

@@ -26,7 +26,7 @@ replaced or deleted is restored:
 Without a history, only an import can be discarded of which every resource was new and was
 not touched since; any other is refused, with the number of resources that stand against it.
 
-Writers of the dataset wait until it is done.`,
+What comes for the dataset stays in the queue until it is done.`,
 		Example: `  stoker discard ID
   stoker discard ID --yes
   stoker discard ID --file Patient.ndjson --yes`,
