@@ -21,6 +21,7 @@ import (
 
 	"github.com/stoker-fhir/stoker/pkg/ledger"
 	"github.com/stoker-fhir/stoker/pkg/ledgertest"
+	"github.com/stoker-fhir/stoker/pkg/natsd"
 	"github.com/stoker-fhir/stoker/pkg/pgtest"
 )
 
@@ -132,15 +133,14 @@ func (p *process) kill() {
 	<-p.done
 }
 
-// freePort returns an address that was free a moment ago.
+// freePort returns an address that was free a moment ago, and that nothing gets by accident.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := natsd.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // only its address was wanted
-	return l.Addr().String()
+	return address
 }
 
 // startNATS runs a real nats-server. synced is as in production: to disk before each

@@ -50,33 +50,38 @@ type pipeline struct {
 
 // newPipeline starts everything but the parsers, so that imports can be accepted and do not
 // run away.
-func newPipeline(ctx context.Context, opts Options, dir string, imports int) (p *pipeline, err error) {
-	p = &pipeline{programs: opts.Programs, dir: dir, services: map[string]*process{}, links: map[string]*link{}}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, p.close(ctx))
-		}
-	}()
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
+func newPipeline(ctx context.Context, opts Options, dir string, imports int) (*pipeline, error) {
+	p := &pipeline{programs: opts.Programs, dir: dir, services: map[string]*process{}, links: map[string]*link{}}
+	if err := p.start(ctx, opts, imports); err != nil {
+		return nil, errors.Join(err, p.close(ctx))
 	}
-	if p.database, err = startDatabase(ctx, filepath.Join(dir, "postgres"), opts.Settings); err != nil {
-		return nil, err
+	return p, nil
+}
+
+func (p *pipeline) start(ctx context.Context, opts Options, imports int) (err error) {
+	if err := os.MkdirAll(p.dir, 0o755); err != nil {
+		return err
+	}
+	if p.database, err = startDatabase(ctx, filepath.Join(p.dir, "postgres"), opts.Settings); err != nil {
+		return err
 	}
 	if err := p.startNATS(); err != nil {
-		return nil, err
+		return err
 	}
 	for _, name := range services {
 		if err := p.makeService(name, imports); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for _, name := range []string{"writer-1", "writer-2", "fetcher"} {
 		if err := p.services[name].start(); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return p, p.awaitReady(ctx)
+	if err := p.awaitReady(ctx); err != nil {
+		return fmt.Errorf("%w (%s)", err, strings.Join(append([]string{"logs are in " + p.dir}, p.deaths()...), "; "))
+	}
+	return nil
 }
 
 func (p *pipeline) startNATS() error {

@@ -27,7 +27,7 @@ var ErrBusy = errors.New("ask again later")
 type busyError struct{ text string }
 
 func (e busyError) Error() string     { return e.text }
-func (e busyError) Is(err error) bool { return err == ErrBusy } //nolint:errorlint // what errors.Is asks
+func (e busyError) Is(err error) bool { return err == ErrBusy }
 
 // Client calls one process.
 type Client struct{ base, token string }
