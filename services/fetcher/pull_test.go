@@ -15,7 +15,6 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/exporttest"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/fhirservertest"
-	"github.com/stoker-fhir/stoker/pkg/ledger"
 )
 
 func pullRequest(t *testing.T, url string, p fhirmsg.Pull) fhirmsg.ImportRequest {
@@ -135,7 +134,7 @@ func TestPull(t *testing.T) {
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
-		if status.State != ledger.StateDraining {
+		if !isFetched(status) {
 			t.Errorf("%s: the import is %s", tt.name, status.State)
 		}
 		most := 4

@@ -25,6 +25,7 @@ func (w *writer) recordStatements(ctx context.Context) {
 				return bus.Permanent(err)
 			}
 		}
+		defer w.settleSoon()
 		return w.ledger.RecordParsed(ctx, statements)
 	})
 }
@@ -48,20 +49,14 @@ func (w *writer) recordRejects(ctx context.Context) {
 // The least and most time between two sweeps. A sweep that takes long, since imports are large, is followed by a longer pause.
 const (
 	sweepEvery = 300 * time.Millisecond
+	sweepSoon  = 10 * time.Millisecond // where there is nothing else to do
 	sweepMost  = 5 * time.Second
 )
 
-// sweep settles imports that are at their end, and publishes the states of those that changed.
+// sweep settles imports that are at their end, and publishes the states of those that changed: from time to time, and when the last
+// transaction in hand has ended, which may have been an import's last.
 func (w *writer) sweep(ctx context.Context) {
-	wait := sweepEvery
 	for {
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-		}
 		start := time.Now()
 		if err := w.ledger.Sweep(ctx); err != nil && ctx.Err() == nil {
 			w.deps.Log.Warn().Err(err).Msg("cannot settle imports, trying again")
@@ -69,7 +64,30 @@ func (w *writer) sweep(ctx context.Context) {
 		if err := w.publishImports(ctx); err != nil && ctx.Err() == nil {
 			w.deps.Log.Warn().Err(err).Msg("cannot publish the states of imports, trying again")
 		}
-		wait = lifecycle.Rest(time.Since(start), sweepEvery, sweepMost)
+		took := time.Since(start)
+		late := time.After(lifecycle.Rest(took, sweepEvery, sweepMost))
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(lifecycle.Rest(took, sweepSoon, sweepMost)):
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-late:
+		case <-w.idle:
+		}
+	}
+}
+
+// settleSoon has a sweep begin if no transaction is in hand.
+func (w *writer) settleSoon() {
+	if w.inHand.Load() > 0 {
+		return
+	}
+	select {
+	case w.idle <- struct{}{}:
+	default: // it will
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 // Config is what users set. Every setting works when absent.
 type Config struct {
 	Transactions int `env:"TRANSACTIONS" envDefault:"3" doc:"transactions at once, each on a connection of its own"`
-	Rows         int `env:"ROWS" envDefault:"4000" doc:"resources gathered into one transaction, at most"`
+	Rows         int `env:"ROWS" envDefault:"5000" doc:"resources gathered into one transaction, at most"`
 	Bytes        int `env:"BYTES" envDefault:"8388608" doc:"bytes of resources gathered into one transaction, unless a single batch has more"`
 	// StreamBytes bounds the stream that replays read.
 	StreamBytes int64 `env:"STREAM_BYTES" envDefault:"4294967296" doc:"size of the RESOURCES stream in bytes; from 80 % on, what is stored already is trimmed, oldest first; REJECTS has an eighth of it, STATEMENTS and JOURNAL a thirty-second part, but at least 512 and 128 MiB"`

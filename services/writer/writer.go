@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -43,7 +44,7 @@ func Run(ctx context.Context, cfg Config, d Deps) error {
 		cfg: cfg, deps: d,
 		store:  store.New(d.Pool),
 		ledger: ledger.New(d.Pool), journal: journal.Journal{Bus: d.Bus, Ledger: ledger.New(d.Pool)},
-		slots: semaphore.NewWeighted(int64(cfg.Transactions)),
+		slots: semaphore.NewWeighted(int64(cfg.Transactions)), idle: make(chan struct{}, 1),
 	}
 	group := new(errgroup.Group)
 	for _, resourceType := range fhirdef.ResourceTypes(fhirmsg.FHIRVersionR4) {
@@ -81,6 +82,8 @@ type writer struct {
 	ledger  *ledger.Ledger
 	journal journal.Journal
 	slots   *semaphore.Weighted // transactions at once
+	inHand  atomic.Int64        // transactions
+	idle    chan struct{}       // has a value after the last of them ended
 	bodies  sync.Pool           // of *[]byte: buffers of decoded batches
 
 	foreigners foreigners
@@ -104,7 +107,12 @@ func (w *writer) admit(ctx context.Context) (release func(), err error) {
 	if err := w.slots.Acquire(ctx, 1); err != nil {
 		return nil, err
 	}
-	return func() { w.slots.Release(1) }, nil
+	w.inHand.Add(1)
+	return func() {
+		w.slots.Release(1)
+		w.inHand.Add(-1)
+		w.settleSoon()
+	}, nil
 }
 
 // maxGathered is the greatest number of messages in one group, which bounds what is in
@@ -206,7 +214,7 @@ func (w *writer) buffer() []byte {
 }
 
 // maxKept is the largest buffer that is kept.
-const maxKept = 2 << 20
+const maxKept = 4 << 20
 
 // release gives back the buffers of batches that are stored, or will be decoded again.
 func (w *writer) release(batches []fhirmsg.Batch) {

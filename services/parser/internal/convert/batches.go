@@ -11,9 +11,16 @@ const maxKept = 4 << 20
 // hash.
 const recordOverhead = 96
 
+// Small records are text, of which S2 leaves about a quarter. What cannot be compressed, as photographs in Base64, makes a record large.
+const (
+	smallRecord = 32 << 10
+	smallShare  = 4
+)
+
 // batches collects the records of one chunk by type.
 type batches struct {
-	limit   int // of a body in bytes, unless one record is larger
+	limit   int // of a body's weight in bytes, unless one record is heavier
+	share   int // of its bytes that a small record weighs: one in so many
 	header  fhirmsg.BatchHeader
 	groups  map[string]*group // of all types ever seen
 	current []*group          // with records, in the order of their first
@@ -25,6 +32,7 @@ type batches struct {
 type group struct {
 	resourceType string
 	part, rows   int
+	weight       int
 	body         []byte
 	current      bool
 }
@@ -34,6 +42,10 @@ func newBatches(limit int) batches { return batches{limit: limit, groups: map[st
 // begin forgets the chunk before. Its buffers are used again.
 func (b *batches) begin(c fhirmsg.ChunkHeader) {
 	b.header = fhirmsg.BatchHeader{Import: c.Import, Place: c.Place}
+	b.share = smallShare
+	if c.Import.Rules < 6 {
+		b.share = 1
+	}
 	for _, g := range b.current { // left where a chunk ended with an error
 		b.free = append(b.free, g.body)
 		*g = group{resourceType: g.resourceType}
@@ -65,9 +77,14 @@ func (b *batches) add(resourceType []byte, r *fhirmsg.Record) {
 		g.current = true
 		b.current = append(b.current, g)
 	}
-	if g.rows > 0 && len(g.body)+len(r.ID)+len(r.OriginalID)+len(r.Body)+recordOverhead > b.limit {
+	weight := len(r.ID) + len(r.OriginalID) + len(r.Body) + recordOverhead
+	if weight < smallRecord {
+		weight /= b.share
+	}
+	if g.rows > 0 && g.weight+weight > b.limit {
 		b.seal(g)
 	}
+	g.weight += weight
 	if g.body == nil {
 		g.body = b.buffer()
 	}
@@ -90,7 +107,7 @@ func (b *batches) seal(g *group) {
 	batch.Type, batch.Part, batch.Rows = g.resourceType, g.part, g.rows
 	batch.Seal()
 	b.sealed = append(b.sealed, batch)
-	g.part, g.rows, g.body = g.part+1, 0, nil
+	g.part, g.rows, g.weight, g.body = g.part+1, 0, 0, nil
 }
 
 // finish returns all batches.

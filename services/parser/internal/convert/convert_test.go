@@ -277,27 +277,39 @@ func TestStamps(t *testing.T) {
 // TestParts: batches and rejects are cut at the limit, and only there.
 func TestParts(t *testing.T) {
 	t.Parallel()
-	const limit, lines = 4 << 10, 300
+	for rules, share := range map[int]int{5: 1, 6: smallShare} {
+		t.Run(fmt.Sprint("rules ", rules), func(t *testing.T) {
+			t.Parallel()
+			testParts(t, rules, share)
+		})
+	}
+}
+
+func testParts(t *testing.T, rules, share int) {
+	t.Helper()
+	const limit, lines = 4 << 10, 600
 	var body strings.Builder
 	for i := range lines {
 		text := strings.Repeat("x", 50+i%7)
 		if i == 100 {
-			text = strings.Repeat("y", 3*limit)
+			text = strings.Repeat("y", smallRecord)
 		}
 		fmt.Fprintf(&body, "{\"resourceType\":\"Patient\",\"id\":\"p%d\",\"text\":\"%s\"}\n{\"text\":\"%s\"}\n", i, text, text)
 	}
-	out := mustConvert(t, New(Options{MaxBatchBytes: limit}), newChunk(body.String()))
+	c := newChunk(body.String())
+	c.Import.Rules = rules
+	out := mustConvert(t, New(Options{MaxBatchBytes: limit}), c)
 	if out.Statement.Plain != lines || out.Statement.Rejected != lines {
 		t.Errorf("counts %+v", out.Statement)
 	}
-	large := 0
+	most, large := limit*share, 0
 	for i, b := range out.Batches {
-		if len(b.Body) > limit {
+		if len(b.Body) > most {
 			large++
 			if b.Rows != 1 {
 				t.Errorf("batch of %d bytes has %d rows", len(b.Body), b.Rows)
 			}
-		} else if len(b.Body) < limit/2 && i+1 < len(out.Batches) && len(out.Batches[i+1].Body) <= limit {
+		} else if len(b.Body) < most/2 && i+1 < len(out.Batches) && len(out.Batches[i+1].Body) <= most {
 			t.Errorf("batch %d of %d has %d bytes", i, len(out.Batches), len(b.Body))
 		}
 	}

@@ -9,8 +9,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/stoker-fhir/stoker/pkg/ledger"
-
 	"github.com/stoker-fhir/stoker/services/writer/internal/copybin"
 )
 
@@ -45,13 +43,13 @@ const noImport = `'00000000-0000-0000-0000-000000000000'::uuid`
 
 // save brings rows into their table and, where the dataset keeps one, all of them into the history,
 // whether they win or not.
-func save(ctx context.Context, tx pgx.Tx, g *group, rows []*row, guessed ledger.Outcome) error {
+func save(ctx context.Context, tx pgx.Tx, g *group, rows []*row, sample int) error {
 	if g.history {
 		if err := remember(ctx, tx, g, rows); err != nil {
 			return err
 		}
 	}
-	return apply(ctx, tx, g, rows, guessed)
+	return apply(ctx, tx, g, rows, sample)
 }
 
 // remember adds versions to the history. One that is there stays as it is (invariant 2).

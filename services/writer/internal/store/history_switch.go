@@ -43,7 +43,10 @@ func SetHistory(ctx context.Context, pool *pgxpool.Pool, dataset string, on bool
 
 // beginHistory copies what a type has.
 func beginHistory(ctx context.Context, tx pgx.Tx, dataset, table string) error {
-	if _, err := tx.Exec(ctx, ddlHistory(dataset, table)+addOriginalID(dataset, historyTable(table))); err != nil {
+	if _, err := tx.Exec(ctx, ddlHistory(dataset, table)); err != nil {
+		return err
+	}
+	if err := addOriginalID(ctx, tx, dataset, historyTable(table)); err != nil {
 		return err
 	}
 	if _, err := tx.Exec(ctx, copyLive(dataset, table)+` ON CONFLICT DO NOTHING`); err != nil {

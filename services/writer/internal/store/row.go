@@ -63,6 +63,7 @@ type group struct {
 	history       bool             // the dataset keeps every version
 	replay        *replay          // nil: the batches come for the first time
 	said          []ledger.Written // by batch: what the ledger says of it
+	unasked       bool             // it was copied without asking for all keys
 }
 
 // newGroup decodes batches of one dataset and type.
@@ -189,6 +190,7 @@ func (g *group) statements() []ledger.Written {
 
 // reset forgets what an attempt that was rolled back had settled.
 func (g *group) reset() {
+	g.unasked = false
 	for _, r := range g.rows {
 		r.wanted, r.conflict, r.foreign = false, false, false
 	}

@@ -102,6 +102,9 @@ func makeTable(ctx context.Context, tx pgx.Tx, dataset, table string) error {
 	if _, err := tx.Exec(ctx, ddl(dataset, table)); err != nil {
 		return err
 	}
+	if err := addOriginalID(ctx, tx, dataset, table, tombstoneTable, historyTable(table)); err != nil {
+		return err
+	}
 	if keeps, err := ledger.KeepsHistory(ctx, tx, dataset); err != nil || !keeps {
 		return err
 	}
@@ -156,10 +159,25 @@ const versionColumns = `
 	written   timestamptz NOT NULL DEFAULT now(),
 	changed   xid8 NOT NULL DEFAULT pg_current_xact_id()`
 
-// addOriginalID adds the column to a table that an older version made, if there is one.
-func addOriginalID(dataset, table string) string {
-	return `ALTER TABLE IF EXISTS ` + quoted(dataset, table) + ` ADD COLUMN IF NOT EXISTS original_id text COLLATE "C";
-`
+// addOriginalID adds the column to those of a dataset's tables that an older version made. The others it does not touch: even
+// where nothing is to be done, ALTER TABLE waits for all writers at work on a table, and those after wait for it.
+func addOriginalID(ctx context.Context, tx pgx.Tx, dataset string, tables ...string) error {
+	rows, err := tx.Query(ctx, `SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = $1 AND c.relname = ANY($2)
+			AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'original_id')`, dataset, tables)
+	if err != nil {
+		return err
+	}
+	lacking, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	for _, table := range lacking {
+		if _, err := tx.Exec(ctx, `ALTER TABLE `+quoted(dataset, table)+` ADD COLUMN IF NOT EXISTS original_id text COLLATE "C"`); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ddl is what makes a table, its dataset and the dataset's tombstones. The fill factor leaves room in
@@ -178,8 +196,7 @@ CREATE TABLE IF NOT EXISTS ` + name + ` (
 	subsetted boolean NOT NULL DEFAULT false,
 	hash      uuid
 ) WITH (fillfactor = 80);
-` + addOriginalID(dataset, table) + addOriginalID(dataset, tombstoneTable) + addOriginalID(dataset, historyTable(table)) +
-		triggerDDL(dataset, table)
+` + triggerDDL(dataset, table)
 }
 
 // triggerDDL makes the trigger that has rows forget their hash which others than writers edit.

@@ -23,12 +23,13 @@ type Store struct {
 	mu    sync.Mutex
 	known map[string]bool // tables that exist, by their quoted names
 
-	guesses guesses
+	doubts  doubts
+	sampled int // how many of a group's keys are asked for first
 }
 
 // New makes a Store over a pool, which stays the caller's to close.
 func New(pool *pgxpool.Pool) *Store {
-	return &Store{pool: pool, known: map[string]bool{}}
+	return &Store{pool: pool, known: map[string]bool{}, sampled: sampled}
 }
 
 // Result says what a write did.
@@ -57,11 +58,13 @@ func (s *Store) write(ctx context.Context, g *group) (Result, error) {
 	var result Result
 	var err error
 	table := quoted(g.dataset, g.table)
-	guessed := s.guesses.next(table)
+	sample := s.sampled
+	if s.doubts.about(table) {
+		sample = 0
+	}
 	refused := map[position]*pgconn.PgError{}
 	for attempt := 1; ; attempt++ {
-		err = s.try(ctx, g, refused, guessed)
-		if err == nil {
+		if err = s.try(ctx, g, refused, sample); err == nil {
 			break
 		}
 		if errors.Is(err, errNothingToDo) {
@@ -70,11 +73,11 @@ func (s *Store) write(ctx context.Context, g *group) (Result, error) {
 		if errors.Is(err, ledger.ErrLocked) {
 			return result, err
 		}
-		if guessed == ledger.Inserted {
-			s.guesses.wrong(table)
-		}
-		guessed = 0
 		race := isRace(err)
+		if g.unasked && isDuplicate(err, g.table) {
+			s.doubts.add(table)
+		}
+		sample = 0 // what was refused may have been copied only since it was not asked for
 		if dataError(err, g.table) != nil {
 			found, isolateErr := s.isolate(ctx, g, refused)
 			if isolateErr != nil {
@@ -101,12 +104,14 @@ func (s *Store) write(ctx context.Context, g *group) (Result, error) {
 	for _, w := range g.statements() {
 		result.Counts.Plus(w.Counts)
 	}
-	s.guesses.learn(table, g.uniform(), len(g.rows))
+	if g.unasked {
+		s.doubts.remove(table)
+	}
 	return result, nil
 }
 
-// try stores the group but for what was refused; guessed is what its rows are expected to be.
-func (s *Store) try(ctx context.Context, g *group, refused map[position]*pgconn.PgError, guessed ledger.Outcome) error {
+// try stores the group but for what was refused. So many keys are asked for first.
+func (s *Store) try(ctx context.Context, g *group, refused map[position]*pgconn.PgError, sample int) error {
 	if err := s.ensure(ctx, g.dataset, g.table); err != nil {
 		return err
 	}
@@ -148,7 +153,7 @@ func (s *Store) try(ctx context.Context, g *group, refused map[position]*pgconn.
 		if err := g.mention(ctx, tx, standing, rows); err != nil {
 			return err
 		}
-		if err := save(ctx, tx, g, rows, guessed); err != nil {
+		if err := save(ctx, tx, g, rows, sample); err != nil {
 			return err
 		}
 		if err := g.resolve(ctx, tx); err != nil {
@@ -193,6 +198,12 @@ func isRace(err error) bool {
 		return true
 	}
 	return false
+}
+
+// isDuplicate tells that a key was there already.
+func isDuplicate(err error, table string) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == codeUniqueViolation && pg.ConstraintName == table+"_pkey"
 }
 
 // isGone tells that a table was dropped since it was seen.
