@@ -1,7 +1,6 @@
 package fetcher
 
 import (
-	"bytes"
 	"context"
 	"sync"
 	"time"
@@ -39,9 +38,10 @@ type publisher struct {
 	mu    sync.Mutex
 	acked []ledger.Fetched
 
+	buffers sync.Pool // of *[]byte: messages that are published
+
 	// Of the goroutine that publishes:
-	buf      []byte // for encoding
-	unstated int64  // of the credit, for what was published and are not in the ledger yet
+	unstated int64 // of the credit, for what was published and are not in the ledger yet
 	flushed  time.Time
 }
 
@@ -68,15 +68,14 @@ func (p *publisher) publish(ctx context.Context, chunk fhirmsg.Chunk, read int64
 		p.window.Release(weight)
 		return err
 	}
-	var id string
-	var err error
-	if p.buf, id, err = chunk.Append(p.buf[:0]); err != nil {
+	buf, _ := p.buffers.Get().(*[]byte)
+	if buf == nil {
+		buf = new([]byte)
+	}
+	msg, id, err := chunk.Append((*buf)[:0])
+	if err != nil {
 		p.window.Release(weight)
 		return err
-	}
-	msg := bytes.Clone(p.buf)
-	if len(p.buf) > 2*p.imp.ChunkSize {
-		p.buf = nil // of one long line: not to be held for ever
 	}
 	p.unstated += stated.Weight()
 	p.group.Go(func() error {
@@ -84,6 +83,9 @@ func (p *publisher) publish(ctx context.Context, chunk fhirmsg.Chunk, read int64
 		start := time.Now()
 		if err := p.f.deps.Bus.Publish(p.ctx, fhirmsg.ChunkSubject(p.imp.Supplier), id, msg); err != nil {
 			return err
+		}
+		if *buf = msg; len(msg) <= 2*p.imp.ChunkSize { // not of one long line, which would be held for ever
+			p.buffers.Put(buf)
 		}
 		p.f.deps.Metrics.Unit(time.Since(start), stated.Lines, stated.Length)
 		p.mu.Lock()

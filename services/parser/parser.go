@@ -1,9 +1,9 @@
 package parser
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -57,6 +57,7 @@ type parser struct {
 	converters chan *converter // those that are free
 	quota      *quota
 	held       *held
+	messages   sync.Pool // of *[]byte: buffers of batches that are published
 
 	unsupported unsupported
 }
@@ -65,7 +66,6 @@ type parser struct {
 type converter struct {
 	parser *convert.Parser
 	body   []byte // of the chunk in hand
-	msg    []byte // for encoding
 }
 
 // handle parses one chunk and publishes what it holds.
@@ -101,7 +101,7 @@ func (p *parser) handle(ctx context.Context, messages []bus.Message) error {
 		if err != nil {
 			return err
 		}
-		if err := p.publish(ctx, c, out); err != nil {
+		if err := p.publish(ctx, out); err != nil {
 			return err
 		}
 		if len(kept) > 0 {
@@ -129,21 +129,26 @@ func keep(buf []byte) []byte {
 }
 
 // publish stores batches and rejects.
-func (p *parser) publish(ctx context.Context, c *converter, out convert.Output) error {
+func (p *parser) publish(ctx context.Context, out convert.Output) error {
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(publishers)
 	for _, b := range out.Batches {
-		var err error
-		if c.msg, err = b.Append(c.msg[:0]); err != nil {
+		buf, _ := p.messages.Get().(*[]byte)
+		if buf == nil {
+			buf = new([]byte)
+		}
+		msg, err := b.Append((*buf)[:0])
+		if err != nil {
 			return bus.Permanent(err)
 		}
-		msg := bytes.Clone(c.msg)
 		p.quota.published(b.Type, len(msg))
 		group.Go(func() error {
-			return p.deps.Bus.Publish(groupCtx, fhirmsg.ResourceSubject(b.Import.Dataset, b.Type), b.MessageID(), msg)
+			err := p.deps.Bus.Publish(groupCtx, fhirmsg.ResourceSubject(b.Import.Dataset, b.Type), b.MessageID(), msg)
+			*buf = keep(msg)
+			p.messages.Put(buf)
+			return err
 		})
 	}
-	c.msg = keep(c.msg)
 	for _, r := range out.Rejects {
 		group.Go(func() error {
 			msg, id, err := r.Encode()

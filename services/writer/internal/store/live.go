@@ -36,37 +36,48 @@ type copyReader struct {
 	g       *group
 	rows    []*row
 	next    int
-	buf     []byte // encoded and not yet read
-	backing []byte
+	rest    []byte // encoded, for which there was no room
+	backing []byte // of it
 }
 
 // Read implements [io.Reader].
-func (c *copyReader) Read(p []byte) (int, error) {
-	if len(c.buf) == 0 {
-		if c.next > len(c.rows) {
-			return 0, io.EOF
-		}
-		c.fill()
+func (c *copyReader) Read(p []byte) (n int, err error) {
+	if len(c.rest) == 0 && c.next > len(c.rows) {
+		return 0, io.EOF
 	}
-	n := copy(p, c.buf)
-	c.buf = c.buf[n:]
+	n = copy(p, c.rest)
+	c.rest = c.rest[n:]
+	for ; n < len(p) && c.next <= len(c.rows); c.next++ {
+		if n+c.most() <= len(p) {
+			n = len(c.encode(p[:n]))
+			continue
+		}
+		c.backing = c.encode(c.backing[:0])
+		fits := copy(p[n:], c.backing)
+		n, c.rest = n+fits, c.backing[fits:]
+	}
 	return n, nil
 }
 
-// fill encodes rows up to some 64 KiB, the size in which pgx reads.
-func (c *copyReader) fill() {
-	b := c.backing[:0]
+// most is the most that the next row takes, with what begins or ends them all.
+func (c *copyReader) most() int {
+	const columns = 256 // their lengths, and those that are always as long
+	if c.next == len(c.rows) {
+		return columns
+	}
+	r := c.rows[c.next]
+	return columns + len(r.ID) + len(r.Body) + len(r.OriginalID) + len(c.g.importOf(r).Supplier)
+}
+
+// encode appends the next row, or what ends them.
+func (c *copyReader) encode(b []byte) []byte {
 	if c.next == 0 {
 		b = copybin.Header(b)
 	}
-	for ; c.next < len(c.rows) && len(b) < 64<<10; c.next++ {
-		b = c.g.appendRow(b, c.rows[c.next])
-	}
 	if c.next == len(c.rows) {
-		b = copybin.Trailer(b)
-		c.next++
+		return copybin.Trailer(b)
 	}
-	c.buf, c.backing = b, b
+	return c.g.appendRow(b, c.rows[c.next])
 }
 
 func (g *group) appendRow(b []byte, r *row) []byte {
