@@ -28,6 +28,8 @@ type Settings struct {
 // Database is the setting of the programs that use PostgreSQL.
 type Database struct {
 	URL config.Secret `env:"DATABASE_URL,required" doc:"URL of PostgreSQL"`
+	// Connections says, once the settings are read, for at least how many there is room, unless the URL does (pool_max_conns). nil: four, or as many as there are CPUs.
+	Connections func() int
 }
 
 // Env is what a service runs with.
@@ -69,7 +71,11 @@ func Open(name string, into any, common *Settings, db *Database, environ []strin
 	if db == nil {
 		return e, nc.Close, nil
 	}
-	if e.Pool, err = database.Connect(context.Background(), db.URL.Reveal(), 0); err != nil {
+	connections := 0
+	if db.Connections != nil {
+		connections = db.Connections()
+	}
+	if e.Pool, err = database.Connect(context.Background(), db.URL.Reveal(), connections); err != nil {
 		nc.Close()
 		return e, nil, err
 	}

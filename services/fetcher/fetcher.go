@@ -32,8 +32,8 @@ import (
 const grace = 20 * time.Second
 
 // rules is the version of the parser's rules that imports are pinned to; 2 validates, 3 scopes keys,
-// 4 takes resources as incomplete where a chunk says so, 5 orders the entries of a history by what they say.
-const rules = 5
+// 4 takes resources as incomplete where a chunk says so, 5 orders the entries of a history by what they say, 6 makes larger batches.
+const rules = 6
 
 // Deps is what the service works with. They stay the caller's to close.
 type Deps struct {

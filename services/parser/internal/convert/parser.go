@@ -22,7 +22,7 @@ import (
 const Rules = 6
 
 // DefaultMaxBatchBytes is the weight of a batch that is not exceeded but by a single resource. A message of that
-// size fits NATS's default of 1 MiB. A resource weighs what it has, before compression, and a small one a quarter of it (ADR 0008).
+// size fits NATS's default of 1 MiB. A resource weighs what it has, before compression, and a small one a quarter of it (ADR 0012).
 const DefaultMaxBatchBytes = 768 << 10
 
 // ErrUnsupported is returned for a chunk whose import pins rules or a FHIR version that this

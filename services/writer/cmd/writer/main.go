@@ -21,6 +21,7 @@ func main() { os.Exit(lifecycle.Main("writer", os.Stderr, run)) }
 
 func run(ctx context.Context) error {
 	var s settings
+	s.Connections = func() int { return s.Writer.Transactions + besideTransactions }
 	env, closeAll, err := process.Open("writer", &s, &s.Settings, &s.Database, os.Environ(), os.Stderr)
 	if err != nil {
 		return err
@@ -39,6 +40,9 @@ func run(ctx context.Context) error {
 		return lifecycle.Exit{Code: 2, Err: fmt.Errorf("unknown command %q: want none, migrate or health", command)}
 	}
 }
+
+// besideTransactions is how many connections there are besides those of transactions: for what parsers state, and what is looked after.
+const besideTransactions = 6
 
 func command() string {
 	if len(os.Args) > 1 {

@@ -12,9 +12,9 @@
 //     type, and a tombstone that is seen stays, unless something newer brings it to life.
 //     Under it, what was discarded and cancelled of the imports is read, and left out.
 //  2. Ask what is there for the keys, COPY what is new, update what is newer, send no body
-//     for what is unchanged. Where all rows of a table's last groups were inserted, or all
-//     updated, or all unchanged, the same is tried without asking, and what turns out otherwise
-//     is asked for ([guess]).
+//     for what is unchanged. A few keys are asked for first: where those are all new, or all
+//     there with other or with equal content, the others are taken for that too, and what turns out
+//     otherwise is asked for ([guess]).
 //  3. The answer to the question is a hint: another writer may have asked before either
 //     wrote. Every update says again under which condition it holds, what happened is read
 //     from RETURNING, and keys that matched nothing are asked for again. A row that
