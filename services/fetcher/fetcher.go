@@ -204,10 +204,7 @@ func (f *fetcher) fetch(ctx context.Context, req fhirmsg.ImportRequest) error {
 	if err := f.removeExports(ctx, imp.ID); err != nil {
 		return err
 	}
-	if err := f.journal.Import(ctx, imp.ID); err != nil { // before the request is acknowledged
-		return err
-	}
-	return f.ledger.Settle(ctx, imp.ID) // where all was stored before, no writer has a reason to
+	return f.journal.Import(ctx, imp.ID) // before the request is acknowledged
 }
 
 // files are those of an import, which are found and pinned by whoever asks first.

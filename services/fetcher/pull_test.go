@@ -15,6 +15,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/exporttest"
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 	"github.com/stoker-fhir/stoker/pkg/fhirservertest"
+	"github.com/stoker-fhir/stoker/pkg/ledger"
 )
 
 func pullRequest(t *testing.T, url string, p fhirmsg.Pull) fhirmsg.ImportRequest {
@@ -134,7 +135,7 @@ func TestPull(t *testing.T) {
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
-		if !isFetched(status) {
+		if status.State != ledger.StateDraining {
 			t.Errorf("%s: the import is %s", tt.name, status.State)
 		}
 		most := 4

@@ -56,7 +56,7 @@ const (
 // sweep settles imports that are at their end, and publishes the states of those that changed: from time to time, and when the last
 // transaction in hand has ended, which may have been an import's last.
 func (w *writer) sweep(ctx context.Context) {
-	for {
+	for ctx.Err() == nil {
 		start := time.Now()
 		if err := w.ledger.Sweep(ctx); err != nil && ctx.Err() == nil {
 			w.deps.Log.Warn().Err(err).Msg("cannot settle imports, trying again")
@@ -64,18 +64,29 @@ func (w *writer) sweep(ctx context.Context) {
 		if err := w.publishImports(ctx); err != nil && ctx.Err() == nil {
 			w.deps.Log.Warn().Err(err).Msg("cannot publish the states of imports, trying again")
 		}
-		took := time.Since(start)
-		late := time.After(lifecycle.Rest(took, sweepEvery, sweepMost))
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(lifecycle.Rest(took, sweepSoon, sweepMost)):
-		}
+		w.awaitSweep(ctx, time.Since(start))
+	}
+}
+
+// awaitSweep waits until the next sweep is due, after one that took so long.
+func (w *writer) awaitSweep(ctx context.Context, took time.Duration) {
+	late := time.After(lifecycle.Rest(took, sweepEvery, sweepMost))
+	select {
+	case <-ctx.Done():
+		return
+	case <-time.After(lifecycle.Rest(took, sweepSoon, sweepMost)):
+	}
+	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-late:
+			return
 		case <-w.idle:
+			// What an import rejected is told when it has ended. It is in the queue before what is said of its chunk.
+			if waiting, err := w.deps.Bus.Waiting(ctx, fhirmsg.StreamRejects, fhirmsg.ConsumerRejects); err == nil && waiting == 0 {
+				return
+			}
 		}
 	}
 }
