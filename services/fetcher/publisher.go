@@ -1,6 +1,7 @@
 package fetcher
 
 import (
+	"bytes"
 	"context"
 	"sync"
 	"time"
@@ -38,10 +39,9 @@ type publisher struct {
 	mu    sync.Mutex
 	acked []ledger.Fetched
 
-	buffers sync.Pool // of *[]byte: messages that are published
-
 	// Of the goroutine that publishes:
-	unstated int64 // of the credit, for what was published and are not in the ledger yet
+	buf      []byte // for encoding
+	unstated int64  // of the credit, for what was published and are not in the ledger yet
 	flushed  time.Time
 }
 
@@ -68,14 +68,15 @@ func (p *publisher) publish(ctx context.Context, chunk fhirmsg.Chunk, read int64
 		p.window.Release(weight)
 		return err
 	}
-	buf, _ := p.buffers.Get().(*[]byte)
-	if buf == nil {
-		buf = new([]byte)
-	}
-	msg, id, err := chunk.Append((*buf)[:0])
-	if err != nil {
+	var id string
+	var err error
+	if p.buf, id, err = chunk.Append(p.buf[:0]); err != nil {
 		p.window.Release(weight)
 		return err
+	}
+	msg := bytes.Clone(p.buf)
+	if len(p.buf) > 2*p.imp.ChunkSize {
+		p.buf = nil // of one long line: not to be held for ever
 	}
 	p.unstated += stated.Weight()
 	p.group.Go(func() error {
@@ -83,9 +84,6 @@ func (p *publisher) publish(ctx context.Context, chunk fhirmsg.Chunk, read int64
 		start := time.Now()
 		if err := p.f.deps.Bus.Publish(p.ctx, fhirmsg.ChunkSubject(p.imp.Supplier), id, msg); err != nil {
 			return err
-		}
-		if *buf = msg; len(msg) <= 2*p.imp.ChunkSize { // not of one long line, which would be held for ever
-			p.buffers.Put(buf)
 		}
 		p.f.deps.Metrics.Unit(time.Since(start), stated.Lines, stated.Length)
 		p.mu.Lock()
