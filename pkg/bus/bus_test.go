@@ -231,6 +231,7 @@ func TestPermanentIsOfOne(t *testing.T) {
 		}
 	}
 	opts := chunks()
+	b.untilCounted(t, opts, len(all))
 	opts.More = func(Message) int { return len(all) - 1 }
 	handled, left := map[string]bool{}, len(all)
 	largest := 0
@@ -408,6 +409,7 @@ func TestLargePayloadsComeAlone(t *testing.T) {
 		}
 	}
 	opts := chunks()
+	b.untilCounted(t, opts, 4)
 	opts.More = func(Message) int { return 3 }
 	var groups []string
 	left := 4

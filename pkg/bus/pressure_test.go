@@ -133,6 +133,16 @@ func (b *Bus) untilNoneWaits(t *testing.T, stream string) {
 	until(t, "an empty stream "+stream, func() bool { return b.waiting(t, stream) == 0 })
 }
 
+// untilCounted waits until the server has counted n messages that a consumer may have, which is a little after they
+// were stored. Until then it says that none wait, so that groups are of one.
+func (b *Bus) untilCounted(t *testing.T, opts ConsumeOptions, n int) {
+	t.Helper()
+	until(t, fmt.Sprintf("%d messages of %s", n, opts.Consumer), func() bool {
+		consumer, err := b.js.Consumer(t.Context(), opts.Stream, opts.Consumer)
+		return err == nil && consumer.CachedInfo().NumPending == uint64(n)
+	})
+}
+
 // untilAcked waits until the server has counted the acknowledgements of all there is of a type, which
 // is a little after they were sent.
 func (b *Bus) untilAcked(t *testing.T, resourceType string) {
