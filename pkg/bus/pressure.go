@@ -99,15 +99,6 @@ type TypeBacklog struct {
 	Limit    int64  // of the stream, in bytes; 0 is none
 }
 
-// Waiting returns how many messages a consumer has not acknowledged.
-func (b *Bus) Waiting(ctx context.Context, stream, consumer string) (uint64, error) {
-	c, err := b.js.Consumer(ctx, stream, consumer)
-	if err != nil {
-		return 0, fmt.Errorf("consumer %s: %w", consumer, err)
-	}
-	return unacknowledged(c.CachedInfo()), nil
-}
-
 // TypeBacklog returns what waits of one resource type. A type without a consumer has nothing.
 func (b *Bus) TypeBacklog(ctx context.Context, resourceType string) (t TypeBacklog, err error) {
 	stream, err := b.js.Stream(ctx, fhirmsg.StreamResources)

@@ -193,15 +193,51 @@ func (b *Bus) WriterProgress(ctx context.Context, resourceType string) (Progress
 	if err != nil {
 		return Progress{}, err
 	}
-	consumer, err := b.js.Consumer(ctx, fhirmsg.StreamResources, fhirmsg.WriterConsumer(resourceType))
+	stream, err := b.js.Stream(ctx, fhirmsg.StreamResources)
+	if err != nil {
+		return Progress{}, fmt.Errorf("stream %s: %w", fhirmsg.StreamResources, err)
+	}
+	consumer, err := stream.Consumer(ctx, fhirmsg.WriterConsumer(resourceType))
 	if err != nil {
 		return Progress{}, fmt.Errorf("consumer of %s: %w", resourceType, err)
 	}
 	p := progressOf(consumer.CachedInfo())
+	if p.Idle, err = drained(ctx, stream, consumer.CachedInfo()); err != nil {
+		return Progress{}, err
+	}
 	if p.Idle {
 		p.Floor = max(p.Floor, last)
 	}
 	return p, nil
+}
+
+// Drained reports whether a consumer has acknowledged all that its stream had for it when this was called.
+func (b *Bus) Drained(ctx context.Context, streamName, consumerName string) (bool, error) {
+	stream, err := b.js.Stream(ctx, streamName)
+	if err != nil {
+		return false, fmt.Errorf("stream %s: %w", streamName, err)
+	}
+	consumer, err := stream.Consumer(ctx, consumerName)
+	if err != nil {
+		return false, fmt.Errorf("consumer %s: %w", consumerName, err)
+	}
+	return drained(ctx, stream, consumer.CachedInfo())
+}
+
+// drained asks the stream too: the server counts for its consumers a little after it has stored a message and
+// acknowledged it, so that one may say that nothing waits.
+func drained(ctx context.Context, stream jetstream.Stream, info *jetstream.ConsumerInfo) (bool, error) {
+	if unacknowledged(info) > 0 {
+		return false, nil
+	}
+	_, err := stream.GetMsg(ctx, info.Delivered.Stream+1, jetstream.WithGetMsgSubject(info.Config.FilterSubject))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look into %s: %w", info.Stream, err)
+	}
+	return false, nil
 }
 
 func progressOf(info *jetstream.ConsumerInfo) Progress {

@@ -44,19 +44,30 @@ func purgeRecorded(ctx context.Context, stream jetstream.Stream, upTo uint64) er
 	if upTo <= state.FirstSeq {
 		return nil
 	}
+	var consumers []*jetstream.ConsumerInfo
 	list := stream.ListConsumers(ctx)
 	for info := range list.Info() {
 		if isPipeline(info.Name) {
-			floor := info.AckFloor.Stream
-			if progressOf(info).Idle {
-				floor = max(floor, state.LastSeq)
-			}
-			upTo = min(upTo, floor+1)
+			consumers = append(consumers, info)
 		}
 	}
-	upTo = min(upTo, state.LastSeq) // the last one stays, and tells that nothing is missing behind it
-	if err := list.Err(); err != nil || upTo <= state.FirstSeq {
+	if err := list.Err(); err != nil {
 		return err
+	}
+	for _, info := range consumers {
+		floor := info.AckFloor.Stream
+		idle, err := drained(ctx, stream, info)
+		if err != nil {
+			return err
+		}
+		if idle {
+			floor = max(floor, state.LastSeq)
+		}
+		upTo = min(upTo, floor+1)
+	}
+	upTo = min(upTo, state.LastSeq) // the last one stays, and tells that nothing is missing behind it
+	if upTo <= state.FirstSeq {
+		return nil
 	}
 	return stream.Purge(ctx, jetstream.WithPurgeSequence(upTo))
 }

@@ -263,13 +263,34 @@ func TestSettleNeedsEverything(t *testing.T) {
 	}
 	for i, step := range steps {
 		step()
-		check(t, l.Sweep(t.Context()))
+		check(t, l.Sweep(t.Context(), nil))
 		if got := l.state(t, imp.ID); got != StateDraining {
 			t.Fatalf("after step %d: %s, want draining", i, got)
 		}
 	}
 	l.recordWritten(t, writtenBatch(imp, "Observation", 1))
-	check(t, l.Sweep(t.Context()))
+	check(t, l.Sweep(t.Context(), nil))
+	if got := l.state(t, imp.ID); got != StateComplete {
+		t.Errorf("at the end: %s, want complete", got)
+	}
+}
+
+// TestSettleWaitsForRejects: an import is not told to have ended before what it rejected can be read.
+func TestSettleWaitsForRejects(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	imp := l.fetchOne(t, 5)
+	check(t, l.RecordParsed(t.Context(), []fhirmsg.Statement{parsedStatement(imp, 5, 4)}))
+	l.recordWritten(t, writtenBatch(imp, "Patient", 4))
+	unknown := errors.New("no answer")
+	for _, err := range []error{nil, unknown} {
+		asked := false
+		got := l.Sweep(t.Context(), func(context.Context) (bool, error) { asked = true; return false, err })
+		if state := l.state(t, imp.ID); !asked || !errors.Is(got, err) || state != StateDraining {
+			t.Fatalf("asked %t, error %v, state %s; want to be asked, error %v, and draining", asked, got, state, err)
+		}
+	}
+	check(t, l.Sweep(t.Context(), func(context.Context) (bool, error) { return true, nil }))
 	if got := l.state(t, imp.ID); got != StateComplete {
 		t.Errorf("at the end: %s, want complete", got)
 	}
@@ -340,7 +361,7 @@ func TestFailedFileFailsTheImport(t *testing.T) {
 	}
 	check(t, l.CloseFile(t.Context(), imp.ID, 1, "HTTP 404"))
 	check(t, l.CloseList(t.Context(), imp.ID))
-	check(t, l.Sweep(t.Context()))
+	check(t, l.Sweep(t.Context(), nil))
 	s, err := l.Status(t.Context(), imp.ID)
 	check(t, err)
 	if s.State != StateFailed || s.Reason != "1 of 2 files failed" || s.Files[1].Reason != "HTTP 404" || len(s.Skipped) != 1 {
@@ -358,7 +379,7 @@ func TestParsedChunkWasFetched(t *testing.T) {
 	unstated.Offset = 10
 	check(t, l.RecordParsed(t.Context(), []fhirmsg.Statement{parsedStatement(imp, 5, 5), unstated}))
 	l.recordWritten(t, writtenBatch(imp, "Patient", 8))
-	check(t, l.Sweep(t.Context()))
+	check(t, l.Sweep(t.Context(), nil))
 	s, err := l.Status(t.Context(), imp.ID)
 	check(t, err)
 	if s.State != StateComplete || s.Lines.Read != 8 || s.Missing != 0 {

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -15,6 +16,13 @@ import (
 // row lock first and counts then, so that of two writers that finish together at least
 // the later one sees the whole.
 func (l *Ledger) Settle(ctx context.Context, id fhirmsg.ImportID) error {
+	return l.settle(ctx, id, nil)
+}
+
+// errRejectsWait has an import that is at its end stay as it is for now.
+var errRejectsWait = errors.New("rejects are still to be recorded")
+
+func (l *Ledger) settle(ctx context.Context, id fhirmsg.ImportID, recorded func(context.Context) (bool, error)) error {
 	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
 		var state State
 		if err := tx.QueryRow(ctx, `SELECT state FROM stoker.import WHERE id = $1 FOR UPDATE`, [16]byte(id)).Scan(&state); err != nil {
@@ -28,23 +36,32 @@ func (l *Ledger) Settle(ctx context.Context, id fhirmsg.ImportID) error {
 			return err
 		}
 		// A statement of its own: its snapshot is taken after the lock was had.
-		_, err = tx.Exec(ctx, `UPDATE stoker.import SET ended = clock_timestamp(),
+		tag, err := tx.Exec(ctx, `UPDATE stoker.import SET ended = clock_timestamp(),
 			state = CASE WHEN f.failed = 0 THEN 'complete' ELSE 'failed' END,
 			reason = CASE WHEN f.failed = 0 THEN reason ELSE concat_ws('. ', f.failed || ' of ' || f.files || ' files failed', nullif(reason, '')) END
 			FROM (SELECT count(*) AS files, count(*) FILTER (WHERE state = 'failed') AS failed
 			      FROM stoker.file WHERE import = $1) f
 			WHERE id = $1 AND coalesce(snapshot->>'state', '') NOT IN ('pending', 'deleting') AND (SELECT settled FROM stoker.totals($1))`, [16]byte(id))
+		if err != nil || tag.RowsAffected() == 0 || recorded == nil {
+			return err
+		}
+		// Asked after the statements were counted: what is rejected is in the queue before it is stated.
+		all, err := recorded(ctx)
+		if err == nil && !all {
+			err = errRejectsWait
+		}
 		return err
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errRejectsWait) {
 		return fmt.Errorf("settle import %s: %w", id, err)
 	}
 	return nil
 }
 
 // Sweep settles every import that is fetched or draining. It catches what no writer's commit does: an
-// import without resources, a process that ended between its commit and its settling.
-func (l *Ledger) Sweep(ctx context.Context) error {
+// import without resources, a process that ended between its commit and its settling. None ends before recorded says that
+// all rejects in the queue are recorded, so that they can be read as soon as an import is told to have ended; nil: they are.
+func (l *Ledger) Sweep(ctx context.Context, recorded func(context.Context) (bool, error)) error {
 	rows, err := l.pool.Query(ctx, `SELECT id FROM stoker.import WHERE state IN ('fetching', 'draining') AND ended IS NULL`)
 	if err != nil {
 		return fmt.Errorf("sweep: %w", err)
@@ -54,7 +71,7 @@ func (l *Ledger) Sweep(ctx context.Context) error {
 		return fmt.Errorf("sweep: %w", err)
 	}
 	for _, id := range ids {
-		if err := l.Settle(ctx, id); err != nil {
+		if err := l.settle(ctx, id, recorded); err != nil {
 			return err
 		}
 	}

@@ -58,7 +58,7 @@ const (
 func (w *writer) sweep(ctx context.Context) {
 	for ctx.Err() == nil {
 		start := time.Now()
-		if err := w.ledger.Sweep(ctx); err != nil && ctx.Err() == nil {
+		if err := w.ledger.Sweep(ctx, w.rejectsRecorded); err != nil && ctx.Err() == nil {
 			w.deps.Log.Warn().Err(err).Msg("cannot settle imports, trying again")
 		}
 		if err := w.publishImports(ctx); err != nil && ctx.Err() == nil {
@@ -76,19 +76,15 @@ func (w *writer) awaitSweep(ctx context.Context, took time.Duration) {
 		return
 	case <-time.After(lifecycle.Rest(took, sweepSoon, sweepMost)):
 	}
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-late:
-			return
-		case <-w.idle:
-			// What an import rejected is told when it has ended. It is in the queue before what is said of its chunk.
-			if waiting, err := w.deps.Bus.Waiting(ctx, fhirmsg.StreamRejects, fhirmsg.ConsumerRejects); err == nil && waiting == 0 {
-				return
-			}
-		}
+	select {
+	case <-ctx.Done():
+	case <-late:
+	case <-w.idle:
 	}
+}
+
+func (w *writer) rejectsRecorded(ctx context.Context) (bool, error) {
+	return w.deps.Bus.Drained(ctx, fhirmsg.StreamRejects, fhirmsg.ConsumerRejects)
 }
 
 // settleSoon has a sweep begin if no transaction is in hand.

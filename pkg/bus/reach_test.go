@@ -1,0 +1,79 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+)
+
+// TestProgressSeesWhatIsStored: what JetStream acknowledged just now is not taken for stored in the database, also where a busy server has
+// not counted it for its consumers yet.
+func TestProgressSeesWhatIsStored(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, nil)
+	const readers, before = 100, 1000 // the server tells each reader of each message, one after the other
+	for i := range readers {
+		cfg := jetstream.ConsumerConfig{Name: fmt.Sprint("reader", i), FilterSubject: fhirmsg.ResourceSubject("*", "*"), AckPolicy: jetstream.AckNonePolicy}
+		if _, err := b.js.CreateConsumer(t.Context(), fhirmsg.StreamResources, cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 5 {
+		for range before {
+			if _, err := b.js.PublishAsync(fhirmsg.ResourceSubject("fhir", "Observation"), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ack, err := b.js.Publish(t.Context(), fhirmsg.ResourceSubject("fhir", "Patient"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, err := b.WriterProgress(t.Context(), "Patient"); err != nil || p.Idle || p.Floor >= ack.Sequence {
+			t.Fatalf("after message %d: %+v, error %v; nobody has read it", ack.Sequence, p, err)
+		}
+		if err := b.Purge(t.Context(), fhirmsg.StreamResources); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestDrained: of a stream that keeps its messages, and after one that somebody removed.
+func TestDrained(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, nil)
+	want := func(want bool, when string) {
+		t.Helper()
+		if got, err := b.Drained(t.Context(), fhirmsg.StreamRejects, fhirmsg.ConsumerRejects); err != nil || got != want {
+			t.Errorf("%s: drained %t, error %v", when, got, err)
+		}
+	}
+	publish := func(id string) {
+		t.Helper()
+		if err := b.Publish(t.Context(), fhirmsg.SubjectReject+".a", id, []byte(id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want(true, "new")
+	publish("one")
+	want(false, "with a message")
+	opts := ConsumeOptions{Stream: fhirmsg.StreamRejects, Consumer: fhirmsg.ConsumerRejects, Grace: 0}
+	consume(t, b, opts, func(_ context.Context, _ []Message, stop func()) error {
+		want(false, "with a message in hand")
+		stop()
+		return nil
+	})
+	until(t, "the acknowledgement", func() bool {
+		is, err := b.Drained(t.Context(), fhirmsg.StreamRejects, fhirmsg.ConsumerRejects)
+		return err == nil && is
+	})
+	publish("two")
+	want(false, "with another message")
+	if err := b.Purge(t.Context(), fhirmsg.StreamRejects); err != nil {
+		t.Fatal(err)
+	}
+	want(true, "emptied")
+}
