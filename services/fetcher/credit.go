@@ -10,7 +10,8 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/lifecycle"
 )
 
-// The least and most time between two looks at what a supplier has on its way. A look that takes long is followed by a longer pause.
+// The least and most time between two looks at what a supplier has on its way, where it has about as much as it may. A look that takes
+// long is followed by a longer pause.
 const (
 	lookEvery = 100 * time.Millisecond
 	lookMost  = 5 * time.Second
@@ -66,7 +67,9 @@ func (c *credit) look(ctx context.Context, bytes, unstated int64) error {
 	if err != nil {
 		return err
 	}
-	c.looked, c.pause = time.Now(), lifecycle.Rest(time.Since(start), lookEvery, lookMost)
+	c.looked = time.Now()
+	took := c.looked.Sub(start)
+	c.pause = lifecycle.Rest(took, lookEvery, lookMost)
 	if onWay != c.onWay {
 		c.moved = c.looked
 	}
@@ -74,6 +77,9 @@ func (c *credit) look(ctx context.Context, bytes, unstated int64) error {
 	switch left := c.limit - onWay - unstated; {
 	case left >= bytes:
 		c.granted = max(bytes, min(left, c.limit/8))
+		if left > c.limit/8 {
+			c.pause = took // looks are as many as there is to publish, and those who store it wait for it
+		}
 	case onWay+unstated == 0:
 		c.granted = bytes
 	}
