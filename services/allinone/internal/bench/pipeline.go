@@ -108,9 +108,12 @@ func (p *Pipeline) ended() error {
 	return nil
 }
 
+// askEvery is how often is asked whether a run is done: a hundredth of what the shortest takes.
+const askEvery = 10 * time.Millisecond
+
 // wait asks until done.
 func wait(ctx context.Context, done func() (bool, error)) error {
-	ticker := time.NewTicker(50 * time.Millisecond)
+	ticker := time.NewTicker(askEvery)
 	defer ticker.Stop()
 	for {
 		ok, err := done()
