@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -211,26 +212,14 @@ func (b *Bus) WriterProgress(ctx context.Context, resourceType string) (Progress
 	return p, nil
 }
 
-// Drained reports whether a consumer has acknowledged all that its stream had for it when this was called.
-func (b *Bus) Drained(ctx context.Context, streamName, consumerName string) (bool, error) {
-	stream, err := b.js.Stream(ctx, streamName)
-	if err != nil {
-		return false, fmt.Errorf("stream %s: %w", streamName, err)
-	}
-	consumer, err := stream.Consumer(ctx, consumerName)
-	if err != nil {
-		return false, fmt.Errorf("consumer %s: %w", consumerName, err)
-	}
-	return drained(ctx, stream, consumer.CachedInfo())
-}
-
-// drained asks the stream too: the server counts for its consumers a little after it has stored a message and
-// acknowledged it, so that one may say that nothing waits.
+// drained reports whether a consumer of one filter has acknowledged all that its stream had for it before info was asked for. The
+// stream is asked too: the server counts for its consumers a little after it has stored a message and acknowledged it, so that one may say
+// that nothing waits.
 func drained(ctx context.Context, stream jetstream.Stream, info *jetstream.ConsumerInfo) (bool, error) {
 	if unacknowledged(info) > 0 {
 		return false, nil
 	}
-	_, err := stream.GetMsg(ctx, info.Delivered.Stream+1, jetstream.WithGetMsgSubject(info.Config.FilterSubject))
+	_, err := stream.GetMsg(ctx, info.Delivered.Stream+1, jetstream.WithGetMsgSubject(cmp.Or(info.Config.FilterSubject, ">")))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return true, nil
 	}

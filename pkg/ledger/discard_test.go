@@ -32,7 +32,7 @@ func TestDiscardedAccount(t *testing.T) {
 	w.Outcomes = []byte("ivu=sdk")
 	w.Counts = Counts{Inserted: 2, Updated: 1, Unchanged: 1, Stale: 1, Deleted: 1, Skipped: 1, Conflicts: 1}
 	l.recordWritten(t, w)
-	check(t, l.Sweep(t.Context(), nil))
+	check(t, l.NewSweeper().Sweep(t.Context()))
 	for range 2 {
 		l.recordDiscard(t, imp.ID, "")
 		l.recordWritten(t, w)

@@ -255,45 +255,59 @@ func TestStatementsTwiceChangeNothing(t *testing.T) {
 func TestSettleNeedsEverything(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
-	imp := l.fetchOne(t, 5)
+	imp := l.fetchOne(t, 4)
 	steps := []func(){
 		func() {},
 		func() { l.recordWritten(t, writtenBatch(imp, "Patient", 3)) }, // before the parser's statement
-		func() { check(t, l.RecordParsed(t.Context(), []fhirmsg.Statement{parsedStatement(imp, 5, 4)})) },
+		func() { check(t, l.RecordParsed(t.Context(), []fhirmsg.Statement{parsedStatement(imp, 4, 4)})) },
 	}
 	for i, step := range steps {
 		step()
-		check(t, l.Sweep(t.Context(), nil))
+		check(t, l.NewSweeper().Sweep(t.Context()))
 		if got := l.state(t, imp.ID); got != StateDraining {
 			t.Fatalf("after step %d: %s, want draining", i, got)
 		}
 	}
 	l.recordWritten(t, writtenBatch(imp, "Observation", 1))
-	check(t, l.Sweep(t.Context(), nil))
+	check(t, l.NewSweeper().Sweep(t.Context()))
 	if got := l.state(t, imp.ID); got != StateComplete {
 		t.Errorf("at the end: %s, want complete", got)
 	}
 }
 
-// TestSettleWaitsForRejects: an import is not told to have ended before what it rejected can be read.
+// TestSettleWaitsForRejects: an import is not told to have ended before what it rejected can be read; others end, and it does
+// where that takes too long.
 func TestSettleWaitsForRejects(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
-	imp := l.fetchOne(t, 5)
-	check(t, l.RecordParsed(t.Context(), []fhirmsg.Statement{parsedStatement(imp, 5, 4)}))
-	l.recordWritten(t, writtenBatch(imp, "Patient", 4))
-	unknown := errors.New("no answer")
-	for _, err := range []error{nil, unknown} {
-		asked := false
-		got := l.Sweep(t.Context(), func(context.Context) (bool, error) { asked = true; return false, err })
-		if state := l.state(t, imp.ID); !asked || !errors.Is(got, err) || state != StateDraining {
-			t.Fatalf("asked %t, error %v, state %s; want to be asked, error %v, and draining", asked, got, state, err)
+	atEnd := func(lines, plain int64) fhirmsg.Import {
+		imp := l.fetchOne(t, lines)
+		check(t, l.RecordParsed(t.Context(), []fhirmsg.Statement{parsedStatement(imp, lines, plain)}))
+		l.recordWritten(t, writtenBatch(imp, "Patient", plain))
+		return imp
+	}
+	imp, never, clean := atEnd(5, 4), atEnd(5, 3), atEnd(5, 5)
+	record := func(r fhirmsg.Reject) {
+		r.Issues = []fhirmsg.Issue{{Severity: "error"}}
+		check(t, l.RecordRejects(t.Context(), []fhirmsg.Rejects{{RejectsHeader: fhirmsg.RejectsHeader{Import: imp}, Items: []fhirmsg.Reject{r}}}))
+	}
+	sweeper := l.NewSweeper()
+	want := func(when string, states ...State) {
+		t.Helper()
+		check(t, sweeper.Sweep(t.Context()))
+		for i, imp := range []fhirmsg.Import{imp, never, clean} {
+			if got := l.state(t, imp.ID); got != states[i] {
+				t.Errorf("%s: import %d is %s, want %s", when, i, got, states[i])
+			}
 		}
 	}
-	check(t, l.Sweep(t.Context(), func(context.Context) (bool, error) { return true, nil }))
-	if got := l.state(t, imp.ID); got != StateComplete {
-		t.Errorf("at the end: %s, want complete", got)
-	}
+	want("without rejects", StateDraining, StateDraining, StateComplete)
+	record(fhirmsg.Reject{Line: 1, Stored: true})
+	want("with what was stored all the same", StateDraining, StateDraining, StateComplete)
+	record(fhirmsg.Reject{Line: 2, Raw: []byte("x")})
+	want("with its reject", StateComplete, StateDraining, StateComplete)
+	sweeper.unlisted[never.ID] = time.Now().Add(-listing)
+	want("after a long time", StateComplete, StateComplete, StateComplete)
 }
 
 // TestCompleteRacesWithTheLastBatches: the last two batches commit while the import is settled,
@@ -361,7 +375,7 @@ func TestFailedFileFailsTheImport(t *testing.T) {
 	}
 	check(t, l.CloseFile(t.Context(), imp.ID, 1, "HTTP 404"))
 	check(t, l.CloseList(t.Context(), imp.ID))
-	check(t, l.Sweep(t.Context(), nil))
+	check(t, l.NewSweeper().Sweep(t.Context()))
 	s, err := l.Status(t.Context(), imp.ID)
 	check(t, err)
 	if s.State != StateFailed || s.Reason != "1 of 2 files failed" || s.Files[1].Reason != "HTTP 404" || len(s.Skipped) != 1 {
@@ -379,7 +393,7 @@ func TestParsedChunkWasFetched(t *testing.T) {
 	unstated.Offset = 10
 	check(t, l.RecordParsed(t.Context(), []fhirmsg.Statement{parsedStatement(imp, 5, 5), unstated}))
 	l.recordWritten(t, writtenBatch(imp, "Patient", 8))
-	check(t, l.Sweep(t.Context(), nil))
+	check(t, l.NewSweeper().Sweep(t.Context()))
 	s, err := l.Status(t.Context(), imp.ID)
 	check(t, err)
 	if s.State != StateComplete || s.Lines.Read != 8 || s.Missing != 0 {

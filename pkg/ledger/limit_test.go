@@ -25,7 +25,7 @@ func TestTooManyRejectsPause(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
 	imp := l.fetching(t, "", 412)
-	check(t, l.Sweep(t.Context(), nil))
+	check(t, l.NewSweeper().Sweep(t.Context()))
 	s, err := l.Status(t.Context(), imp.ID)
 	check(t, err)
 	want := "412 of 1,300 lines were rejected (limit 10 %). These look like STU3: 412 × Condition.context, which R4 calls encounter. " +
@@ -38,7 +38,7 @@ func TestTooManyRejectsPause(t *testing.T) {
 	check(t, err)
 	_, err = l.BeginFetch(t.Context(), imp.ID)
 	check(t, err)
-	check(t, l.Sweep(t.Context(), nil))
+	check(t, l.NewSweeper().Sweep(t.Context()))
 	s, err = l.Status(t.Context(), imp.ID)
 	check(t, err)
 	if s.State != StateFetching || s.Reason != "" {
@@ -64,7 +64,7 @@ func TestLimits(t *testing.T) {
 	}
 	for _, tt := range tests {
 		imp := l.fetching(t, tt.limit, tt.rejected)
-		check(t, l.Sweep(t.Context(), nil))
+		check(t, l.NewSweeper().Sweep(t.Context()))
 		if got := l.state(t, imp.ID); got != tt.want {
 			t.Errorf("limit %s, %d rejected: %s, want %s", tt.limit, tt.rejected, got, tt.want)
 		}
@@ -80,7 +80,7 @@ func TestNothingToPause(t *testing.T) {
 	check(t, l.RecordRejects(t.Context(), []fhirmsg.Rejects{{RejectsHeader: fhirmsg.RejectsHeader{Import: imp}, Items: []fhirmsg.Reject{
 		{Line: 1, Raw: []byte("id,name,born\r")}, {Line: 2, Raw: []byte("1,a,2000")}, {Line: 3, Raw: []byte("2,b,2001")},
 	}}}))
-	check(t, l.Sweep(t.Context(), nil))
+	check(t, l.Settle(t.Context(), imp.ID))
 	s, err := l.Status(t.Context(), imp.ID)
 	check(t, err)
 	want := "2,000 of 2,000 lines were rejected (limit 10 %) when all had been read already, so it was not paused. These look like CSV"

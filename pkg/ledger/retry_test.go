@@ -24,7 +24,7 @@ func (l *Ledger) rejectedImport(t *testing.T, rejects ...fhirmsg.Reject) fhirmsg
 	imp := l.fetchOne(t, n)
 	check(t, l.RecordParsed(t.Context(), []fhirmsg.Statement{parsedStatement(imp, n, 0)}))
 	check(t, l.RecordRejects(t.Context(), []fhirmsg.Rejects{{RejectsHeader: fhirmsg.RejectsHeader{Import: imp}, Items: rejects}}))
-	check(t, l.Sweep(t.Context(), nil))
+	check(t, l.NewSweeper().Sweep(t.Context()))
 	return imp
 }
 
@@ -120,7 +120,7 @@ func TestRetryWaitsForRejects(t *testing.T) {
 	l := newLedger(t)
 	imp := l.fetchOne(t, 2)
 	check(t, l.RecordParsed(t.Context(), []fhirmsg.Statement{parsedStatement(imp, 2, 0)}))
-	check(t, l.Sweep(t.Context(), nil))
+	check(t, l.Settle(t.Context(), imp.ID))
 	req, err := l.Retry(t.Context(), imp.ID, "")
 	check(t, err)
 	req.ID = newRequest(t).ID

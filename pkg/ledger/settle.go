@@ -2,8 +2,8 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -16,14 +16,14 @@ import (
 // row lock first and counts then, so that of two writers that finish together at least
 // the later one sees the whole.
 func (l *Ledger) Settle(ctx context.Context, id fhirmsg.ImportID) error {
-	return l.settle(ctx, id, nil)
+	_, err := l.settle(ctx, id, false)
+	return err
 }
 
-// errRejectsWait has an import that is at its end stay as it is for now.
-var errRejectsWait = errors.New("rejects are still to be recorded")
-
-func (l *Ledger) settle(ctx context.Context, id fhirmsg.ImportID, recorded func(context.Context) (bool, error)) error {
-	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
+// settle does so, and listed is that an import stays where what it rejected cannot be read yet: rejects take another way than what is
+// stated of their chunk. Then unlisted is true.
+func (l *Ledger) settle(ctx context.Context, id fhirmsg.ImportID, listed bool) (unlisted bool, err error) {
+	err = pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
 		var state State
 		if err := tx.QueryRow(ctx, `SELECT state FROM stoker.import WHERE id = $1 FOR UPDATE`, [16]byte(id)).Scan(&state); err != nil {
 			return notFound(err)
@@ -36,33 +36,47 @@ func (l *Ledger) settle(ctx context.Context, id fhirmsg.ImportID, recorded func(
 			return err
 		}
 		// A statement of its own: its snapshot is taken after the lock was had.
-		tag, err := tx.Exec(ctx, `UPDATE stoker.import SET ended = clock_timestamp(),
-			state = CASE WHEN f.failed = 0 THEN 'complete' ELSE 'failed' END,
-			reason = CASE WHEN f.failed = 0 THEN reason ELSE concat_ws('. ', f.failed || ' of ' || f.files || ' files failed', nullif(reason, '')) END
-			FROM (SELECT count(*) AS files, count(*) FILTER (WHERE state = 'failed') AS failed
-			      FROM stoker.file WHERE import = $1) f
-			WHERE id = $1 AND coalesce(snapshot->>'state', '') NOT IN ('pending', 'deleting') AND (SELECT settled FROM stoker.totals($1))`, [16]byte(id))
-		if err != nil || tag.RowsAffected() == 0 || recorded == nil {
-			return err
-		}
-		// Asked after the statements were counted: what is rejected is in the queue before it is stated.
-		all, err := recorded(ctx)
-		if err == nil && !all {
-			err = errRejectsWait
-		}
-		return err
+		return tx.QueryRow(ctx, `WITH t AS (
+				SELECT settled, CASE WHEN settled AND $2
+					THEN (SELECT count(*) FROM stoker.reject WHERE import = $1 AND NOT stored) < lines_rejected + rejected
+					ELSE false END AS unlisted
+				FROM stoker.totals($1)
+			), f AS (
+				SELECT count(*) AS files, count(*) FILTER (WHERE state = 'failed') AS failed FROM stoker.file WHERE import = $1
+			), ended AS (
+				UPDATE stoker.import SET ended = clock_timestamp(),
+					state = CASE WHEN f.failed = 0 THEN 'complete' ELSE 'failed' END,
+					reason = CASE WHEN f.failed = 0 THEN reason ELSE concat_ws('. ', f.failed || ' of ' || f.files || ' files failed', nullif(reason, '')) END
+				FROM t, f
+				WHERE id = $1 AND coalesce(snapshot->>'state', '') NOT IN ('pending', 'deleting') AND t.settled AND NOT t.unlisted
+			)
+			SELECT unlisted FROM t`, [16]byte(id), listed).Scan(&unlisted)
 	})
-	if err != nil && !errors.Is(err, errRejectsWait) {
-		return fmt.Errorf("settle import %s: %w", id, err)
+	if err != nil {
+		return false, fmt.Errorf("settle import %s: %w", id, err)
 	}
-	return nil
+	return unlisted, nil
+}
+
+// listing is how long an import that is at its end waits until all that it rejected can be read. It takes milliseconds; but
+// others may have sent very many rejects, and nobody's import waits for theirs to be recorded.
+const listing = 10 * time.Second
+
+// Sweeper settles imports from time to time. It is for one goroutine.
+type Sweeper struct {
+	ledger   *Ledger
+	unlisted map[[16]byte]time.Time // imports whose rejects cannot all be read yet, and since when
+}
+
+// NewSweeper makes a Sweeper.
+func (l *Ledger) NewSweeper() *Sweeper {
+	return &Sweeper{ledger: l, unlisted: map[[16]byte]time.Time{}}
 }
 
 // Sweep settles every import that is fetched or draining. It catches what no writer's commit does: an
-// import without resources, a process that ended between its commit and its settling. None ends before recorded says that
-// all rejects in the queue are recorded, so that they can be read as soon as an import is told to have ended; nil: they are.
-func (l *Ledger) Sweep(ctx context.Context, recorded func(context.Context) (bool, error)) error {
-	rows, err := l.pool.Query(ctx, `SELECT id FROM stoker.import WHERE state IN ('fetching', 'draining') AND ended IS NULL`)
+// import without resources, a process that ended between its commit and its settling.
+func (s *Sweeper) Sweep(ctx context.Context) error {
+	rows, err := s.ledger.pool.Query(ctx, `SELECT id FROM stoker.import WHERE state IN ('fetching', 'draining') AND ended IS NULL`)
 	if err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
@@ -70,9 +84,19 @@ func (l *Ledger) Sweep(ctx context.Context, recorded func(context.Context) (bool
 	if err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
+	before := s.unlisted
+	s.unlisted = map[[16]byte]time.Time{}
 	for _, id := range ids {
-		if err := l.settle(ctx, id, recorded); err != nil {
+		since, waits := before[id]
+		if !waits {
+			since = time.Now()
+		}
+		unlisted, err := s.ledger.settle(ctx, id, time.Since(since) < listing)
+		if err != nil {
 			return err
+		}
+		if unlisted {
+			s.unlisted[id] = since
 		}
 	}
 	return nil

@@ -42,6 +42,7 @@ func (w *writer) recordRejects(ctx context.Context) {
 				return bus.Permanent(err)
 			}
 		}
+		defer w.settleSoon()
 		return w.ledger.RecordRejects(ctx, groups)
 	})
 }
@@ -56,9 +57,10 @@ const (
 // sweep settles imports that are at their end, and publishes the states of those that changed: from time to time, and when the last
 // transaction in hand has ended, which may have been an import's last.
 func (w *writer) sweep(ctx context.Context) {
+	sweeper := w.ledger.NewSweeper()
 	for ctx.Err() == nil {
 		start := time.Now()
-		if err := w.ledger.Sweep(ctx, w.rejectsRecorded); err != nil && ctx.Err() == nil {
+		if err := sweeper.Sweep(ctx); err != nil && ctx.Err() == nil {
 			w.deps.Log.Warn().Err(err).Msg("cannot settle imports, trying again")
 		}
 		if err := w.publishImports(ctx); err != nil && ctx.Err() == nil {
@@ -81,10 +83,6 @@ func (w *writer) awaitSweep(ctx context.Context, took time.Duration) {
 	case <-late:
 	case <-w.idle:
 	}
-}
-
-func (w *writer) rejectsRecorded(ctx context.Context) (bool, error) {
-	return w.deps.Bus.Drained(ctx, fhirmsg.StreamRejects, fhirmsg.ConsumerRejects)
 }
 
 // settleSoon has a sweep begin if no transaction is in hand.
