@@ -20,8 +20,8 @@ func (l *Ledger) Settle(ctx context.Context, id fhirmsg.ImportID) error {
 	return err
 }
 
-// settle does so, and listed is that an import stays where what it rejected cannot be read yet: rejects take another way than what is
-// stated of their chunk. Then unlisted is true.
+// settle does so. With listed, an import at its end stays as it is while not all that it rejected can be read, and unlisted is true then:
+// rejects take another way to the ledger than what is stated of their chunk.
 func (l *Ledger) settle(ctx context.Context, id fhirmsg.ImportID, listed bool) (unlisted bool, err error) {
 	err = pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
 		var state State
@@ -84,10 +84,9 @@ func (s *Sweeper) Sweep(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
-	before := s.unlisted
-	s.unlisted = map[[16]byte]time.Time{}
+	still := map[[16]byte]time.Time{}
 	for _, id := range ids {
-		since, waits := before[id]
+		since, waits := s.unlisted[id]
 		if !waits {
 			since = time.Now()
 		}
@@ -96,8 +95,9 @@ func (s *Sweeper) Sweep(ctx context.Context) error {
 			return err
 		}
 		if unlisted {
-			s.unlisted[id] = since
+			still[id] = since
 		}
 	}
+	s.unlisted = still
 	return nil
 }

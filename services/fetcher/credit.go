@@ -78,7 +78,7 @@ func (c *credit) look(ctx context.Context, bytes, unstated int64) error {
 	case left >= bytes:
 		c.granted = max(bytes, min(left, c.limit/8))
 		if left > c.limit/8 {
-			c.pause = took // looks are as many as there is to publish, and those who store it wait for it
+			c.pause = took // one look for each eighth that is published; those who store it are not to wait for the next
 		}
 	case onWay+unstated == 0:
 		c.granted = bytes
