@@ -167,6 +167,17 @@ func TestRetryEndsWithItsContext(t *testing.T) {
 	})
 }
 
+// TestRetryIsStopped: that f was cut off by the end of its context is no news.
+func TestRetryIsStopped(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	var log strings.Builder
+	err := Retry(ctx, zerolog.New(&log), "set up JetStream", func(ctx context.Context) error { stop(); return ctx.Err() })
+	if !errors.Is(err, context.Canceled) || log.Len() > 0 {
+		t.Errorf("Retry: %v, and in the log: %s", err, &log)
+	}
+}
+
 // childVariable makes the test's own binary the program that the test signals.
 const childVariable = "LIFECYCLE_TEST_CHILD"
 
