@@ -27,7 +27,7 @@ func (b *Bus) Backlog(ctx context.Context, streamName string) (map[string]uint64
 		if !isPipeline(info.Name) {
 			continue
 		}
-		left[info.Config.FilterSubject] = info.NumPending + uint64(info.NumAckPending)
+		left[info.Config.FilterSubject] = unacknowledged(info)
 	}
 	if err := list.Err(); err != nil {
 		return nil, fmt.Errorf("consumers of %s: %w", streamName, err)

@@ -190,11 +190,7 @@ type Progress struct {
 // WriterProgress is how far the writers have come with a type. Where nothing waits, that is
 // the stream's last sequence.
 func (b *Bus) WriterProgress(ctx context.Context, resourceType string) (Progress, error) {
-	last, err := b.LastSequence(ctx, fhirmsg.StreamResources) // before the look
-	if err != nil {
-		return Progress{}, err
-	}
-	stream, err := b.js.Stream(ctx, fhirmsg.StreamResources)
+	stream, err := b.js.Stream(ctx, fhirmsg.StreamResources) // its state is from before the look
 	if err != nil {
 		return Progress{}, fmt.Errorf("stream %s: %w", fhirmsg.StreamResources, err)
 	}
@@ -207,7 +203,7 @@ func (b *Bus) WriterProgress(ctx context.Context, resourceType string) (Progress
 		return Progress{}, err
 	}
 	if p.Idle {
-		p.Floor = max(p.Floor, last)
+		p.Floor = max(p.Floor, stream.CachedInfo().State.LastSeq)
 	}
 	return p, nil
 }
@@ -232,6 +228,6 @@ func drained(ctx context.Context, stream jetstream.Stream, info *jetstream.Consu
 func progressOf(info *jetstream.ConsumerInfo) Progress {
 	return Progress{
 		Floor: info.AckFloor.Stream, Delivered: info.Delivered.Stream,
-		Idle: info.NumPending == 0 && info.NumAckPending == 0,
+		Idle: unacknowledged(info) == 0,
 	}
 }
