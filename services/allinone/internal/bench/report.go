@@ -17,6 +17,7 @@ type Report struct {
 	Rates     map[string]float64 `json:"-"`      // resources a second, by scenario
 	Megabytes map[string]float64 `json:"megabytes_per_second"`
 	Ratios    map[string]float64 `json:"ratio_to_ceiling"` // median of the ratios within rounds
+	ToBinary  map[string]float64 `json:"ratio_to_binary"`  // likewise
 	CPU       map[string]Usage   `json:"cpu_seconds_per_million"`
 	Peak      map[string]int64   `json:"peak_bytes"` // resident, by process
 
@@ -29,7 +30,7 @@ type Usage map[string]float64
 func newReport(b *bench) *Report {
 	return &Report{
 		Resources: b.resources, Bytes: b.bytes, Rates: map[string]float64{}, Megabytes: map[string]float64{},
-		Ratios: map[string]float64{}, CPU: map[string]Usage{}, Peak: map[string]int64{}, measured: map[string][]measurement{},
+		Ratios: map[string]float64{}, ToBinary: map[string]float64{}, CPU: map[string]Usage{}, Peak: map[string]int64{}, measured: map[string][]measurement{},
 	}
 }
 
@@ -38,12 +39,13 @@ func (r *Report) add(scenario string, m measurement) {
 }
 
 func (r *Report) finish(b *bench) {
-	ceiling := r.measured["ceiling"]
+	ceiling, binary := r.measured["ceiling"], r.measured["binary"]
 	r.Rounds = len(ceiling)
 	for name, all := range r.measured {
 		r.Rates[name] = median(all, func(_ int, m measurement) float64 { return m.rate })
 		r.Megabytes[name] = median(all, func(_ int, m measurement) float64 { return m.megabytes })
 		r.Ratios[name] = median(all, func(i int, m measurement) float64 { return m.rate / ceiling[i].rate })
+		r.ToBinary[name] = median(all, func(i int, m measurement) float64 { return m.rate / binary[i].rate })
 		usage := Usage{}
 		for _, p := range b.processes {
 			usage[p.name] = median(all, func(_ int, m measurement) float64 { return m.cpu[p.name] })
@@ -88,19 +90,19 @@ func (r *Report) JSON() ([]byte, error) {
 func (r *Report) Print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	processes := slices.Sorted(maps.Keys(r.Peak))
-	_, _ = fmt.Fprintf(t, "\nscenario\tresources/s\tMB/s\tof ceiling\t")
+	_, _ = fmt.Fprintf(t, "\nscenario\tresources/s\tMB/s\tof ceiling\tof binary\t")
 	for _, p := range processes {
 		_, _ = fmt.Fprintf(t, "CPU s/M %s\t", p)
 	}
 	_, _ = fmt.Fprintln(t)
 	for _, s := range scenarios {
-		_, _ = fmt.Fprintf(t, "%s\t%.0f\t%.1f\t%.2f\t", s.name, r.Rates[s.name], r.Megabytes[s.name], r.Ratios[s.name])
+		_, _ = fmt.Fprintf(t, "%s\t%.0f\t%.1f\t%.2f\t%.2f\t", s.name, r.Rates[s.name], r.Megabytes[s.name], r.Ratios[s.name], r.ToBinary[s.name])
 		for _, p := range processes {
 			_, _ = fmt.Fprintf(t, "%.1f\t", r.CPU[s.name][p])
 		}
 		_, _ = fmt.Fprintln(t)
 	}
-	_, _ = fmt.Fprintf(t, "peak MB\t\t\t\t")
+	_, _ = fmt.Fprintf(t, "peak MB\t\t\t\t\t")
 	for _, p := range processes {
 		_, _ = fmt.Fprintf(t, "%d\t", r.Peak[p]>>20)
 	}

@@ -1,16 +1,9 @@
 package bench
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
-	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 )
@@ -24,6 +17,7 @@ type scenario struct {
 
 var scenarios = []scenario{
 	{"ceiling", (*bench).emptyCeiling, (*bench).ceiling},
+	{"binary", (*bench).emptyCeiling, (*bench).binary},
 	{"off", (*bench).emptyDataset, func(b *bench, ctx context.Context) error {
 		return b.importFolder(ctx, b.data[0], fhirmsg.ValidationOff)
 	}},
@@ -77,91 +71,6 @@ func (b *bench) emptyDataset(ctx context.Context) error {
 		return err
 	}
 	return b.settleDown(ctx)
-}
-
-func (b *bench) emptyCeiling(ctx context.Context) error {
-	if _, err := b.Pool.Exec(ctx, `DROP TABLE IF EXISTS public.ceiling; CREATE TABLE public.ceiling (resource jsonb COMPRESSION lz4)`); err != nil {
-		return err
-	}
-	return b.settleDown(ctx)
-}
-
-// ceiling copies the same lines over two connections, the files shared out by size.
-func (b *bench) ceiling(ctx context.Context) error {
-	files, err := filepath.Glob(filepath.Join(b.data[0], "*.ndjson"))
-	if err != nil {
-		return err
-	}
-	blocks := make(chan []byte, 4)
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		defer close(blocks)
-		for _, f := range files {
-			if err := readBlocks(ctx, f, blocks); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	for range 2 {
-		group.Go(func() error {
-			conn, err := b.Pool.Acquire(ctx)
-			if err != nil {
-				return err
-			}
-			defer conn.Release()
-			reader, writer := io.Pipe()
-			group.Go(func() error { return writer.CloseWithError(encodeBlocks(writer, blocks)) })
-			_, err = conn.Conn().PgConn().CopyFrom(ctx, reader, `COPY public.ceiling FROM STDIN (FORMAT binary)`)
-			return err
-		})
-	}
-	return group.Wait()
-}
-
-// readBlocks reads whole lines in blocks of about a megabyte.
-func readBlocks(ctx context.Context, path string, blocks chan<- []byte) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close() //nolint:errcheck // only read
-	var rest []byte
-	for {
-		block := make([]byte, len(rest)+1<<20)
-		copy(block, rest)
-		n, err := io.ReadFull(f, block[len(rest):])
-		block = block[:len(rest)+n]
-		last := bytes.LastIndexByte(block, '\n') + 1
-		rest = bytes.Clone(block[last:])
-		select {
-		case blocks <- block[:last]:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		if err != nil {
-			return nil // the end; the data is ours and ends with a newline
-		}
-	}
-}
-
-// encodeBlocks writes lines in PostgreSQL's binary COPY format, one jsonb a row.
-func encodeBlocks(w io.Writer, blocks <-chan []byte) error {
-	buf := append([]byte("PGCOPY\n\xff\r\n\x00"), make([]byte, 8)...)
-	for block := range blocks {
-		for line := range bytes.Lines(block) {
-			line = bytes.TrimSuffix(line, []byte("\n"))
-			buf = binary.BigEndian.AppendUint16(buf, 1)
-			buf = binary.BigEndian.AppendUint32(buf, uint32(len(line)+1))
-			buf = append(append(buf, 1), line...)
-		}
-		if _, err := w.Write(buf); err != nil {
-			return err
-		}
-		buf = buf[:0]
-	}
-	_, err := w.Write(append(buf, 0xff, 0xff))
-	return err
 }
 
 // replay has the writers read the stream of resources from its beginning.
