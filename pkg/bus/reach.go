@@ -8,24 +8,64 @@ import (
 	"sort"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 )
 
-// lookFor is how long the server keeps a consumer that only looked, if nobody deletes it.
+// lookFor is how long the server keeps a consumer that only looked, if nobody deletes it, and how long a look is tried again.
 const lookFor = 30 * time.Second
 
-// look makes a consumer, hands it over, and deletes it.
+var errElsewhere = errors.New("the server that leads the stream takes no consumers")
+
+// look makes a consumer, hands it over, and deletes it. What it says of the stream is what the stream's leader knows: in a cluster a
+// consumer is with any of the servers that have the stream, and the others may not have yet what the leader acknowledged, so
+// consumers are made until one is with the leader. use may be called more than once.
 func (b *Bus) look(ctx context.Context, streamName string, cfg jetstream.ConsumerConfig, use func(jetstream.Consumer) error) error {
+	const often = 30 // of three servers, one in 200,000 looks takes more
 	cfg.AckPolicy, cfg.HeadersOnly, cfg.InactiveThreshold = jetstream.AckNonePolicy, true, lookFor
+	for begun, attempt := time.Now(), 1; ; attempt++ {
+		err := b.lookOnce(ctx, streamName, cfg, use)
+		if err == nil {
+			return nil
+		}
+		if !passes(err) || ctx.Err() != nil || time.Since(begun) > lookFor {
+			return fmt.Errorf("look into %s: %w", streamName, err)
+		}
+		if attempt > often {
+			_ = backOff(ctx, attempt-often) // an end of the context is seen next
+		}
+	}
+}
+
+// passes reports whether a look that failed may do better next: a cluster does not answer for a moment while its leaders change, nor
+// does a consumer that not all of its servers know yet.
+func passes(err error) bool {
+	return errors.Is(err, errElsewhere) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// lookOnce does so where the consumer it makes is with the leader. Errors: errElsewhere.
+func (b *Bus) lookOnce(ctx context.Context, streamName string, cfg jetstream.ConsumerConfig, use func(jetstream.Consumer) error) error {
+	ctx, cancel := context.WithTimeout(ctx, lookFor/3) // an answer may be lost
+	defer cancel()
 	consumer, err := b.js.CreateConsumer(ctx, streamName, cfg)
 	if err != nil {
-		return fmt.Errorf("look into %s: %w", streamName, err)
+		return err
 	}
-	err = use(consumer)
-	_ = b.js.DeleteConsumer(ctx, streamName, consumer.CachedInfo().Name) // the server does so after a while
-	return err
+	defer func() {
+		_ = b.js.DeleteConsumer(ctx, streamName, consumer.CachedInfo().Name) // the server does so after a while
+	}()
+	if at := consumer.CachedInfo().Cluster; at != nil {
+		stream, err := b.js.Stream(ctx, streamName)
+		if err != nil {
+			return err
+		}
+		if leads := stream.CachedInfo().Cluster; leads == nil || leads.Leader != at.Leader {
+			return errElsewhere
+		}
+	}
+	return use(consumer)
 }
 
 // SequenceAt is the sequence of the first message that a stream got at a time or later; where
@@ -43,11 +83,11 @@ func (b *Bus) SequenceAt(ctx context.Context, streamName string, at time.Time) (
 			}
 			msg, err := consumer.Next(jetstream.FetchMaxWait(10 * time.Second))
 			if err != nil {
-				return fmt.Errorf("look into %s: %w", streamName, err)
+				return err
 			}
 			meta, err := msg.Metadata()
 			if err != nil {
-				return fmt.Errorf("look into %s: %w", streamName, err)
+				return err
 			}
 			sequence = meta.Sequence.Stream
 			return nil
@@ -198,14 +238,17 @@ func (b *Bus) WriterProgress(ctx context.Context, resourceType string) (Progress
 	if err != nil {
 		return Progress{}, fmt.Errorf("consumer of %s: %w", resourceType, err)
 	}
-	p := progressOf(consumer.CachedInfo())
-	if p.Idle, err = drained(ctx, stream, consumer.CachedInfo()); err != nil {
-		return Progress{}, err
-	}
+	p, err := progress(ctx, stream, consumer.CachedInfo())
 	if p.Idle {
 		p.Floor = max(p.Floor, stream.CachedInfo().State.LastSeq)
 	}
-	return p, nil
+	return p, err
+}
+
+// progress is how far a consumer of one filter had come when info was asked for.
+func progress(ctx context.Context, stream jetstream.Stream, info *jetstream.ConsumerInfo) (Progress, error) {
+	idle, err := drained(ctx, stream, info)
+	return Progress{Floor: info.AckFloor.Stream, Delivered: info.Delivered.Stream, Idle: idle}, err
 }
 
 // drained reports whether a consumer of one filter has acknowledged all that its stream had for it before info was asked for. The
@@ -223,11 +266,4 @@ func drained(ctx context.Context, stream jetstream.Stream, info *jetstream.Consu
 		return false, fmt.Errorf("look into %s: %w", info.Stream, err)
 	}
 	return false, nil
-}
-
-func progressOf(info *jetstream.ConsumerInfo) Progress {
-	return Progress{
-		Floor: info.AckFloor.Stream, Delivered: info.Delivered.Stream,
-		Idle: unacknowledged(info) == 0,
-	}
 }

@@ -25,6 +25,7 @@ func TestProgressSeesWhatIsStored(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	replay := newReplay(t, b, "Patient", 1)
 	for range 5 {
 		for range before {
 			if _, err := b.js.PublishAsync(fhirmsg.ResourceSubject("fhir", "Observation"), nil); err != nil {
@@ -37,6 +38,9 @@ func TestProgressSeesWhatIsStored(t *testing.T) {
 		}
 		if p, err := b.WriterProgress(t.Context(), "Patient"); err != nil || p.Idle || p.Floor >= ack.Sequence {
 			t.Fatalf("after message %d: %+v, error %v; nobody has read it", ack.Sequence, p, err)
+		}
+		if p, err := b.OpenReplay(t.Context(), replay); err != nil || p.Idle {
+			t.Fatalf("after message %d: replay %+v, error %v; it has not read it", ack.Sequence, p, err)
 		}
 		if err := b.Purge(t.Context(), fhirmsg.StreamResources); err != nil {
 			t.Fatal(err)

@@ -29,19 +29,23 @@ const replayAhead = 1024
 // OpenReplay makes the consumer of a replay, if there is none, and returns how far it has come.
 // From then on, Trim spares what it has yet to read.
 func (b *Bus) OpenReplay(ctx context.Context, r Replay) (Progress, error) {
-	consumer, err := b.js.Consumer(ctx, fhirmsg.StreamResources, r.Consumer())
+	stream, err := b.js.Stream(ctx, fhirmsg.StreamResources)
+	if err != nil {
+		return Progress{}, fmt.Errorf("stream %s: %w", fhirmsg.StreamResources, err)
+	}
+	consumer, err := stream.Consumer(ctx, r.Consumer())
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		cfg := consumerConfig(fhirmsg.Consumer{
 			Name: r.Consumer(), Filter: fhirmsg.ResourceSubject(r.Dataset, r.Type), AckWait: fhirmsg.AckWait,
 		})
 		cfg.MaxAckPending = replayAhead
 		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, max(r.First, 1)
-		consumer, err = b.js.CreateConsumer(ctx, fhirmsg.StreamResources, cfg)
+		consumer, err = stream.CreateConsumer(ctx, cfg)
 	}
 	if err != nil {
 		return Progress{}, fmt.Errorf("consumer %s: %w", r.Consumer(), err)
 	}
-	return progressOf(consumer.CachedInfo()), nil
+	return progress(ctx, stream, consumer.CachedInfo())
 }
 
 // CloseReplay removes the consumer of a replay. The messages stay.
