@@ -34,58 +34,73 @@ func (b *Bus) Made(ctx context.Context, streamName string) (time.Time, error) {
 	return stream.CachedInfo().Created, nil
 }
 
-// Follower reads a stream in order without consuming it. It is for one goroutine.
+// Follower reads a stream in order without consuming it. It is for one goroutine. After an error it is to be made again.
 type Follower struct {
 	stream   jetstream.Stream
 	consumer jetstream.Consumer
 	messages jetstream.MessagesContext
 	heads    bool
+
+	came    uint64    // how many messages
+	heard   time.Time // when the last one came, or the server said that there is none
+	waiting bool      // the server said then that there are some
 }
+
+// errLost is of a reading that a server has lost, as when it was started again, or its cluster goes on without it.
+var errLost = errors.New("the server does not send what it has")
+
+const (
+	// idleFor is how long the server keeps a consumer of a follower that has vanished.
+	idleFor = 5 * time.Minute
+	// hearEvery is how long a follower hears nothing before it asks the server, and how long that may take to answer.
+	hearEvery = 5 * time.Second
+)
 
 // Follow reads a stream on a subject ("" is all) from a sequence on; without payloads, if only heads are wanted.
 // Close it.
 func (b *Bus) Follow(ctx context.Context, streamName, subject string, from uint64, heads bool) (*Follower, error) {
-	cfg := jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1), HeadersOnly: heads, InactiveThreshold: lookFor,
-	}
-	if subject != "" {
-		cfg.FilterSubjects = []string{subject}
-	}
-	stream, err := b.js.Stream(ctx, streamName)
-	if err != nil {
-		return nil, fmt.Errorf("follow %s: %w", streamName, err)
-	}
-	consumer, err := stream.OrderedConsumer(ctx, cfg)
-	if err != nil {
-		return nil, fmt.Errorf("follow %s: %w", streamName, err)
-	}
 	ahead := 4 // messages in memory, which may be large
 	if heads {
 		ahead = 500
 	}
-	messages, err := consumer.Messages(jetstream.PullMaxMessages(ahead))
+	f, err := b.follow(ctx, streamName, subject, from, ahead, heads)
 	if err != nil {
 		return nil, fmt.Errorf("follow %s: %w", streamName, err)
 	}
-	return &Follower{stream: stream, consumer: consumer, messages: messages, heads: heads}, nil
+	return f, nil
+}
+
+// follow has a consumer of its own, and not the client's ordered one: that makes itself anew for as long as it takes, also when the context
+// has ended, and does not notice a consumer that is gone where each wait is short.
+func (b *Bus) follow(ctx context.Context, streamName, subject string, from uint64, ahead int, heads bool) (*Follower, error) {
+	stream, err := b.js.Stream(ctx, streamName)
+	if err != nil {
+		return nil, err
+	}
+	consumer, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1), FilterSubject: subject, HeadersOnly: heads,
+		AckPolicy: jetstream.AckNonePolicy, InactiveThreshold: idleFor, MemoryStorage: true, Replicas: 1,
+	})
+	if err != nil {
+		return nil, err
+	}
+	f := &Follower{stream: stream, consumer: consumer, heads: heads, heard: time.Now()}
+	if f.messages, err = consumer.Messages(jetstream.PullMaxMessages(ahead)); err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 // Next waits for the next message, for so long. nil and no error is that none came.
 func (f *Follower) Next(ctx context.Context, wait time.Duration) (*Delivered, error) {
-	waiting, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	msg, err := f.messages.Next(jetstream.NextContext(waiting))
-	if err != nil {
-		if ctx.Err() == nil && waiting.Err() != nil {
-			return nil, nil
-		}
-		return nil, fmt.Errorf("follow: %w", err)
-	}
-	meta, err := msg.Metadata()
+	msg, sequence, err := f.next(ctx, wait)
 	if err != nil {
 		return nil, fmt.Errorf("follow: %w", err)
 	}
-	d := &Delivered{Head: Head{Subject: msg.Subject(), Sequence: meta.Sequence.Stream, Bytes: int64(len(msg.Data())), Header: msg.Headers()}, Data: msg.Data()}
+	if msg == nil {
+		return nil, nil
+	}
+	d := &Delivered{Head: Head{Subject: msg.Subject(), Sequence: sequence, Bytes: int64(len(msg.Data())), Header: msg.Headers()}, Data: msg.Data()}
 	if f.heads {
 		sizes := msg.Headers().Values(nats.MsgSize)
 		if len(sizes) == 0 {
@@ -97,6 +112,46 @@ func (f *Follower) Next(ctx context.Context, wait time.Duration) (*Delivered, er
 		}
 	}
 	return d, nil
+}
+
+// next returns the next message and its sequence in the stream; nil and no error is that none came. Errors: errLost.
+func (f *Follower) next(ctx context.Context, wait time.Duration) (jetstream.Msg, uint64, error) {
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	msg, err := f.messages.Next(jetstream.NextContext(waiting))
+	if err != nil && ctx.Err() == nil && waiting.Err() != nil {
+		return nil, 0, f.hear(ctx)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("%w: %w", errLost, err)
+	}
+	meta, err := msg.Metadata()
+	if err != nil {
+		return nil, 0, err
+	}
+	if f.came++; meta.Sequence.Consumer != f.came { // nobody acknowledges, so what a broken connection took does not come again
+		return nil, 0, fmt.Errorf("%w: message %d came as number %d, after %d", errLost, meta.Sequence.Stream, meta.Sequence.Consumer, f.came-1)
+	}
+	f.heard, f.waiting = time.Now(), false
+	return msg, meta.Sequence.Stream, nil
+}
+
+// hear asks the server whether there is really nothing, if nothing came for a while.
+func (f *Follower) hear(ctx context.Context) error {
+	if time.Since(f.heard) < hearEvery {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, hearEvery)
+	defer cancel()
+	info, err := f.consumer.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errLost, err)
+	}
+	waited := f.waiting
+	if f.heard, f.waiting = time.Now(), info.NumPending > 0; f.waiting && waited {
+		return fmt.Errorf("%w: %d messages", errLost, info.NumPending)
+	}
+	return nil
 }
 
 // Payload reads the payload of a message of which only the head came. One that is gone meanwhile has none.
@@ -111,10 +166,13 @@ func (f *Follower) Payload(ctx context.Context, sequence uint64) ([]byte, error)
 	return msg.Data, nil
 }
 
-// Close ends the reading, and leaves nothing at the server.
+// closeFor is how long a server that does not answer may hold up who has read.
+const closeFor = 2 * time.Second
+
+// Close ends the reading, and leaves nothing at the server, if that answers.
 func (f *Follower) Close() {
 	f.messages.Stop()
-	ctx, cancel := context.WithTimeout(context.Background(), lookFor)
+	ctx, cancel := context.WithTimeout(context.Background(), closeFor)
 	defer cancel()
 	_ = f.stream.DeleteConsumer(ctx, f.consumer.CachedInfo().Name) // else it goes by itself
 }

@@ -5,8 +5,10 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/rs/zerolog"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
+	"github.com/stoker-fhir/stoker/pkg/natstest"
 )
 
 // TestFollowSizes: without payloads the size of a message is the one that the server states, whatever its publisher
@@ -52,5 +54,30 @@ func TestFollowLeavesNothing(t *testing.T) {
 	f.Close()
 	if n := consumers(); n != before {
 		t.Errorf("%d consumers are left, of %d before", n, before)
+	}
+}
+
+// TestFollowClosesWithoutServer: who has read a stream can end when the server is gone.
+func TestFollowClosesWithoutServer(t *testing.T) {
+	t.Parallel()
+	server := natstest.Listen(t)
+	nc, err := Connect(server.URL(), "test", zerolog.Nop())
+	check(t, err)
+	t.Cleanup(nc.Close)
+	b, err := New(nc, zerolog.Nop())
+	check(t, err)
+	check(t, b.Apply(t.Context(), []string{"Patient"}, nil))
+	f, err := b.Follow(t.Context(), fhirmsg.StreamDeliver, "", 1, true)
+	check(t, err)
+	server.Close()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		f.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(lookFor / 2):
+		t.Error("it still waits for a server that is gone")
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -82,99 +81,4 @@ func isPipeline(name string) bool {
 		return true
 	}
 	return strings.HasPrefix(name, fhirmsg.WriterConsumer(""))
-}
-
-// ErrTrimmed is returned where messages were removed while they were read. The others were handed over.
-var ErrTrimmed = errors.New("messages were removed while they were read")
-
-// readWait is how long the next message may take before is asked whether there is one.
-const readWait = 2 * time.Second
-
-// Read hands over what a stream holds on a subject ("" is all) from one sequence to another, both included,
-// oldest first, without consuming it. The last must not be beyond the stream's. Errors: [ErrTrimmed].
-func (b *Bus) Read(ctx context.Context, streamName, subject string, first, last uint64, each func(Message) error) error {
-	left, err := b.CountBetween(ctx, streamName, subject, first, last)
-	if err != nil || left == 0 {
-		return err
-	}
-	stream, err := b.js.Stream(ctx, streamName)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", streamName, err)
-	}
-	cfg := jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(first, 1)}
-	if subject != "" {
-		cfg.FilterSubjects = []string{subject}
-	}
-	consumer, err := stream.OrderedConsumer(ctx, cfg)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", streamName, err)
-	}
-	messages, err := consumer.Messages(jetstream.PullMaxMessages(16))
-	if err != nil {
-		return fmt.Errorf("read %s: %w", streamName, err)
-	}
-	defer messages.Stop()
-	for left > 0 && first <= last {
-		msg, err := b.nextBetween(ctx, messages, streamName, subject, first, last)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", streamName, err)
-		}
-		meta, err := msg.Metadata()
-		if err != nil {
-			return fmt.Errorf("read %s: %w", streamName, err)
-		}
-		if meta.Sequence.Stream > last {
-			return fmt.Errorf("read %s: %w", streamName, ErrTrimmed)
-		}
-		data, err := b.payload(ctx, msg)
-		if err != nil {
-			return err
-		}
-		if err := each(Message{Subject: msg.Subject(), Sequence: meta.Sequence.Stream, Data: data}); err != nil {
-			return err
-		}
-		left, first = left-1, meta.Sequence.Stream+1
-	}
-	if left > 0 {
-		return fmt.Errorf("read %s: %w", streamName, ErrTrimmed)
-	}
-	return nil
-}
-
-// nextBetween waits for the next message for as long as the stream has one from first to last. Errors: [ErrTrimmed].
-func (b *Bus) nextBetween(ctx context.Context, messages jetstream.MessagesContext, streamName, subject string, first, last uint64) (jetstream.Msg, error) {
-	for {
-		waiting, cancel := context.WithTimeout(ctx, readWait)
-		msg, err := messages.Next(jetstream.NextContext(waiting))
-		late := waiting.Err() != nil && ctx.Err() == nil
-		cancel()
-		if err == nil || !late {
-			return msg, err
-		}
-		if n, err := b.CountBetween(ctx, streamName, subject, first, last); err != nil {
-			return nil, err
-		} else if n == 0 {
-			return nil, ErrTrimmed
-		}
-	}
-}
-
-// Last returns the last message that a stream has on a subject; ok is false where there is none.
-func (b *Bus) Last(ctx context.Context, streamName, subject string) (last Message, ok bool, err error) {
-	stream, err := b.js.Stream(ctx, streamName)
-	if err != nil {
-		return last, false, fmt.Errorf("stream %s: %w", streamName, err)
-	}
-	msg, err := stream.GetLastMsgForSubject(ctx, subject)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return last, false, nil
-	}
-	if err != nil {
-		return last, false, fmt.Errorf("look into %s: %w", streamName, err)
-	}
-	last = Message{Subject: msg.Subject, Sequence: msg.Sequence, Data: msg.Data}
-	if name := msg.Header.Get(headerObject); name != "" {
-		last.Data, err = b.getObject(ctx, name)
-	}
-	return last, err == nil, err
 }

@@ -62,11 +62,13 @@ func (b *Bus) applyStream(ctx context.Context, s fhirmsg.Stream, limits Limits) 
 	if existing != nil {
 		cfg := existing.CachedInfo().Config // retention never changes, and replicas are the operator's
 		cfg.MaxBytes, cfg.Subjects = limit, s.Subjects
+		cfg.AllowDirect = false // what is asked for must come from the leader, who has all that was acknowledged
 		// The server would remove what is beyond: a stream of an older version is limited once it has little.
 		if s.MaxPerSubject > 0 && existing.CachedInfo().State.Msgs < uint64(s.MaxPerSubject/2) {
 			cfg.MaxMsgsPerSubject, cfg.DiscardNewPerSubject = s.MaxPerSubject, true
 		}
-		if has := existing.CachedInfo().Config; has.MaxBytes == limit && has.MaxMsgsPerSubject == cfg.MaxMsgsPerSubject && slices.Equal(has.Subjects, s.Subjects) {
+		if has := existing.CachedInfo().Config; has.MaxBytes == limit && has.MaxMsgsPerSubject == cfg.MaxMsgsPerSubject && slices.Equal(has.Subjects, s.Subjects) &&
+			!has.AllowDirect {
 			return nil
 		}
 		_, err = b.js.UpdateStream(ctx, cfg)

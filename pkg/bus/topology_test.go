@@ -22,6 +22,7 @@ func TestApplyOverOlder(t *testing.T) {
 	check(t, err)
 	_, err = b.js.CreateStream(t.Context(), jetstream.StreamConfig{
 		Name: fhirmsg.StreamFetch, Subjects: []string{"stoker.fetch.*"}, Retention: jetstream.WorkQueuePolicy, Discard: jetstream.DiscardNew, MaxBytes: 64 << 20,
+		AllowDirect: true, // which any server of a cluster would answer
 	})
 	check(t, err)
 	_, err = b.js.CreateConsumer(t.Context(), fhirmsg.StreamFetch, jetstream.ConsumerConfig{
@@ -37,6 +38,9 @@ func TestApplyOverOlder(t *testing.T) {
 		check(t, b.Apply(t.Context(), []string{"Patient"}, nil))
 		s, err := b.js.Stream(t.Context(), fhirmsg.StreamFetch)
 		check(t, err)
+		if s.CachedInfo().Config.AllowDirect {
+			t.Error("other servers than the leader may still answer")
+		}
 		return s.CachedInfo().Config.MaxMsgsPerSubject
 	}
 	if got := limit(); got > 0 || b.waiting(t, fhirmsg.StreamFetch) != many {

@@ -115,14 +115,19 @@ func (p *process) stop() {
 	}
 }
 
-// end asks the program to end, and kills it when it does not.
+// end asks the program to end. When it does not, it is asked what it waits for, and killed.
 func (p *process) end() error {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
 	select {
 	case <-p.done:
 		return nil
 	case <-time.After(40 * time.Second):
-		p.kill()
+		_ = p.cmd.Process.Signal(syscall.SIGQUIT) // has the stacks of all goroutines printed
+		select {
+		case <-p.done:
+		case <-time.After(5 * time.Second):
+			p.kill()
+		}
 		return fmt.Errorf("%s did not stop; it printed:\n%s", p.name, p.output())
 	}
 }
