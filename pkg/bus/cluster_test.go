@@ -22,9 +22,10 @@ func newClusterBus(t *testing.T) *Bus {
 		if s.Name == fhirmsg.StreamResources {
 			cfg := streamConfig(s, 1<<30)
 			cfg.Replicas = 3
-			if _, err := b.js.CreateStream(t.Context(), cfg); err != nil {
-				t.Fatal(err)
-			}
+			until(t, "the cluster to make a stream", func() bool {
+				_, err := b.js.CreateStream(t.Context(), cfg)
+				return err == nil
+			})
 		}
 	}
 	if err := b.Publish(t.Context(), fhirmsg.ResourceSubject("fhir", "Observation"), "first", nil); err != nil { // once it has a leader

@@ -43,7 +43,7 @@ type Follower struct {
 
 	came    uint64    // how many messages
 	heard   time.Time // when the last one came, or the server said that there is none
-	waiting bool      // the server said then that there are some
+	waiting bool      // the server said then that there are some, or that it had sent more
 }
 
 // errLost is of a reading that a server has lost, as when it was started again, or its cluster goes on without it.
@@ -147,9 +147,10 @@ func (f *Follower) hear(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errLost, err)
 	}
+	// What went into a connection that broke counts as delivered, and does not come again.
 	waited := f.waiting
-	if f.heard, f.waiting = time.Now(), info.NumPending > 0; f.waiting && waited {
-		return fmt.Errorf("%w: %d messages", errLost, info.NumPending)
+	if f.heard, f.waiting = time.Now(), info.NumPending > 0 || info.Delivered.Consumer > f.came; f.waiting && waited {
+		return fmt.Errorf("%w: %d of %d messages came, and %d wait", errLost, f.came, info.Delivered.Consumer, info.NumPending)
 	}
 	return nil
 }

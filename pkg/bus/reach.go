@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sort"
 	"time"
 
@@ -39,9 +40,15 @@ func (b *Bus) look(ctx context.Context, streamName string, cfg jetstream.Consume
 	}
 }
 
-// passes reports whether a look that failed may do better next: a cluster does not answer for a moment while its leaders change, nor
-// does a consumer that not all of its servers know yet.
+// noPeers is JetStream's error code where it knows of no server that could take a consumer.
+const noPeers = 10005
+
+// passes reports whether what failed may do better next: a cluster does not answer, or says that it cannot, while its leaders change, and
+// nor does a consumer that not all of its servers know yet.
 func passes(err error) bool {
+	if refused := (*jetstream.APIError)(nil); errors.As(err, &refused) {
+		return refused.Code == 503 || refused.ErrorCode == noPeers
+	}
 	return errors.Is(err, errElsewhere) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, context.DeadlineExceeded)
 }
 
@@ -49,23 +56,38 @@ func passes(err error) bool {
 func (b *Bus) lookOnce(ctx context.Context, streamName string, cfg jetstream.ConsumerConfig, use func(jetstream.Consumer) error) error {
 	ctx, cancel := context.WithTimeout(ctx, lookFor/3) // an answer may be lost
 	defer cancel()
+	before, err := b.leader(ctx, streamName)
+	if err != nil {
+		return err
+	}
 	consumer, err := b.js.CreateConsumer(ctx, streamName, cfg)
 	if err != nil {
 		return err
 	}
 	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeFor)
+		defer cancel()
 		_ = b.js.DeleteConsumer(ctx, streamName, consumer.CachedInfo().Name) // the server does so after a while
 	}()
 	if at := consumer.CachedInfo().Cluster; at != nil {
-		stream, err := b.js.Stream(ctx, streamName)
+		after, err := b.leader(ctx, streamName)
 		if err != nil {
 			return err
 		}
-		if leads := stream.CachedInfo().Cluster; leads == nil || leads.Leader != at.Leader {
+		if at.Leader != before || at.Leader != after {
 			return errElsewhere
 		}
 	}
 	return use(consumer)
+}
+
+// leader is the server that leads a stream, "" outside of a cluster.
+func (b *Bus) leader(ctx context.Context, streamName string) (string, error) {
+	stream, err := b.js.Stream(ctx, streamName)
+	if err != nil || stream.CachedInfo().Cluster == nil {
+		return "", err
+	}
+	return stream.CachedInfo().Cluster.Leader, nil
 }
 
 // SequenceAt is the sequence of the first message that a stream got at a time or later; where
@@ -150,25 +172,29 @@ func (b *Bus) CountBetween(ctx context.Context, streamName, subject string, firs
 	if first > last {
 		return 0, nil
 	}
-	// Messages come while this is counted. They are behind last, so nothing came between two
-	// equal counts from first on.
-	for {
-		before, err := b.CountFrom(ctx, streamName, subject, first)
-		if err != nil {
-			return 0, err
+	var least, most uint64 = 0, math.MaxUint64
+	begun := time.Now()
+	before, err := b.CountFrom(ctx, streamName, subject, first)
+	for err == nil {
+		var behind, after uint64
+		if behind, err = b.CountFrom(ctx, streamName, subject, last+1); err != nil {
+			break
 		}
-		behind, err := b.CountFrom(ctx, streamName, subject, last+1)
-		if err != nil {
-			return 0, err
+		if after, err = b.CountFrom(ctx, streamName, subject, first); err != nil {
+			break
 		}
-		after, err := b.CountFrom(ctx, streamName, subject, first)
-		if err != nil {
-			return 0, err
+		// Messages come behind last while this is counted. So what came between the first two counts is missing in the one difference, and what
+		// came between the last two is too much in the other.
+		least, most = max(least, before-min(before, behind)), min(most, after-min(after, behind))
+		if least >= most { // more than that was there before some were removed
+			return most, nil
 		}
-		if before == after {
-			return before - behind, nil
+		if time.Since(begun) > lookFor {
+			err = fmt.Errorf("messages come to %s on %s faster than they can be counted", streamName, cmp.Or(subject, "all subjects"))
 		}
+		before = after
 	}
+	return 0, err
 }
 
 // Intact reports whether a stream still has every message that it got from a sequence on.

@@ -97,3 +97,36 @@ func TestDrained(t *testing.T) {
 	}
 	want(true, "emptied")
 }
+
+// TestCountWhilePublished: what comes behind does not keep what is there from being counted, nor counts.
+func TestCountWhilePublished(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, nil)
+	const n = 5
+	subject := fhirmsg.ResourceSubject("fhir", "Patient")
+	for i := range n {
+		check(t, b.Publish(t.Context(), subject, fmt.Sprint(i), nil))
+	}
+	stop, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for i := n; ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(3 * time.Millisecond):
+			}
+			if err := b.Publish(t.Context(), subject, fmt.Sprint(i), nil); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	for range 20 {
+		if got, err := b.CountBetween(t.Context(), fhirmsg.StreamResources, subject, 1, n); got != n || err != nil {
+			t.Errorf("counted %d, error %v; want %d", got, err, n)
+		}
+	}
+	close(stop)
+	<-ended
+}

@@ -1,9 +1,11 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -27,17 +29,21 @@ func (b *Bus) Read(ctx context.Context, streamName, subject string, first, last 
 	if err != nil || left == 0 {
 		return err
 	}
-	r := reading{bus: b, stream: streamName, subject: subject, first: first, last: last, left: left, each: each}
+	return b.readAll(ctx, reading{bus: b, stream: streamName, subject: subject, first: first, last: last, left: left, each: each})
+}
+
+func (b *Bus) readAll(ctx context.Context, r reading) error {
 	for since, attempt := time.Now(), 1; ; attempt++ {
 		before := r.first
-		if err = r.read(ctx); err == nil {
+		err := r.read(ctx)
+		if err == nil {
 			return nil
 		}
 		if r.first > before {
 			since, attempt = time.Now(), 1
 		}
 		if !errors.Is(err, errLost) || ctx.Err() != nil || time.Since(since) > lookFor {
-			return fmt.Errorf("read %s: %w", streamName, err)
+			return fmt.Errorf("read %s: %w", r.stream, err)
 		}
 		_ = backOff(ctx, attempt) // an end of the context is seen next
 	}
@@ -48,7 +54,7 @@ type reading struct {
 	bus             *Bus
 	stream, subject string
 	first, last     uint64
-	left            uint64 // messages
+	left            uint64 // messages, or more
 	each            func(Message) error
 }
 
@@ -56,23 +62,23 @@ type reading struct {
 func (r *reading) read(ctx context.Context) error {
 	f, err := r.bus.follow(ctx, r.stream, r.subject, r.first, readAhead, false)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errLost, err)
+		return lost(err)
 	}
 	defer f.Close()
-	for r.left > 0 {
+	for r.left > 0 && r.first <= r.last {
 		msg, sequence, err := f.next(ctx, readWait)
 		if err != nil {
 			return err
 		}
 		if msg == nil {
-			if n, err := r.bus.CountBetween(ctx, r.stream, r.subject, r.first, r.last); err != nil {
-				return err
-			} else if n == 0 {
-				return ErrTrimmed
+			if sequence, _, err = r.bus.TimeOf(ctx, r.stream, cmp.Or(r.subject, ">"), r.first); err != nil {
+				return lost(err)
 			}
-			continue
+			if sequence > 0 && sequence <= r.last {
+				continue
+			}
 		}
-		if sequence > r.last {
+		if msg == nil || sequence > r.last {
 			return ErrTrimmed
 		}
 		data, err := r.bus.payload(ctx, msg)
@@ -84,21 +90,40 @@ func (r *reading) read(ctx context.Context) error {
 		}
 		r.left, r.first = r.left-1, sequence+1
 	}
+	if r.left > 0 {
+		return ErrTrimmed
+	}
 	return nil
+}
+
+// lost makes an error that passes errLost.
+func lost(err error) error {
+	if passes(err) {
+		return fmt.Errorf("%w: %w", errLost, err)
+	}
+	return err
 }
 
 // Scan reads all that a stream holds on a subject, oldest first, without consuming it. since
 // is when the oldest message of the stream was stored, if older ones are gone.
 func (b *Bus) Scan(ctx context.Context, streamName, subject string, each func(Message) error) (since time.Time, err error) {
-	state, err := b.state(ctx, streamName)
+	stream, err := b.js.Stream(ctx, streamName)
 	if err != nil {
-		return since, err
+		return since, fmt.Errorf("stream %s: %w", streamName, err)
 	}
-	if state.FirstSeq > 1 {
+	if state := stream.CachedInfo().State; state.FirstSeq > 1 {
 		since = state.FirstTime
 	}
-	if err = b.Read(ctx, streamName, subject, 1, state.LastSeq, each); errors.Is(err, ErrTrimmed) {
-		err = nil // what is gone is not held
+	last, err := stream.GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return since, nil
+	}
+	if err != nil {
+		return since, fmt.Errorf("stream %s: %w", streamName, err)
+	}
+	err = b.readAll(ctx, reading{bus: b, stream: streamName, subject: subject, first: 1, last: last.Sequence, left: math.MaxUint64, each: each})
+	if errors.Is(err, ErrTrimmed) { // what is gone is not held, and how many there were was not counted
+		err = nil
 	}
 	return since, err
 }

@@ -4,7 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,6 +66,129 @@ func TestReadAcrossRestart(t *testing.T) {
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("read %v, error %v; want %v", got, err, want)
 	}
+}
+
+// leaky is a way to a server on which what the server sends can be lost.
+type leaky struct {
+	address string
+	loses   atomic.Bool
+
+	mu    sync.Mutex
+	conns []net.Conn
+}
+
+func newLeaky(t *testing.T, server string) *leaky {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	l := &leaky{address: listener.Addr().String()}
+	t.Cleanup(l.cut)
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return // the test has ended
+			}
+			if conn, err := net.Dial("tcp", server); err == nil {
+				l.mu.Lock()
+				l.conns = append(l.conns, client, conn)
+				l.mu.Unlock()
+				go func() { _, _ = io.Copy(conn, client) }()
+				go func() { _, _ = io.Copy(lossy{client, &l.loses}, conn) }()
+			}
+		}
+	}()
+	return l
+}
+
+// cut ends all connections.
+func (l *leaky) cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, conn := range l.conns {
+		_ = conn.Close()
+	}
+	l.conns = nil
+}
+
+type lossy struct {
+	io.Writer
+	loses *atomic.Bool
+}
+
+func (l lossy) Write(b []byte) (int, error) {
+	if l.loses.Load() {
+		return len(b), nil
+	}
+	return l.Writer.Write(b)
+}
+
+// overLeaky is a second bus to the same server.
+func overLeaky(t *testing.T, b *Bus) (*Bus, *leaky) {
+	t.Helper()
+	l := newLeaky(t, strings.TrimPrefix(b.nc.ConnectedUrl(), "nats://"))
+	nc, err := Connect("nats://"+l.address, "test", zerolog.Nop())
+	check(t, err)
+	t.Cleanup(nc.Close)
+	over, err := New(nc, zerolog.Nop())
+	check(t, err)
+	return over, l
+}
+
+// TestReadLost: the last messages that a server sent are lost with the connection. They are read all the same.
+func TestReadLost(t *testing.T) {
+	t.Parallel()
+	b, _, _ := newRestarting(t)
+	want := b.publishNumbered(t, readAhead+readAhead/2) // what the server has sent once it was asked twice
+	over, way := overLeaky(t, b)
+	var got []string
+	err := over.Read(t.Context(), fhirmsg.StreamResources, "", 1, uint64(len(want)), func(msg Message) error {
+		switch got = append(got, string(msg.Data)); len(got) {
+		case 1:
+			way.loses.Store(true)
+		case readAhead:
+			time.Sleep(300 * time.Millisecond) // the rest is on its way
+			way.cut()
+			way.loses.Store(false)
+		}
+		return nil
+	})
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("read %v, error %v; want %v", got, err, want)
+	}
+}
+
+// TestFollowerNoticesLoss: a follower of which the last message was lost with the connection says so, also if no other one comes.
+func TestFollowerNoticesLoss(t *testing.T) {
+	t.Parallel()
+	b, _, _ := newRestarting(t)
+	over, way := overLeaky(t, b)
+	f, err := over.Follow(t.Context(), fhirmsg.StreamResources, "", 1, true)
+	check(t, err)
+	defer f.Close()
+	b.publishNumbered(t, 1)
+	if d, err := f.Next(t.Context(), 10*time.Second); d == nil || err != nil {
+		t.Fatalf("message %v, error %v", d, err)
+	}
+	way.loses.Store(true)
+	check(t, b.Publish(t.Context(), fhirmsg.ResourceSubject("fhir", "Patient"), "lost", nil))
+	until(t, "the server to send it", func() bool {
+		consumer, err := b.js.Consumer(t.Context(), fhirmsg.StreamResources, f.consumer.CachedInfo().Name)
+		return err == nil && consumer.CachedInfo().Delivered.Consumer == 2
+	})
+	way.cut()
+	way.loses.Store(false)
+	until(t, "the follower's error", func() bool {
+		d, err := f.Next(t.Context(), 50*time.Millisecond)
+		if d != nil {
+			t.Error("the message came that was to be lost") // then the test shows nothing
+		}
+		if err != nil && !errors.Is(err, errLost) {
+			t.Errorf("ended with %v", err)
+		}
+		return d != nil || err != nil
+	})
 }
 
 // TestReadEndsWithItsContext: who reads is not held up by a server that is gone.
