@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 	"time"
 
@@ -26,6 +27,7 @@ var errElsewhere = errors.New("the server that leads the stream takes no consume
 func (b *Bus) look(ctx context.Context, streamName string, cfg jetstream.ConsumerConfig, use func(jetstream.Consumer) error) error {
 	const often = 30 // of three servers, one in 200,000 looks takes more
 	cfg.AckPolicy, cfg.HeadersOnly, cfg.InactiveThreshold = jetstream.AckNonePolicy, true, lookFor
+	cfg.MemoryStorage, cfg.Replicas = true, 1 // else a server that syncs does so for each look
 	for begun, attempt := time.Now(), 1; ; attempt++ {
 		err := b.lookOnce(ctx, streamName, cfg, use)
 		if err == nil {
@@ -40,14 +42,15 @@ func (b *Bus) look(ctx context.Context, streamName string, cfg jetstream.Consume
 	}
 }
 
-// noPeers is JetStream's error code where it knows of no server that could take a consumer.
-const noPeers = 10005
+// leaderless are JetStream's error codes of a cluster whose leaders change, or that has just lost a server: not available, no peers, the consumer
+// could not be made, the stream or the consumer is offline.
+var leaderless = []jetstream.ErrorCode{10008, 10005, 10012, 10118, 10119}
 
 // passes reports whether what failed may do better next: a cluster does not answer, or says that it cannot, while its leaders change, and
 // nor does a consumer that not all of its servers know yet.
 func passes(err error) bool {
 	if refused := (*jetstream.APIError)(nil); errors.As(err, &refused) {
-		return refused.Code == 503 || refused.ErrorCode == noPeers
+		return slices.Contains(leaderless, refused.ErrorCode)
 	}
 	return errors.Is(err, errElsewhere) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, context.DeadlineExceeded)
 }
@@ -167,13 +170,12 @@ func (b *Bus) CountFrom(ctx context.Context, streamName, subject string, from ui
 }
 
 // CountBetween is how many messages a stream has on a subject from one sequence to another, both
-// included, which must not be beyond its last.
+// included, which must not be beyond its last. Nothing behind them may be removed meanwhile.
 func (b *Bus) CountBetween(ctx context.Context, streamName, subject string, first, last uint64) (uint64, error) {
 	if first > last {
 		return 0, nil
 	}
-	var least, most uint64 = 0, math.MaxUint64
-	begun := time.Now()
+	begun, c := time.Now(), newCounted()
 	before, err := b.CountFrom(ctx, streamName, subject, first)
 	for err == nil {
 		var behind, after uint64
@@ -183,11 +185,8 @@ func (b *Bus) CountBetween(ctx context.Context, streamName, subject string, firs
 		if after, err = b.CountFrom(ctx, streamName, subject, first); err != nil {
 			break
 		}
-		// Messages come behind last while this is counted. So what came between the first two counts is missing in the one difference, and what
-		// came between the last two is too much in the other.
-		least, most = max(least, before-min(before, behind)), min(most, after-min(after, behind))
-		if least >= most { // more than that was there before some were removed
-			return most, nil
+		if n, ok := c.narrow(before, behind, after); ok {
+			return n, nil
 		}
 		if time.Since(begun) > lookFor {
 			err = fmt.Errorf("messages come to %s on %s faster than they can be counted", streamName, cmp.Or(subject, "all subjects"))
@@ -197,15 +196,31 @@ func (b *Bus) CountBetween(ctx context.Context, streamName, subject string, firs
 	return 0, err
 }
 
+// counted are bounds of how many messages there are from a first to a last one.
+type counted struct{ least, most uint64 }
+
+func newCounted() counted { return counted{most: math.MaxUint64} }
+
+// narrow takes how many there were from the first on, then behind the last, then from the first on again, and returns how many there
+// are between, once that is known. Messages come behind the last meanwhile: what came between the first two counts is missing in the one
+// difference, and what came between the last two is too much in the other.
+func (c *counted) narrow(before, behind, after uint64) (n uint64, ok bool) {
+	c.least, c.most = max(c.least, before-min(before, behind)), min(c.most, after-min(after, behind))
+	return c.most, c.least >= c.most // greater where some were removed since
+}
+
 // Intact reports whether a stream still has every message that it got from a sequence on.
 // Removed messages leave gaps, so nothing needs to be remembered of what was trimmed.
 func (b *Bus) Intact(ctx context.Context, streamName string, first uint64) (bool, error) {
-	last, err := b.LastSequence(ctx, streamName)
-	if err != nil || first > last {
+	state, err := b.state(ctx, streamName)
+	if err != nil || first > state.LastSeq {
 		return err == nil, err
 	}
-	n, err := b.CountBetween(ctx, streamName, "", first, last)
-	return n == last-first+1, err
+	if first < state.FirstSeq || state.NumDeleted == 0 {
+		return first >= state.FirstSeq, nil
+	}
+	n, err := b.CountBetween(ctx, streamName, "", first, state.LastSeq)
+	return n == state.LastSeq-first+1, err
 }
 
 // WholeFrom is the least sequence from which on a stream still has every message that it got.

@@ -98,7 +98,36 @@ func TestDrained(t *testing.T) {
 	want(true, "emptied")
 }
 
-// TestCountWhilePublished: what comes behind does not keep what is there from being counted, nor counts.
+// TestNarrow: what comes behind does not keep what is between from being counted, as long as now and then two counts follow each other without
+// a message between them, and does not count; what is removed meanwhile is not there.
+func TestNarrow(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		counts [][3]uint64 // from the first on, behind the last, from the first on
+		want   uint64
+	}{
+		"nothing comes":            {[][3]uint64{{5, 0, 5}}, 5},
+		"nothing is between":       {[][3]uint64{{3, 3, 3}}, 0},
+		"each time one comes":      {[][3]uint64{{5, 1, 6}, {6, 1, 7}}, 5},
+		"now here, now there":      {[][3]uint64{{7, 3, 9}, {9, 4, 10}, {10, 6, 11}}, 5},
+		"more come than there are": {[][3]uint64{{2, 9, 20}, {20, 18, 22}, {22, 21, 23}}, 2},
+		"two are removed":          {[][3]uint64{{6, 1, 5}}, 4},
+		"all are removed":          {[][3]uint64{{6, 3, 2}}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCounted()
+			for i, counts := range test.counts {
+				n, ok := c.narrow(counts[0], counts[1], counts[2])
+				if ok != (i == len(test.counts)-1) || ok && n != test.want {
+					t.Errorf("after %v: %d, known %t; want %d after the last", counts, n, ok, test.want)
+				}
+			}
+		})
+	}
+}
+
+// TestCountWhilePublished: the same with a server.
 func TestCountWhilePublished(t *testing.T) {
 	t.Parallel()
 	b := newBus(t, nil)

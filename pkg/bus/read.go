@@ -83,7 +83,7 @@ func (r *reading) read(ctx context.Context) error {
 		}
 		data, err := r.bus.payload(ctx, msg)
 		if err != nil {
-			return err
+			return lost(err)
 		}
 		if err := r.each(Message{Subject: msg.Subject(), Sequence: sequence, Data: data}); err != nil {
 			return err
