@@ -2,26 +2,37 @@ package natstest
 
 import (
 	"fmt"
-	"net"
+	"net/url"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/stoker-fhir/stoker/pkg/natsd"
 )
 
 // Cluster starts servers that are one cluster, and returns the addresses at which it is reached.
 func Cluster(t testing.TB, size int) (urls []string) {
 	t.Helper()
-	ports := freePorts(t, size)
+	var routes []*url.URL
+	for range size {
+		address, err := natsd.FreeAddress()
+		if err != nil {
+			t.Fatalf("natstest: %v", err)
+		}
+		routes = append(routes, &url.URL{Scheme: "nats", Host: address})
+	}
 	var servers []*server.Server
-	for i := range size {
+	for i, route := range routes {
+		port, err := strconv.Atoi(route.Port())
+		if err != nil {
+			t.Fatalf("natstest: %v", err)
+		}
 		options := &server.Options{
 			ServerName: fmt.Sprintf("stoker-%d", i), Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true,
 			JetStream: true, StoreDir: t.TempDir(),
-			Cluster: server.ClusterOpts{Name: "stoker", Host: "127.0.0.1", Port: ports[i]},
-		}
-		for _, port := range ports {
-			options.Routes = append(options.Routes, server.RoutesFromStr(fmt.Sprintf("nats://127.0.0.1:%d", port))...)
+			Cluster: server.ClusterOpts{Name: "stoker", Host: route.Hostname(), Port: port}, Routes: routes,
 		}
 		s, err := server.NewServer(options)
 		if err != nil {
@@ -42,18 +53,4 @@ func Cluster(t testing.TB, size int) (urls []string) {
 		urls = append(urls, s.ClientURL())
 	}
 	return urls
-}
-
-// freePorts are ports of the loopback address that nobody listens on.
-func freePorts(t testing.TB, n int) (ports []int) {
-	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatalf("natstest: %v", err)
-		}
-		defer l.Close() //nolint:errcheck // nothing was written
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports
 }
