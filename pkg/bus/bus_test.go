@@ -382,54 +382,6 @@ func TestFullQueueWaits(t *testing.T) {
 	}
 }
 
-// TestLargePayload: what is over the server's limit arrives whole.
-func TestLargePayload(t *testing.T) {
-	t.Parallel()
-	b := newBus(t, nil)
-	want := bytes.Repeat([]byte("0123456789abcdef"), 5<<20/16)
-	if err := b.Publish(t.Context(), fhirmsg.ChunkSubject("a"), "large", want); err != nil {
-		t.Fatal(err)
-	}
-	consume(t, b, chunks(), func(_ context.Context, messages []Message, stop func()) error {
-		if !bytes.Equal(messages[0].Data, want) {
-			t.Errorf("got %d bytes, want %d", len(messages[0].Data), len(want))
-		}
-		stop()
-		return nil
-	})
-}
-
-// TestLargePayloadsComeAlone: of payloads that are over the server's limit one is in memory at a time, whatever waits.
-func TestLargePayloadsComeAlone(t *testing.T) {
-	t.Parallel()
-	b := newBus(t, nil)
-	for i, payload := range [][]byte{[]byte("s"), large('l'), []byte("m"), large('k')} {
-		if err := b.Publish(t.Context(), fhirmsg.ChunkSubject("a"), fmt.Sprint(i), payload); err != nil {
-			t.Fatal(err)
-		}
-	}
-	opts := chunks()
-	b.untilCounted(t, opts, 4)
-	opts.More = func(Message) int { return 3 }
-	var groups []string
-	left := 4
-	consume(t, b, opts, func(_ context.Context, messages []Message, stop func()) error {
-		var group []byte
-		for _, m := range messages {
-			group = append(group, m.Data[0])
-		}
-		groups = append(groups, string(group))
-		if left -= len(messages); left == 0 {
-			stop()
-		}
-		return nil
-	})
-	slices.Sort(groups)
-	if !slices.Equal(groups, []string{"k", "l", "sm"}) {
-		t.Errorf("groups %q; want the large ones alone, and the small ones together", groups)
-	}
-}
-
 // TestTrimKeepsWhatIsNotStored: only what the type's consumer acknowledged may go.
 func TestTrimKeepsWhatIsNotStored(t *testing.T) {
 	t.Parallel()
@@ -443,7 +395,7 @@ func TestTrimKeepsWhatIsNotStored(t *testing.T) {
 		}
 	}
 	before := b.waiting(t, fhirmsg.StreamResources)
-	if err := b.Trim(t.Context(), fhirmsg.StreamResources, types, 0); err != nil {
+	if _, err := b.Trim(t.Context(), fhirmsg.StreamResources, types, 0); err != nil {
 		t.Fatal(err)
 	}
 	if got := b.waiting(t, fhirmsg.StreamResources); got != before {
@@ -458,7 +410,7 @@ func TestTrimKeepsWhatIsNotStored(t *testing.T) {
 			return nil
 		})
 	b.untilAcked(t, "Patient")
-	if err := b.Trim(t.Context(), fhirmsg.StreamResources, types, 0); err != nil {
+	if _, err := b.Trim(t.Context(), fhirmsg.StreamResources, types, 0); err != nil {
 		t.Fatal(err)
 	}
 	left := map[string]int{}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -16,8 +17,8 @@ import (
 
 // Collector removes objects that no message names any more: the message was acknowledged from a
 // queue, or trimmed, or the process that put the object ended before it published the message.
-// It reads each message once, and none while all objects are known to be named. Where rejects keep too
-// much, the oldest ones go. Any number of collectors may run.
+// It reads each message once, and none while all objects are known to be named. Parts that no object has, of processes that ended
+// while they put one, go some minutes later. Where rejects keep too much, the oldest ones go. Any number of collectors may run.
 //
 // Why none goes that is named, or about to be: the collector lists objects older than
 // collectAfter, then looks for messages that name them, then removes that revision of the
@@ -26,7 +27,7 @@ import (
 // collectAfter until its message is stored, the message was there before the object was listed,
 // and was seen. If it takes longer, as on a full queue or in a process that was stopped, the
 // publisher puts the object again after its message is stored, before it says that it is; who reads the
-// message meanwhile waits for the object. A publisher that ends before that
+// message meanwhile waits for the object. The time counts from before the first part, so it holds for parts too. A publisher that ends before that
 // has not acknowledged what it works on, which is published again.
 type Collector struct {
 	bus     *Bus
@@ -57,7 +58,14 @@ func (c *Collector) Collect(ctx context.Context) (removed int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("collect: %w", err)
 	}
-	objects, unnamed, err := c.objects(ctx, stream)
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(">"))
+	if err != nil {
+		return 0, fmt.Errorf("collect: %w", err)
+	}
+	objects, unnamed, err := c.objects(ctx, stream, info)
+	if err == nil {
+		err = c.sweep(ctx, stream, info, objects)
+	}
 	if err == nil {
 		err = c.forget(ctx, objects)
 	}
@@ -134,12 +142,11 @@ func remove(ctx context.Context, stream jetstream.Stream, o object) error {
 }
 
 // objects returns all objects, and those of them that are old enough and not known to be named.
-func (c *Collector) objects(ctx context.Context, stream jetstream.Stream) (all, unnamed []object, err error) {
-	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(metaPrefix+">"))
-	if err != nil {
-		return nil, nil, err
-	}
+func (c *Collector) objects(ctx context.Context, stream jetstream.Stream, info *jetstream.StreamInfo) (all, unnamed []object, err error) {
 	for subject := range info.State.Subjects {
+		if !strings.HasPrefix(subject, metaPrefix) {
+			continue
+		}
 		o, err := lastObject(ctx, stream, subject)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			continue // another collector was faster
@@ -158,6 +165,36 @@ func (c *Collector) objects(ctx context.Context, stream jetstream.Stream) (all, 
 		}
 	}
 	return all, unnamed, nil
+}
+
+// sweepAfter is how many times as old as objects parts must be that no object has. They are in nobody's way, and a part may take long.
+const sweepAfter = 20
+
+// sweep removes parts that none of the objects has, once the last of them is old enough.
+func (c *Collector) sweep(ctx context.Context, stream jetstream.Stream, info *jetstream.StreamInfo, objects []object) error {
+	whole := map[string]bool{}
+	for _, o := range objects {
+		whole[partPrefix+o.NUID] = true
+	}
+	for subject := range info.State.Subjects {
+		if whole[subject] || !strings.HasPrefix(subject, partPrefix) {
+			continue
+		}
+		last, err := stream.GetLastMsgForSubject(ctx, subject)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue // of an earlier revision, and removed meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		if info.TimeStamp.Sub(last.Time) < sweepAfter*c.bus.collectAfter {
+			continue
+		}
+		if err := stream.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // rejectsMost is the share of what objects may have that those of rejects may have. Rejects are kept, and a few large ones that

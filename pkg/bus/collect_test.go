@@ -9,12 +9,10 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/stoker-fhir/stoker/pkg/fhirmsg"
 )
-
-// large is a payload that no message can hold.
-func large(b byte) []byte { return bytes.Repeat([]byte{b}, 2<<20) }
 
 // objects is how many objects the store has.
 func (b *Bus) objects(t *testing.T) int {
@@ -91,6 +89,47 @@ func TestCollect(t *testing.T) {
 	}
 	if left := stream.CachedInfo().State.Msgs; left != 0 {
 		t.Errorf("%d parts of objects are left", left)
+	}
+}
+
+// TestCollectSweeps: parts that a process left that ended while it put an object go, and those of objects stay.
+func TestCollectSweeps(t *testing.T) {
+	t.Parallel()
+	b := newBus(t, nil)
+	c := b.NewCollector()
+	if err := b.Publish(t.Context(), fhirmsg.ResourceSubject("fhir", "Patient"), "batch", large('r')); err != nil {
+		t.Fatal(err)
+	}
+	left := partPrefix + chunkMark + "LEFT"
+	for range 2 {
+		if err := b.publishOnce(t.Context(), &nats.Msg{Subject: left, Data: []byte("a part")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	parts := func(subject string) (n uint64) {
+		t.Helper()
+		stream, err := b.js.Stream(t.Context(), largeStream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := stream.Info(t.Context(), jetstream.WithSubjectFilter(subject))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, of := range info.State.Subjects {
+			n += of
+		}
+		return n
+	}
+	all := parts(partPrefix + ">")
+	wantCollected(t, c, "what is being put", 0)
+	if n := parts(left); n != 2 {
+		t.Errorf("%d parts of an object that may be about to be whole, want 2", n)
+	}
+	b.collectAfter = 0
+	wantCollected(t, c, "what was left", 0)
+	if n := parts(left); n != 0 || parts(partPrefix+">") != all-2 {
+		t.Errorf("%d parts of no object, and %d in all of %d; want those of the object", n, parts(partPrefix+">"), all)
 	}
 }
 
@@ -195,7 +234,11 @@ func TestCollectRelieves(t *testing.T) {
 	relieve := func(what string, most int64, first uint64) {
 		t.Helper()
 		wantCollected(t, c, what, 0)
-		objects, _, err := c.objects(t.Context(), stream)
+		info, err := stream.Info(t.Context(), jetstream.WithSubjectFilter(">"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects, _, err := c.objects(t.Context(), stream, info)
 		if err != nil {
 			t.Fatal(err)
 		}

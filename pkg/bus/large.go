@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -30,7 +31,7 @@ const (
 
 // collectAfter is the age from which objects that no message names are removed. See [Collector]
 // for why half of it matters.
-const collectAfter = 30 * time.Second
+const collectAfter = 10 * time.Second
 
 // patience is how long a message may wait for an object that is not there, since its
 // publisher may be about to put it again.
@@ -45,6 +46,7 @@ func (b *Bus) isLarge(payload []byte) bool {
 // largePayload is a payload in the object store.
 type largePayload struct {
 	name  string
+	chunk bool
 	data  []byte
 	since time.Time // when it was known last to be there, and young
 }
@@ -53,8 +55,10 @@ type largePayload struct {
 // soon as there is room. Storing it twice is harmless.
 func (b *Bus) storeLarge(ctx context.Context, msg *nats.Msg) (*largePayload, error) {
 	sum := sha256.Sum256(msg.Data)
-	large := &largePayload{name: hex.EncodeToString(sum[:]), data: msg.Data}
-	err := b.untilStored(ctx, func(ctx context.Context) error { return b.putNew(ctx, msg.Subject, large) })
+	large := &largePayload{
+		name: hex.EncodeToString(sum[:]), chunk: strings.HasPrefix(msg.Subject, fhirmsg.SubjectChunk+"."), data: msg.Data,
+	}
+	err := b.untilStored(ctx, func(ctx context.Context) error { return b.putNew(ctx, large) })
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +93,7 @@ func (b *Bus) untilStored(ctx context.Context, store func(context.Context) error
 
 // putNew puts an object unless it is there and young. One after the other, so that no more than
 // one object of a process passes the limit.
-func (b *Bus) putNew(ctx context.Context, subject string, large *largePayload) error {
+func (b *Bus) putNew(ctx context.Context, large *largePayload) error {
 	b.largeMu.Lock()
 	defer b.largeMu.Unlock()
 	stream, err := b.js.Stream(ctx, largeStream)
@@ -103,7 +107,7 @@ func (b *Bus) putNew(ctx context.Context, subject string, large *largePayload) e
 		large.since = start.Add(-info.TimeStamp.Sub(object.at))
 		return nil
 	}
-	if err := b.roomForLarge(ctx, subject, int64(info.State.Bytes), int64(len(large.data))); err != nil {
+	if err := b.roomForLarge(ctx, stream, large); err != nil {
 		return err
 	}
 	return b.put(ctx, large)
@@ -111,7 +115,11 @@ func (b *Bus) putNew(ctx context.Context, subject string, large *largePayload) e
 
 func (b *Bus) put(ctx context.Context, large *largePayload) error {
 	start := time.Now()
-	if err := b.putObject(ctx, large.name, large.data); err != nil {
+	nuid := rand.Text()
+	if large.chunk {
+		nuid = chunkMark + nuid
+	}
+	if err := b.putObject(ctx, large.name, nuid, large.data); err != nil {
 		return err
 	}
 	large.since = start
@@ -120,19 +128,21 @@ func (b *Bus) put(ctx context.Context, large *largePayload) error {
 
 // roomForLarge holds objects to the limit of the stream of resources, in which they count.
 // Chunks have a quarter of it at most: a parser needs room for what is in them before they go.
-func (b *Bus) roomForLarge(ctx context.Context, subject string, used, wanted int64) error {
-	stream, err := b.js.Stream(ctx, fhirmsg.StreamResources)
+// What is kept of others is nothing to them, or none would pass any more where that is much.
+func (b *Bus) roomForLarge(ctx context.Context, objects jetstream.Stream, large *largePayload) error {
+	resources, err := b.js.Stream(ctx, fhirmsg.StreamResources)
 	if err != nil {
 		return err
 	}
-	info := stream.CachedInfo()
-	limit := b.largeLimit(info)
-	if strings.HasPrefix(subject, fhirmsg.SubjectChunk+".") {
+	limit := b.largeLimit(resources.CachedInfo())
+	used := int64(objects.CachedInfo().State.Bytes + resources.CachedInfo().State.Bytes)
+	if large.chunk {
 		limit /= 4
-	} else {
-		used += int64(info.State.Bytes)
+		if used, err = b.chunkBytes(ctx, objects); err != nil {
+			return err
+		}
 	}
-	if used+wanted > limit {
+	if used+int64(len(large.data)) > limit {
 		return errNoRoom
 	}
 	return nil

@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -24,9 +23,14 @@ import (
 const (
 	metaPrefix = "$O." + largeBucket + ".M."
 	partPrefix = "$O." + largeBucket + ".C."
+	// chunkMark begins the NUIDs of objects that hold chunks, so that their parts have a subject of their own and can be counted.
+	chunkMark = "chunk."
 	// maxPart is the most bytes of a part.
 	maxPart = 1 << 20
 )
+
+// partSize is the size of all parts of an object but the last, in bytes.
+func (b *Bus) partSize() int { return min(maxPart, int(b.nc.MaxPayload())-headerRoom) }
 
 func metaSubject(name string) string {
 	return metaPrefix + base64.URLEncoding.EncodeToString([]byte(name))
@@ -53,9 +57,9 @@ func lastObject(ctx context.Context, stream jetstream.Stream, subject string) (o
 	return o, nil
 }
 
-// putObject stores content as a new revision of an object, with parts of its own, and removes
+// putObject stores content as a new revision of an object, with parts of its own under the NUID, and removes
 // those of the revision before. A process that ends in between leaves parts that no object has.
-func (b *Bus) putObject(ctx context.Context, name string, content []byte) error {
+func (b *Bus) putObject(ctx context.Context, name, nuid string, content []byte) error {
 	stream, err := b.js.Stream(ctx, largeStream)
 	if err != nil {
 		return err
@@ -65,10 +69,10 @@ func (b *Bus) putObject(ctx context.Context, name string, content []byte) error 
 		return err
 	}
 	sum := sha256.Sum256(content)
-	size := min(maxPart, int(b.nc.MaxPayload())-headerRoom)
+	size := b.partSize()
 	info := jetstream.ObjectInfo{
 		ObjectMeta: jetstream.ObjectMeta{Name: name, Opts: &jetstream.ObjectMetaOptions{ChunkSize: uint32(size)}},
-		Bucket:     largeBucket, NUID: rand.Text(), Size: uint64(len(content)),
+		Bucket:     largeBucket, NUID: nuid, Size: uint64(len(content)),
 		Digest: "SHA-256=" + base64.URLEncoding.EncodeToString(sum[:]),
 	}
 	for rest := content; len(rest) > 0; info.Chunks++ {
@@ -92,6 +96,18 @@ func (b *Bus) putObject(ctx context.Context, name string, content []byte) error 
 		return stream.Purge(ctx, jetstream.WithPurgeSubject(partPrefix+before.NUID))
 	}
 	return nil
+}
+
+// chunkBytes is about how many bytes of chunks are in the object store: of each the last part counts as half of one.
+func (b *Bus) chunkBytes(ctx context.Context, stream jetstream.Stream) (n int64, err error) {
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(partPrefix+chunkMark+">"))
+	if err != nil {
+		return 0, err
+	}
+	for _, parts := range info.State.Subjects {
+		n += int64(parts)*int64(b.partSize()) - int64(b.partSize()/2)
+	}
+	return n, nil
 }
 
 // errNoObject is returned for an object that is not there, or not whole, as while it is removed

@@ -105,7 +105,7 @@ func TestTrimPastAPausedType(t *testing.T) {
 			return nil
 		})
 	b.untilAcked(t, "Patient")
-	if err := b.Trim(t.Context(), fhirmsg.StreamResources, []string{"Patient", "Observation"}, 0); err != nil {
+	if _, err := b.Trim(t.Context(), fhirmsg.StreamResources, []string{"Patient", "Observation"}, 0); err != nil {
 		t.Fatal(err)
 	}
 	if left := b.waiting(t, fhirmsg.StreamResources); left < 7 || left > 11 {

@@ -69,7 +69,7 @@ func TestTrimSparesReplays(t *testing.T) {
 		b.publishStored(t, typ, 7, 70<<10)
 	}
 	r := newReplay(t, b, "Patient", 3)
-	if err := b.Trim(t.Context(), fhirmsg.StreamResources, types, time.Nanosecond); err != nil {
+	if _, err := b.Trim(t.Context(), fhirmsg.StreamResources, types, time.Nanosecond); err != nil {
 		t.Fatal(err)
 	}
 	if patients, observations := b.counted(t, "Patient"), b.counted(t, "Observation"); patients != 5 || observations != 0 {
@@ -78,7 +78,7 @@ func TestTrimSparesReplays(t *testing.T) {
 	if err := b.CloseReplay(t.Context(), r.Consumer()); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Trim(t.Context(), fhirmsg.StreamResources, types, time.Nanosecond); err != nil {
+	if _, err := b.Trim(t.Context(), fhirmsg.StreamResources, types, time.Nanosecond); err != nil {
 		t.Fatal(err)
 	}
 	if patients := b.counted(t, "Patient"); patients != 0 {
@@ -112,7 +112,7 @@ func TestTrimForObjects(t *testing.T) {
 	}
 	trim := func() uint64 {
 		t.Helper()
-		if err := b.Trim(t.Context(), fhirmsg.StreamResources, []string{"Patient"}, 0); err != nil {
+		if _, err := b.Trim(t.Context(), fhirmsg.StreamResources, []string{"Patient"}, 0); err != nil {
 			t.Fatal(err)
 		}
 		return b.counted(t, "Patient")
@@ -148,7 +148,7 @@ func TestTrimByAge(t *testing.T) {
 	types := []string{"Patient", "Observation"}
 	b.publishStored(t, "Patient", 4, 10)
 	for _, age := range []time.Duration{0, time.Hour} {
-		if err := b.Trim(t.Context(), fhirmsg.StreamResources, types, age); err != nil {
+		if _, err := b.Trim(t.Context(), fhirmsg.StreamResources, types, age); err != nil {
 			t.Fatal(err)
 		}
 		if n := b.counted(t, "Patient"); n != 4 {
@@ -158,7 +158,7 @@ func TestTrimByAge(t *testing.T) {
 	if err := b.Publish(t.Context(), fhirmsg.ResourceSubject("fhir", "Observation"), "o", nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Trim(t.Context(), fhirmsg.StreamResources, types, time.Nanosecond); err != nil {
+	if _, err := b.Trim(t.Context(), fhirmsg.StreamResources, types, time.Nanosecond); err != nil {
 		t.Fatal(err)
 	}
 	if patients, observations := b.counted(t, "Patient"), b.counted(t, "Observation"); patients != 0 || observations != 1 {

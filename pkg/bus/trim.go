@@ -20,45 +20,51 @@ const (
 // Trim removes the oldest messages of a stream that is over 80 % of its limit, and those older
 // than maxAge (0 is no age), type by type and never beyond what the type's own consumer has
 // acknowledged, nor what a replay has yet to read. A type without a consumer is left alone.
-// (Invariant 4.)
-func (b *Bus) Trim(ctx context.Context, streamName string, resourceTypes []string, maxAge time.Duration) error {
+// (Invariant 4.) cut is that a stream over 80 % had something to remove: more may be waiting for
+// the room than there is now.
+func (b *Bus) Trim(ctx context.Context, streamName string, resourceTypes []string, maxAge time.Duration) (cut bool, err error) {
+	if cut, err = b.trim(ctx, streamName, resourceTypes, maxAge); err != nil {
+		return cut, fmt.Errorf("trim %s: %w", streamName, err)
+	}
+	return cut, nil
+}
+
+func (b *Bus) trim(ctx context.Context, streamName string, resourceTypes []string, maxAge time.Duration) (cut bool, err error) {
 	stream, err := b.js.Stream(ctx, streamName)
 	if err != nil {
-		return fmt.Errorf("trim %s: %w", streamName, err)
+		return false, err
 	}
-	info, err := stream.Info(ctx)
-	if err != nil {
-		return fmt.Errorf("trim %s: %w", streamName, err)
-	}
+	info := stream.CachedInfo()
 	old := uint64(0)
 	if maxAge > 0 {
 		if old, err = b.SequenceAt(ctx, streamName, time.Now().Add(-maxAge)); err != nil {
-			return fmt.Errorf("trim %s: %w", streamName, err)
+			return false, err
 		}
 	}
 	full, err := b.fullness(ctx, info)
 	if err != nil {
-		return fmt.Errorf("trim %s: %w", streamName, err)
+		return false, err
 	}
 	if full < trimFrom {
-		return trimBelow(ctx, stream, info, old, resourceTypes)
+		return false, trimBelow(ctx, stream, info, old, resourceTypes)
 	}
+	before := removed(info.State)
 	// Where a type is paused the oldest part may be all its own, and stays. Then more of the others goes.
 	for share := 1 - trimTo/full; ; share = min(2*share, 1) {
 		if err := trimBelow(ctx, stream, info, max(old, cutAt(info.State, share)), resourceTypes); err != nil {
-			return err
-		}
-		if share == 1 {
-			return nil
+			return false, err
 		}
 		if info, err = stream.Info(ctx); err != nil {
-			return fmt.Errorf("trim %s: %w", streamName, err)
+			return false, err
 		}
-		if float64(info.State.Bytes) < trimFrom*float64(info.Config.MaxBytes) {
-			return nil
+		if share == 1 || float64(info.State.Bytes) < trimFrom*float64(info.Config.MaxBytes) {
+			return removed(info.State) > before, nil
 		}
 	}
 }
+
+// removed is how many messages of a stream were removed so far.
+func removed(state jetstream.StreamState) uint64 { return state.LastSeq - state.Msgs }
 
 // largeCut is when a stream was cut to make room for objects, and how many messages had been removed from the object store by then.
 type largeCut struct {
@@ -68,7 +74,7 @@ type largeCut struct {
 
 // fullness is how much of its limit a stream has, or of that together with the objects that its
 // messages name, whichever is more. Objects are removed some time after the messages that name them: until some are, or
-// for half a minute, they do not count again.
+// for collectAfter, they do not count again.
 func (b *Bus) fullness(ctx context.Context, info *jetstream.StreamInfo) (float64, error) {
 	if info.Config.MaxBytes <= 0 {
 		return 0, nil
@@ -83,13 +89,12 @@ func (b *Bus) fullness(ctx context.Context, info *jetstream.StreamInfo) (float64
 	if both <= full || both < trimFrom {
 		return full, nil
 	}
-	removed := state.LastSeq - state.Msgs
 	b.cutMu.Lock()
 	defer b.cutMu.Unlock()
-	if b.cut.removed == removed && time.Since(b.cut.at) < b.collectAfter {
+	if b.cut.removed == removed(state) && time.Since(b.cut.at) < b.collectAfter {
 		return full, nil
 	}
-	b.cut = largeCut{time.Now(), removed}
+	b.cut = largeCut{time.Now(), removed(state)}
 	return both, nil
 }
 
@@ -106,7 +111,7 @@ func trimBelow(ctx context.Context, stream jetstream.Stream, info *jetstream.Str
 	}
 	floors, err := floors(ctx, stream)
 	if err != nil {
-		return fmt.Errorf("trim %s: %w", info.Config.Name, err)
+		return err
 	}
 	for _, t := range resourceTypes {
 		floor, known := floors[t]
@@ -116,7 +121,7 @@ func trimBelow(ctx context.Context, stream jetstream.Stream, info *jetstream.Str
 		}
 		err = stream.Purge(ctx, jetstream.WithPurgeSubject(fhirmsg.ResourceSubject("*", t)), jetstream.WithPurgeSequence(upTo))
 		if err != nil {
-			return fmt.Errorf("trim %s of %s: %w", info.Config.Name, t, err)
+			return fmt.Errorf("%s: %w", t, err)
 		}
 	}
 	return nil

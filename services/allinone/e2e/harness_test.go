@@ -138,6 +138,21 @@ func (p *process) kill() {
 	<-p.done
 }
 
+// peak is the most memory that the program had so far, in bytes.
+func (p *process) peak() int64 {
+	p.t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	var kib int64
+	if _, err := fmt.Sscanf(rest, "%d kB", &kib); err != nil {
+		p.t.Fatalf("memory of %s: %v", p.name, err)
+	}
+	return kib << 10
+}
+
 // freePort returns an address that was free a moment ago, and that nothing gets by accident.
 func freePort(t *testing.T) string {
 	t.Helper()

@@ -46,31 +46,35 @@ func bulky(t *testing.T, lines int, types ...string) string {
 	return path
 }
 
-// TestNobodyStores: while there is no writer, an import several times the size of its queues
-// waits and says for what; when there is one, it goes on by itself to its end.
+// TestNobodyStores: while there is no writer, an import many times the size of the stream of resources
+// waits and says for what, and takes no memory for what waits; when there is one, it goes on by itself to its end.
 func TestNobodyStores(t *testing.T) {
 	t.Parallel()
-	const lines = 10_000 // 40 MB
-	path := bulky(t, lines, "Patient")
 	tests := []struct {
 		name    string
+		lines   int // of 4 kB
+		limits  bus.Limits
 		fetcher string // setting
 		want    string
 	}{
-		{"full queues", "STOKER_FETCHER_CREDIT=1073741824", "the queue CHUNKS takes no more"},
-		{"no credit", "STOKER_FETCHER_CREDIT=12582912", "which is all that its credit allows"},
+		{
+			"full queues", 260_000, bus.Limits{fhirmsg.StreamResources: 64 << 20},
+			"STOKER_FETCHER_CREDIT=4294967296", "the queue CHUNKS takes no more",
+		},
+		{
+			"no credit", 10_000, bus.Limits{fhirmsg.StreamResources: 16 << 20},
+			"STOKER_FETCHER_CREDIT=12582912", "which is all that its credit allows",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
+			path := bulky(t, tt.lines, "Patient", "Observation")
 			p := newPipeline(t, false)
-			const small = 16 << 20
-			if err := p.bus.Apply(t.Context(), fhirdef.ResourceTypes(fhirmsg.FHIRVersionR4),
-				bus.Limits{fhirmsg.StreamResources: small, fhirmsg.StreamChunks: 8 << 20}); err != nil {
+			if err := p.bus.Apply(t.Context(), fhirdef.ResourceTypes(fhirmsg.FHIRVersionR4), tt.limits); err != nil {
 				t.Fatal(err)
 			}
-			p.start("fetcher", tt.fetcher)
-			p.start("parser", "STOKER_PARSER_TYPE_SHARE=100")
+			processes := []*process{p.start("fetcher", tt.fetcher), p.start("parser")}
 			id := p.request(fhirmsg.ImportRequest{Validation: fhirmsg.ValidationOff, ChunkSize: chunk, Sources: []fhirmsg.Source{{Path: path}}})
 			var s ledger.Status
 			waitFor(t, "the import to say that it waits", func() bool {
@@ -81,11 +85,19 @@ func TestNobodyStores(t *testing.T) {
 			if !strings.Contains(s.Waiting.For, tt.want) || s.State != ledger.StateFetching || s.Files[0].Bytes >= s.Files[0].Size {
 				t.Errorf("%s, waits for %q, %d of %d bytes read; want %q before the end", s.State, s.Waiting.For, s.Files[0].Bytes, s.Files[0].Size, tt.want)
 			}
-			p.start("writer", fmt.Sprintf("STOKER_WRITER_STREAM_BYTES=%d", small))
+			processes = append(processes, p.start("writer", fmt.Sprintf("STOKER_WRITER_STREAM_BYTES=%d", tt.limits[fhirmsg.StreamResources])))
 			s = p.wait(id)
 			wantBalanced(t, "after the writer came", s)
-			if s.State != ledger.StateComplete || s.Resources.Inserted != lines || s.Waiting != nil {
-				t.Errorf("%s: inserted %d of %d, waiting %+v", s.State, s.Resources.Inserted, lines, s.Waiting)
+			if s.State != ledger.StateComplete || s.Resources.Inserted != int64(tt.lines) || s.Waiting != nil {
+				t.Errorf("%s: inserted %d of %d, waiting %+v", s.State, s.Resources.Inserted, tt.lines, s.Waiting)
+			}
+			const most = 400 << 20
+			for _, process := range processes {
+				peak := process.peak()
+				t.Logf("%s: %d MiB of memory at most", process.name, peak>>20)
+				if peak > most {
+					t.Errorf("%s had %d MiB of memory, want at most %d", process.name, peak>>20, most>>20)
+				}
 			}
 		})
 	}

@@ -228,7 +228,7 @@ func TestReach(t *testing.T) {
 	f.publish(imp, "Observation", "o")
 	f.waitStored()
 	stop()
-	if err := f.Bus.Trim(t.Context(), fhirmsg.StreamResources, []string{"Observation"}, time.Nanosecond); err != nil {
+	if _, err := f.Bus.Trim(t.Context(), fhirmsg.StreamResources, []string{"Observation"}, time.Nanosecond); err != nil {
 		t.Fatal(err)
 	}
 	f.publish(imp, "Patient", "d")
@@ -350,7 +350,7 @@ func TestSwapOfMuch(t *testing.T) {
 	f.waitStored()
 	f.waitNoConsumers()
 	stop()
-	if err := f.Bus.Trim(t.Context(), fhirmsg.StreamResources, []string{"Patient"}, time.Nanosecond); err != nil {
+	if _, err := f.Bus.Trim(t.Context(), fhirmsg.StreamResources, []string{"Patient"}, time.Nanosecond); err != nil {
 		t.Fatal(err)
 	}
 	if swapped, err := f.Swap(t.Context(), "fhir", "other"); !errors.Is(err, ErrRefused) {
