@@ -395,11 +395,12 @@ func TestTrimKeepsWhatIsNotStored(t *testing.T) {
 		}
 	}
 	before := b.waiting(t, fhirmsg.StreamResources)
-	if _, err := b.Trim(t.Context(), fhirmsg.StreamResources, types, 0); err != nil {
+	cut, err := b.Trim(t.Context(), fhirmsg.StreamResources, types, 0)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if got := b.waiting(t, fhirmsg.StreamResources); got != before {
-		t.Fatalf("%d of %d messages left, and none was acknowledged", got, before)
+	if got := b.waiting(t, fhirmsg.StreamResources); got != before || cut {
+		t.Fatalf("%d of %d messages left, cut %t, and none was acknowledged", got, before, cut)
 	}
 	var patients atomic.Int32
 	consume(t, b, ConsumeOptions{Stream: fhirmsg.StreamResources, Consumer: fhirmsg.WriterConsumer("Patient"), Grace: time.Second},
@@ -410,8 +411,8 @@ func TestTrimKeepsWhatIsNotStored(t *testing.T) {
 			return nil
 		})
 	b.untilAcked(t, "Patient")
-	if _, err := b.Trim(t.Context(), fhirmsg.StreamResources, types, 0); err != nil {
-		t.Fatal(err)
+	if cut, err = b.Trim(t.Context(), fhirmsg.StreamResources, types, 0); err != nil || !cut {
+		t.Fatalf("cut %t, error %v", cut, err)
 	}
 	left := map[string]int{}
 	for _, typ := range types {

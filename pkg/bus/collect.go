@@ -18,7 +18,7 @@ import (
 // Collector removes objects that no message names any more: the message was acknowledged from a
 // queue, or trimmed, or the process that put the object ended before it published the message.
 // It reads each message once, and none while all objects are known to be named. Parts that no object has, of processes that ended
-// while they put one, go some minutes later. Where rejects keep too much, the oldest ones go. Any number of collectors may run.
+// while they put one, go when they are twice as old. Where rejects keep too much, the oldest ones go. Any number of collectors may run.
 //
 // Why none goes that is named, or about to be: the collector lists objects older than
 // collectAfter, then looks for messages that name them, then removes that revision of the
@@ -27,7 +27,8 @@ import (
 // collectAfter until its message is stored, the message was there before the object was listed,
 // and was seen. If it takes longer, as on a full queue or in a process that was stopped, the
 // publisher puts the object again after its message is stored, before it says that it is; who reads the
-// message meanwhile waits for the object. The time counts from before the first part, so it holds for parts too. A publisher that ends before that
+// message meanwhile waits for the object. Parts that were removed while an object was put are noticed by who puts it: each part, and the
+// description, is stored only if the part before is there. A publisher that ends before that
 // has not acknowledged what it works on, which is published again.
 type Collector struct {
 	bus     *Bus
@@ -64,9 +65,6 @@ func (c *Collector) Collect(ctx context.Context) (removed int, err error) {
 	}
 	objects, unnamed, err := c.objects(ctx, stream, info)
 	if err == nil {
-		err = c.sweep(ctx, stream, info, objects)
-	}
-	if err == nil {
 		err = c.forget(ctx, objects)
 	}
 	if err != nil {
@@ -80,6 +78,9 @@ func (c *Collector) Collect(ctx context.Context) (removed int, err error) {
 	resources, err := c.bus.js.Stream(ctx, fhirmsg.StreamResources)
 	if err == nil {
 		err = c.relieve(ctx, objects, int64(rejectsMost*float64(c.bus.largeLimit(resources.CachedInfo()))))
+	}
+	if err == nil {
+		err = c.sweep(ctx, stream, info, objects)
 	}
 	if err != nil {
 		return removed, fmt.Errorf("collect: %w", err)
@@ -147,7 +148,7 @@ func (c *Collector) objects(ctx context.Context, stream jetstream.Stream, info *
 		if !strings.HasPrefix(subject, metaPrefix) {
 			continue
 		}
-		o, err := lastObject(ctx, stream, subject)
+		o, err := c.bus.lastObject(ctx, subject)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			continue // another collector was faster
 		}
@@ -167,17 +168,15 @@ func (c *Collector) objects(ctx context.Context, stream jetstream.Stream, info *
 	return all, unnamed, nil
 }
 
-// sweepAfter is how many times as old as objects parts must be that no object has. They are in nobody's way, and a part may take long.
-const sweepAfter = 20
-
-// sweep removes parts that none of the objects has, once the last of them is old enough.
+// sweep removes parts that no object has, once the last of them is so old that no further one is about to come.
 func (c *Collector) sweep(ctx context.Context, stream jetstream.Stream, info *jetstream.StreamInfo, objects []object) error {
 	whole := map[string]bool{}
 	for _, o := range objects {
 		whole[partPrefix+o.NUID] = true
 	}
 	for subject := range info.State.Subjects {
-		if whole[subject] || !strings.HasPrefix(subject, partPrefix) {
+		name, ours := objectOf(subject)
+		if whole[subject] || !ours || !strings.HasPrefix(subject, partPrefix) {
 			continue
 		}
 		last, err := stream.GetLastMsgForSubject(ctx, subject)
@@ -187,8 +186,15 @@ func (c *Collector) sweep(ctx context.Context, stream jetstream.Stream, info *je
 		if err != nil {
 			return err
 		}
-		if info.TimeStamp.Sub(last.Time) < sweepAfter*c.bus.collectAfter {
+		if info.TimeStamp.Sub(last.Time) < 2*c.bus.collectAfter {
 			continue
+		}
+		o, err := c.bus.lastObject(ctx, metaSubject(name))
+		if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+			return err
+		}
+		if partPrefix+o.NUID == subject {
+			continue // it was not listed: the list is made piece by piece
 		}
 		if err := stream.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
 			return err

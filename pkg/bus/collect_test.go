@@ -100,7 +100,7 @@ func TestCollectSweeps(t *testing.T) {
 	if err := b.Publish(t.Context(), fhirmsg.ResourceSubject("fhir", "Patient"), "batch", large('r')); err != nil {
 		t.Fatal(err)
 	}
-	left := partPrefix + chunkMark + "LEFT"
+	left := partPrefix + newNUID("left", true)
 	for range 2 {
 		if err := b.publishOnce(t.Context(), &nats.Msg{Subject: left, Data: []byte("a part")}); err != nil {
 			t.Fatal(err)
@@ -149,7 +149,7 @@ func TestCollectSparesTheNewRevision(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listed, err := lastObject(t.Context(), stream, metaSubject(stored.name))
+	listed, err := b.lastObject(t.Context(), metaSubject(stored.name))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -96,13 +95,13 @@ func (b *Bus) untilStored(ctx context.Context, store func(context.Context) error
 func (b *Bus) putNew(ctx context.Context, large *largePayload) error {
 	b.largeMu.Lock()
 	defer b.largeMu.Unlock()
+	start := time.Now()
 	stream, err := b.js.Stream(ctx, largeStream)
 	if err != nil {
 		return err
 	}
 	info := stream.CachedInfo()
-	start := time.Now()
-	object, err := lastObject(ctx, stream, metaSubject(large.name))
+	object, err := b.lastObject(ctx, metaSubject(large.name))
 	if err == nil && object.Size == uint64(len(large.data)) && info.TimeStamp.Sub(object.at) < b.collectAfter/2 {
 		large.since = start.Add(-info.TimeStamp.Sub(object.at))
 		return nil
@@ -114,15 +113,11 @@ func (b *Bus) putNew(ctx context.Context, large *largePayload) error {
 }
 
 func (b *Bus) put(ctx context.Context, large *largePayload) error {
-	start := time.Now()
-	nuid := rand.Text()
-	if large.chunk {
-		nuid = chunkMark + nuid
-	}
-	if err := b.putObject(ctx, large.name, nuid, large.data); err != nil {
+	since, err := b.putObject(ctx, large.name, newNUID(large.name, large.chunk), large.data)
+	if err != nil {
 		return err
 	}
-	large.since = start
+	large.since = since
 	return nil
 }
 

@@ -78,7 +78,7 @@ func TestChunksBesideWhatIsKept(t *testing.T) {
 	}
 	put := func(content byte) error {
 		t.Helper()
-		return b.putNew(t.Context(), &largePayload{name: fmt.Sprint("chunk ", content), chunk: true, data: large(content)})
+		return b.putNew(t.Context(), &largePayload{name: fmt.Sprint("chunk-", content), chunk: true, data: large(content)})
 	}
 	for content := range byte(2) {
 		if err := put(content); err != nil {

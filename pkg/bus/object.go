@@ -2,12 +2,14 @@ package bus
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -19,6 +21,7 @@ import (
 // The objects are those of NATS's object store, so that its tools read them. They are put and
 // read here part by part, each acknowledged or asked for by itself: the client's way sends all
 // parts at once, of which a busy server drops some, and gives all of them together five seconds.
+// NUIDs have the object's name, so that it is known for each part what it is of.
 
 const (
 	metaPrefix = "$O." + largeBucket + ".M."
@@ -27,6 +30,8 @@ const (
 	chunkMark = "chunk."
 	// maxPart is the most bytes of a part.
 	maxPart = 1 << 20
+	// askTimeout is how long a description may take to come.
+	askTimeout = 5 * time.Second
 )
 
 // partSize is the size of all parts of an object but the last, in bytes.
@@ -44,29 +49,69 @@ type object struct {
 	at       time.Time
 }
 
-// lastObject returns the description of an object, or [jetstream.ErrMsgNotFound].
-func lastObject(ctx context.Context, stream jetstream.Stream, subject string) (object, error) {
-	msg, err := stream.GetLastMsgForSubject(ctx, subject)
+// lastObject returns the description of an object, or [jetstream.ErrMsgNotFound]. It asks the stream's leader: any server of a cluster may
+// answer what is asked of the object store by the client, one too that does not have the newest yet.
+func (b *Bus) lastObject(ctx context.Context, subject string) (object, error) {
+	request, err := json.Marshal(map[string]string{"last_by_subj": subject})
 	if err != nil {
 		return object{}, err
 	}
-	o := object{subject: subject, sequence: msg.Sequence, at: msg.Time}
-	if err := json.Unmarshal(msg.Data, &o.ObjectInfo); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	reply, err := b.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+largeStream, request)
+	if err != nil {
+		return object{}, err
+	}
+	var answer struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message struct {
+			Sequence uint64    `json:"seq"`
+			Data     []byte    `json:"data"`
+			Time     time.Time `json:"time"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal(reply.Data, &answer); err != nil {
+		return object{}, err
+	}
+	if answer.Error != nil {
+		if answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound {
+			return object{}, jetstream.ErrMsgNotFound
+		}
+		return object{}, answer.Error
+	}
+	o := object{subject: subject, sequence: answer.Message.Sequence, at: answer.Message.Time}
+	if err := json.Unmarshal(answer.Message.Data, &o.ObjectInfo); err != nil {
 		return o, errors.New("an object is not described as JSON")
 	}
 	return o, nil
 }
 
+// newNUID names the parts of a new revision of an object.
+func newNUID(name string, chunk bool) string {
+	nuid := name + "." + rand.Text()
+	if chunk {
+		return chunkMark + nuid
+	}
+	return nuid
+}
+
+// objectOf is the name of the object that parts of a subject were put for. Those that another program put do not tell.
+func objectOf(subject string) (name string, ok bool) {
+	nuid := strings.TrimPrefix(strings.TrimPrefix(subject, partPrefix), chunkMark)
+	name, _, ok = strings.Cut(nuid, ".")
+	return name, ok
+}
+
 // putObject stores content as a new revision of an object, with parts of its own under the NUID, and removes
-// those of the revision before. A process that ends in between leaves parts that no object has.
-func (b *Bus) putObject(ctx context.Context, name, nuid string, content []byte) error {
+// those of the revision before. It returns when it began to describe it. A process that ends in between leaves parts that no object has.
+func (b *Bus) putObject(ctx context.Context, name, nuid string, content []byte) (since time.Time, err error) {
 	stream, err := b.js.Stream(ctx, largeStream)
 	if err != nil {
-		return err
+		return since, err
 	}
-	before, err := lastObject(ctx, stream, metaSubject(name))
+	before, err := b.lastObject(ctx, metaSubject(name))
 	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
-		return err
+		return since, err
 	}
 	sum := sha256.Sum256(content)
 	size := b.partSize()
@@ -75,26 +120,54 @@ func (b *Bus) putObject(ctx context.Context, name, nuid string, content []byte) 
 		Bucket:     largeBucket, NUID: nuid, Size: uint64(len(content)),
 		Digest: "SHA-256=" + base64.URLEncoding.EncodeToString(sum[:]),
 	}
+	parts := partPrefix + nuid
+	series := series{js: b.js, parts: parts}
 	for rest := content; len(rest) > 0; info.Chunks++ {
 		n := min(size, len(rest))
-		if err := b.publishOnce(ctx, &nats.Msg{Subject: partPrefix + info.NUID, Data: rest[:n]}); err != nil {
-			_ = stream.Purge(context.WithoutCancel(ctx), jetstream.WithPurgeSubject(partPrefix+info.NUID)) // or it is left
-			return err
+		if err := series.store(ctx, &nats.Msg{Subject: parts, Data: rest[:n]}); err != nil {
+			_ = stream.Purge(context.WithoutCancel(ctx), jetstream.WithPurgeSubject(parts)) // or a collector does
+			return since, err
 		}
 		rest = rest[n:]
 	}
 	description, err := json.Marshal(info)
 	if err != nil {
-		return err
+		return since, err
 	}
 	meta := &nats.Msg{Subject: metaSubject(name), Data: description, Header: nats.Header{}}
 	meta.Header.Set(jetstream.MsgRollup, jetstream.MsgRollupSubject)
-	if err := b.publishOnce(ctx, meta); err != nil {
-		return err
+	described := time.Now()
+	if err := series.store(ctx, meta); err != nil {
+		return since, err
 	}
 	if before.NUID != "" {
-		return stream.Purge(ctx, jetstream.WithPurgeSubject(partPrefix+before.NUID))
+		return described, stream.Purge(ctx, jetstream.WithPurgeSubject(partPrefix+before.NUID))
 	}
+	return described, nil
+}
+
+// series stores the parts of an object and its description, each only if the part before is there still, and soon after it: a
+// collector may be removing them if this process was stopped for long.
+type series struct {
+	js    jetstream.JetStream
+	parts string    // their subject
+	last  uint64    // sequence of the last part
+	at    time.Time // when it was sent
+}
+
+func (s *series) store(ctx context.Context, msg *nats.Msg) error {
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	before := s.at
+	s.at = time.Now()
+	ack, err := s.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequenceForSubject(s.last, s.parts))
+	if err != nil {
+		return err
+	}
+	if s.last > 0 && time.Since(before) >= 2*collectAfter {
+		return errors.New("a large payload took so long that it may have been removed")
+	}
+	s.last = ack.Sequence
 	return nil
 }
 
@@ -120,27 +193,39 @@ func (b *Bus) getObject(ctx context.Context, name string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("object store: %w", err)
 	}
-	o, err := lastObject(ctx, stream, metaSubject(name))
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, errNoObject
-	}
-	if err != nil {
-		return nil, fmt.Errorf("object store: %w", err)
-	}
-	content := make([]byte, 0, min(o.Size, fhirmsg.MaxBody))
-	var sequence uint64
-	for range o.Chunks {
-		part, err := stream.GetMsg(ctx, sequence+1, jetstream.WithGetMsgSubject(partPrefix+o.NUID))
+	for tried := ""; ; {
+		o, err := b.lastObject(ctx, metaSubject(name))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			return nil, errNoObject
 		}
 		if err != nil {
 			return nil, fmt.Errorf("object store: %w", err)
 		}
-		content, sequence = append(content, part.Data...), part.Sequence
+		if o.NUID == tried {
+			return nil, errNoObject
+		}
+		content, err := content(ctx, stream, o)
+		if err == nil {
+			if sum := sha256.Sum256(content); hex.EncodeToString(sum[:]) == name {
+				return content, nil
+			}
+		} else if !errors.Is(err, jetstream.ErrMsgNotFound) {
+			return nil, fmt.Errorf("object store: %w", err)
+		}
+		tried = o.NUID // it may have been put anew meanwhile, and these parts removed
 	}
-	if sum := sha256.Sum256(content); hex.EncodeToString(sum[:]) != name {
-		return nil, errNoObject
+}
+
+// content reads the parts of an object. Errors: [jetstream.ErrMsgNotFound] where one is not there.
+func content(ctx context.Context, stream jetstream.Stream, o object) ([]byte, error) {
+	content := make([]byte, 0, min(o.Size, fhirmsg.MaxBody))
+	var sequence uint64
+	for range o.Chunks {
+		part, err := stream.GetMsg(ctx, sequence+1, jetstream.WithGetMsgSubject(partPrefix+o.NUID))
+		if err != nil {
+			return nil, err
+		}
+		content, sequence = append(content, part.Data...), part.Sequence
 	}
 	return content, nil
 }

@@ -141,6 +141,35 @@ func TestTrimForObjects(t *testing.T) {
 	}
 }
 
+// TestTrimForObjectsPastAPausedType: where objects fill the limit and the oldest messages are all of a type that is paused, others go.
+func TestTrimForObjectsPastAPausedType(t *testing.T) {
+	t.Parallel()
+	const waiting, stored = 60, 13
+	b := newBus(t, Limits{fhirmsg.StreamResources: 16 << 20})
+	b.leastLarge = 16 << 20
+	for i := range waiting {
+		check(t, b.Publish(t.Context(), fhirmsg.ResourceSubject("fhir", "Observation"), fmt.Sprint("o", i), []byte("small")))
+	}
+	for i := range stored {
+		check(t, b.Publish(t.Context(), fhirmsg.ResourceSubject("fhir", "Patient"), fmt.Sprint(i), bytes.Repeat([]byte{byte(i)}, 1100<<10)))
+	}
+	consumer, err := b.js.Consumer(t.Context(), fhirmsg.StreamResources, fhirmsg.WriterConsumer("Patient"))
+	check(t, err)
+	for range stored {
+		msg, err := consumer.Next(jetstream.FetchMaxWait(20 * time.Second))
+		check(t, err)
+		check(t, msg.DoubleAck(t.Context()))
+	}
+	cut, err := b.Trim(t.Context(), fhirmsg.StreamResources, []string{"Patient", "Observation"}, 0)
+	check(t, err)
+	if left := b.counted(t, "Patient"); !cut || left == stored {
+		t.Errorf("cut %t, %d of %d messages left that are stored", cut, left, stored)
+	}
+	if left := b.counted(t, "Observation"); left != waiting {
+		t.Errorf("%d of %d messages left that wait", left, waiting)
+	}
+}
+
 // TestTrimByAge: what is younger stays, also where the stream is small.
 func TestTrimByAge(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,8 +21,8 @@ const (
 // Trim removes the oldest messages of a stream that is over 80 % of its limit, and those older
 // than maxAge (0 is no age), type by type and never beyond what the type's own consumer has
 // acknowledged, nor what a replay has yet to read. A type without a consumer is left alone.
-// (Invariant 4.) cut is that a stream over 80 % had something to remove: more may be waiting for
-// the room than there is now.
+// (Invariant 4.) cut is that the stream was over 80 % and has less now: more may be waiting for
+// the room than there is.
 func (b *Bus) Trim(ctx context.Context, streamName string, resourceTypes []string, maxAge time.Duration) (cut bool, err error) {
 	if cut, err = b.trim(ctx, streamName, resourceTypes, maxAge); err != nil {
 		return cut, fmt.Errorf("trim %s: %w", streamName, err)
@@ -42,23 +43,28 @@ func (b *Bus) trim(ctx context.Context, streamName string, resourceTypes []strin
 		}
 	}
 	full, err := b.fullness(ctx, info)
+	if err != nil || full < trimFrom && old <= info.State.FirstSeq {
+		return false, err
+	}
+	floors, err := floors(ctx, stream, resourceTypes)
 	if err != nil {
 		return false, err
 	}
 	if full < trimFrom {
-		return false, trimBelow(ctx, stream, info, old, resourceTypes)
+		return false, trimBelow(ctx, stream, info, old, floors)
 	}
 	before := removed(info.State)
 	// Where a type is paused the oldest part may be all its own, and stays. Then more of the others goes.
 	for share := 1 - trimTo/full; ; share = min(2*share, 1) {
-		if err := trimBelow(ctx, stream, info, max(old, cutAt(info.State, share)), resourceTypes); err != nil {
+		if err := trimBelow(ctx, stream, info, max(old, cutAt(info.State, share)), floors); err != nil {
 			return false, err
 		}
 		if info, err = stream.Info(ctx); err != nil {
 			return false, err
 		}
-		if share == 1 || float64(info.State.Bytes) < trimFrom*float64(info.Config.MaxBytes) {
-			return removed(info.State) > before, nil
+		cut = removed(info.State) > before
+		if share == 1 || cut && float64(info.State.Bytes) < trimFrom*float64(info.Config.MaxBytes) {
+			return cut, nil
 		}
 	}
 }
@@ -66,15 +72,9 @@ func (b *Bus) trim(ctx context.Context, streamName string, resourceTypes []strin
 // removed is how many messages of a stream were removed so far.
 func removed(state jetstream.StreamState) uint64 { return state.LastSeq - state.Msgs }
 
-// largeCut is when a stream was cut to make room for objects, and how many messages had been removed from the object store by then.
-type largeCut struct {
-	at      time.Time
-	removed uint64
-}
-
 // fullness is how much of its limit a stream has, or of that together with the objects that its
-// messages name, whichever is more. Objects are removed some time after the messages that name them: until some are, or
-// for collectAfter, they do not count again.
+// messages name, whichever is more. Objects are removed some time after the messages that name them: until that may be
+// seen, they do not count again.
 func (b *Bus) fullness(ctx context.Context, info *jetstream.StreamInfo) (float64, error) {
 	if info.Config.MaxBytes <= 0 {
 		return 0, nil
@@ -83,20 +83,23 @@ func (b *Bus) fullness(ctx context.Context, info *jetstream.StreamInfo) (float64
 	if err != nil {
 		return 0, err
 	}
-	state := objects.CachedInfo().State
 	full := float64(info.State.Bytes) / float64(info.Config.MaxBytes)
-	both := float64(info.State.Bytes+state.Bytes) / float64(b.largeLimit(info))
-	if both <= full || both < trimFrom {
-		return full, nil
-	}
+	both := float64(info.State.Bytes+objects.CachedInfo().State.Bytes) / float64(b.largeLimit(info))
 	b.cutMu.Lock()
 	defer b.cutMu.Unlock()
-	if b.cut.removed == removed(state) && time.Since(b.cut.at) < b.collectAfter {
-		return full, nil
+	switch {
+	case both < trimFrom:
+		b.cutForObjects = time.Time{}
+	case both > full && time.Since(b.cutForObjects) >= cutAgainAfter*b.collectAfter:
+		b.cutForObjects = time.Now()
+		return both, nil
 	}
-	b.cut = largeCut{time.Now(), removed(state)}
-	return both, nil
+	return full, nil
 }
+
+// cutAgainAfter is after how many times the age of objects that may be removed a stream is cut again for objects, if the first cut has
+// not brought enough: by then a collector has looked.
+const cutAgainAfter = 3
 
 // cutAt is the sequence behind a share of what a stream holds.
 func cutAt(state jetstream.StreamState, share float64) uint64 {
@@ -105,21 +108,13 @@ func cutAt(state jetstream.StreamState, share float64) uint64 {
 
 // trimBelow removes what is below a sequence, as far as it may go. All types are cut at one, so
 // that what stays is the newest of all of them.
-func trimBelow(ctx context.Context, stream jetstream.Stream, info *jetstream.StreamInfo, cut uint64, resourceTypes []string) error {
-	if cut <= info.State.FirstSeq {
-		return nil
-	}
-	floors, err := floors(ctx, stream)
-	if err != nil {
-		return err
-	}
-	for _, t := range resourceTypes {
-		floor, known := floors[t]
+func trimBelow(ctx context.Context, stream jetstream.Stream, info *jetstream.StreamInfo, cut uint64, floors map[string]uint64) error {
+	for t, floor := range floors {
 		upTo := min(cut, floor+1) // purges what is below upTo
-		if !known || upTo <= info.State.FirstSeq {
+		if upTo <= info.State.FirstSeq {
 			continue
 		}
-		err = stream.Purge(ctx, jetstream.WithPurgeSubject(fhirmsg.ResourceSubject("*", t)), jetstream.WithPurgeSequence(upTo))
+		err := stream.Purge(ctx, jetstream.WithPurgeSubject(fhirmsg.ResourceSubject("*", t)), jetstream.WithPurgeSequence(upTo))
 		if err != nil {
 			return fmt.Errorf("%s: %w", t, err)
 		}
@@ -127,15 +122,16 @@ func trimBelow(ctx context.Context, stream jetstream.Stream, info *jetstream.Str
 	return nil
 }
 
-// floors are, for each type that has a consumer of its own, the sequence up to which it and
+// floors are, for each of the types that has a consumer of its own, the sequence up to which it and
 // all replays of the type, of whatever dataset, have acknowledged everything.
-func floors(ctx context.Context, stream jetstream.Stream) (map[string]uint64, error) {
+func floors(ctx context.Context, stream jetstream.Stream, resourceTypes []string) (map[string]uint64, error) {
 	own, replays := map[string]uint64{}, map[string]uint64{}
 	list := stream.ListConsumers(ctx)
 	for info := range list.Info() {
 		resourceType := info.Config.FilterSubject[strings.LastIndexByte(info.Config.FilterSubject, '.')+1:]
 		floor := info.AckFloor.Stream
 		switch {
+		case !slices.Contains(resourceTypes, resourceType):
 		case info.Name == fhirmsg.WriterConsumer(resourceType):
 			own[resourceType] = floor
 		case strings.HasPrefix(info.Name, fhirmsg.ReplayConsumerPrefix):
