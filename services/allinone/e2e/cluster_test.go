@@ -1,6 +1,9 @@
 package e2e
 
 import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -119,6 +122,22 @@ func (c *cluster) lose(stream string) (i int) {
 	return i
 }
 
+// documents writes so many Binaries of so many bytes that cannot be compressed: they go through the object store.
+func documents(t *testing.T, path string, n, size int) {
+	t.Helper()
+	var lines bytes.Buffer
+	noise := make([]byte, size)
+	for i := range n {
+		if _, err := rand.Read(noise); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&lines, `{"resourceType":"Binary","id":"b%d","contentType":"application/pdf","data":%q}`+"\n", i, base64.StdEncoding.EncodeToString(noise))
+	}
+	if err := os.WriteFile(path, lines.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestCluster: a server of a NATS cluster is lost with its disk in the middle of an import, and another one later in the middle of a replay: the
 // import ends with nothing missing, the replay with every message, and what it built is swapped in.
 func TestCluster(t *testing.T) {
@@ -133,6 +152,7 @@ func TestCluster(t *testing.T) {
 		p.start(name)
 	}
 	dir := generated(t, 60, 7)
+	documents(t, filepath.Join(dir, "Binary.ndjson"), 12, 3<<20)
 	id := p.request(fhirmsg.ImportRequest{ChunkSize: 8 << 10, Sources: []fhirmsg.Source{{Path: dir}}})
 	under := func() int64 {
 		s, err := p.ledger.Status(t.Context(), id)
