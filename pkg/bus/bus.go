@@ -22,8 +22,8 @@ type Bus struct {
 	leastLarge   int64
 	largeMu      sync.Mutex // one large payload is put at a time
 
-	cutMu         sync.Mutex
-	cutForObjects time.Time // when a stream was cut last to make room for objects, and there is none yet
+	cutMu sync.Mutex
+	cut   objectCut
 }
 
 // Connect opens a connection that outlives restarts of the server: it is made when the

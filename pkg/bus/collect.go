@@ -179,7 +179,7 @@ func (c *Collector) sweep(ctx context.Context, stream jetstream.Stream, info *je
 		if whole[subject] || !ours || !strings.HasPrefix(subject, partPrefix) {
 			continue
 		}
-		last, err := stream.GetLastMsgForSubject(ctx, subject)
+		last, err := c.bus.fromLeader(ctx, which{Last: subject})
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			continue // of an earlier revision, and removed meanwhile
 		}

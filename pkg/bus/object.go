@@ -30,7 +30,7 @@ const (
 	chunkMark = "chunk."
 	// maxPart is the most bytes of a part.
 	maxPart = 1 << 20
-	// askTimeout is how long a description may take to come.
+	// askTimeout is how long an answer of the stream's leader may take.
 	askTimeout = 5 * time.Second
 )
 
@@ -49,18 +49,18 @@ type object struct {
 	at       time.Time
 }
 
-// lastObject returns the description of an object, or [jetstream.ErrMsgNotFound]. It asks the stream's leader: any server of a cluster may
-// answer what is asked of the object store by the client, one too that does not have the newest yet.
-func (b *Bus) lastObject(ctx context.Context, subject string) (object, error) {
-	request, err := json.Marshal(map[string]string{"last_by_subj": subject})
+// fromLeader gets a message of the object store from the stream's leader: the one of a sequence, or the next or last of a subject. Any server
+// of a cluster may answer what is asked by the client, one too that does not have the newest yet. Errors: [jetstream.ErrMsgNotFound].
+func (b *Bus) fromLeader(ctx context.Context, which which) (*jetstream.RawStreamMsg, error) {
+	request, err := json.Marshal(which)
 	if err != nil {
-		return object{}, err
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	reply, err := b.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+largeStream, request)
 	if err != nil {
-		return object{}, err
+		return nil, err
 	}
 	var answer struct {
 		Error   *jetstream.APIError `json:"error"`
@@ -71,16 +71,32 @@ func (b *Bus) lastObject(ctx context.Context, subject string) (object, error) {
 		} `json:"message"`
 	}
 	if err := json.Unmarshal(reply.Data, &answer); err != nil {
-		return object{}, err
+		return nil, err
 	}
 	if answer.Error != nil {
 		if answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound {
-			return object{}, jetstream.ErrMsgNotFound
+			return nil, jetstream.ErrMsgNotFound
 		}
-		return object{}, answer.Error
+		return nil, answer.Error
 	}
-	o := object{subject: subject, sequence: answer.Message.Sequence, at: answer.Message.Time}
-	if err := json.Unmarshal(answer.Message.Data, &o.ObjectInfo); err != nil {
+	return &jetstream.RawStreamMsg{Sequence: answer.Message.Sequence, Data: answer.Message.Data, Time: answer.Message.Time}, nil
+}
+
+// which says which message is asked for, as the server's API has it.
+type which struct {
+	Last string `json:"last_by_subj,omitempty"` // the last one of a subject
+	Next string `json:"next_by_subj,omitempty"` // the first one of a subject
+	From uint64 `json:"seq,omitempty"`          // from here on
+}
+
+// lastObject returns the description of an object, or [jetstream.ErrMsgNotFound].
+func (b *Bus) lastObject(ctx context.Context, subject string) (object, error) {
+	msg, err := b.fromLeader(ctx, which{Last: subject})
+	if err != nil {
+		return object{}, err
+	}
+	o := object{subject: subject, sequence: msg.Sequence, at: msg.Time}
+	if err := json.Unmarshal(msg.Data, &o.ObjectInfo); err != nil {
 		return o, errors.New("an object is not described as JSON")
 	}
 	return o, nil
@@ -193,6 +209,9 @@ func (b *Bus) getObject(ctx context.Context, name string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("object store: %w", err)
 	}
+	fromAny := func(ctx context.Context, which which) (*jetstream.RawStreamMsg, error) {
+		return stream.GetMsg(ctx, which.From, jetstream.WithGetMsgSubject(which.Next))
+	}
 	for tried := ""; ; {
 		o, err := b.lastObject(ctx, metaSubject(name))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -201,27 +220,30 @@ func (b *Bus) getObject(ctx context.Context, name string) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("object store: %w", err)
 		}
-		if o.NUID == tried {
-			return nil, errNoObject
+		get, last := fromAny, o.NUID == tried
+		if last {
+			get = b.fromLeader // which has all parts, if they are there
 		}
-		content, err := content(ctx, stream, o)
-		if err == nil {
-			if sum := sha256.Sum256(content); hex.EncodeToString(sum[:]) == name {
-				return content, nil
-			}
-		} else if !errors.Is(err, jetstream.ErrMsgNotFound) {
+		content, err := content(ctx, o, get)
+		if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
 			return nil, fmt.Errorf("object store: %w", err)
+		}
+		if sum := sha256.Sum256(content); err == nil && hex.EncodeToString(sum[:]) == name {
+			return content, nil
+		}
+		if last {
+			return nil, errNoObject
 		}
 		tried = o.NUID // it may have been put anew meanwhile, and these parts removed
 	}
 }
 
 // content reads the parts of an object. Errors: [jetstream.ErrMsgNotFound] where one is not there.
-func content(ctx context.Context, stream jetstream.Stream, o object) ([]byte, error) {
+func content(ctx context.Context, o object, get func(context.Context, which) (*jetstream.RawStreamMsg, error)) ([]byte, error) {
 	content := make([]byte, 0, min(o.Size, fhirmsg.MaxBody))
 	var sequence uint64
 	for range o.Chunks {
-		part, err := stream.GetMsg(ctx, sequence+1, jetstream.WithGetMsgSubject(partPrefix+o.NUID))
+		part, err := get(ctx, which{Next: partPrefix + o.NUID, From: sequence + 1})
 		if err != nil {
 			return nil, err
 		}

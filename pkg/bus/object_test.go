@@ -2,6 +2,8 @@ package bus
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -36,17 +38,33 @@ func TestPartsFollow(t *testing.T) {
 	}
 }
 
-// TestGetWhilePutAgain: who reads an object gets it whole, however often the same is put again meanwhile.
+// TestGetWhilePutAgain: who reads an object gets it whole, however often the same is put again meanwhile, and whichever server has it.
 func TestGetWhilePutAgain(t *testing.T) {
 	t.Parallel()
-	b := newBus(t, nil)
+	t.Run("server", func(t *testing.T) {
+		t.Parallel()
+		getWhilePutAgain(t, newBus(t, nil))
+	})
+	t.Run("cluster", func(t *testing.T) {
+		t.Parallel()
+		b := newClusterBus(t)
+		until(t, "the cluster to make an object store", func() bool {
+			_, err := b.js.CreateObjectStore(t.Context(), jetstream.ObjectStoreConfig{Bucket: largeBucket, Replicas: 3})
+			return err == nil || errors.Is(err, jetstream.ErrBucketExists)
+		})
+		getWhilePutAgain(t, b)
+	})
+}
+
+func getWhilePutAgain(t *testing.T, b *Bus) {
+	t.Helper()
 	msg := &nats.Msg{Subject: "stoker.resource.fhir.Patient", Data: large('a'), Header: nats.Header{}}
 	stored, err := b.storeLarge(t.Context(), msg)
 	check(t, err)
 	done := make(chan error, 1)
 	go func() {
 		for range 40 {
-			if err := b.put(t.Context(), stored); err != nil {
+			if err := b.untilStored(t.Context(), func(ctx context.Context) error { return b.put(ctx, stored) }); err != nil {
 				done <- err
 				return
 			}

@@ -42,7 +42,7 @@ func (b *Bus) trim(ctx context.Context, streamName string, resourceTypes []strin
 			return false, err
 		}
 	}
-	full, err := b.fullness(ctx, info)
+	full, byObjects, err := b.fullness(ctx, info)
 	if err != nil || full < trimFrom && old <= info.State.FirstSeq {
 		return false, err
 	}
@@ -63,43 +63,59 @@ func (b *Bus) trim(ctx context.Context, streamName string, resourceTypes []strin
 			return false, err
 		}
 		cut = removed(info.State) > before
-		if share == 1 || cut && float64(info.State.Bytes) < trimFrom*float64(info.Config.MaxBytes) {
-			return cut, nil
+		if share == 1 || len(floors) == 0 || cut && float64(info.State.Bytes) < trimFrom*float64(info.Config.MaxBytes) {
+			break
 		}
 	}
+	if cut && byObjects {
+		b.cutMu.Lock()
+		defer b.cutMu.Unlock()
+		b.cut.at = time.Now()
+	}
+	return cut, nil
 }
 
 // removed is how many messages of a stream were removed so far.
 func removed(state jetstream.StreamState) uint64 { return state.LastSeq - state.Msgs }
 
-// fullness is how much of its limit a stream has, or of that together with the objects that its
-// messages name, whichever is more. Objects are removed some time after the messages that name them: until that may be
-// seen, they do not count again.
-func (b *Bus) fullness(ctx context.Context, info *jetstream.StreamInfo) (float64, error) {
-	if info.Config.MaxBytes <= 0 {
-		return 0, nil
-	}
-	objects, err := b.js.Stream(ctx, largeStream)
-	if err != nil {
-		return 0, err
-	}
-	full := float64(info.State.Bytes) / float64(info.Config.MaxBytes)
-	both := float64(info.State.Bytes+objects.CachedInfo().State.Bytes) / float64(b.largeLimit(info))
-	b.cutMu.Lock()
-	defer b.cutMu.Unlock()
-	switch {
-	case both < trimFrom:
-		b.cutForObjects = time.Time{}
-	case both > full && time.Since(b.cutForObjects) >= cutAgainAfter*b.collectAfter:
-		b.cutForObjects = time.Now()
-		return both, nil
-	}
-	return full, nil
+// objectCut is when the stream of resources was cut last, by whomever, to make room for objects, of which there is too little still.
+// Objects are removed some time after the messages that name them.
+type objectCut struct {
+	at      time.Time
+	looked  bool
+	removed uint64 // from the stream of resources, at the last look
 }
 
 // cutAgainAfter is after how many times the age of objects that may be removed a stream is cut again for objects, if the first cut has
 // not brought enough: by then a collector has looked.
 const cutAgainAfter = 3
+
+// fullness is how much of its limit a stream has, or, byObjects, of that together with the objects that its
+// messages name, if that is more and no cut was made for them just now.
+func (b *Bus) fullness(ctx context.Context, info *jetstream.StreamInfo) (full float64, byObjects bool, err error) {
+	if info.Config.MaxBytes <= 0 {
+		return 0, false, nil
+	}
+	objects, err := b.js.Stream(ctx, largeStream)
+	if err != nil {
+		return 0, false, err
+	}
+	full = float64(info.State.Bytes) / float64(info.Config.MaxBytes)
+	both := float64(info.State.Bytes+objects.CachedInfo().State.Bytes) / float64(b.largeLimit(info))
+	b.cutMu.Lock()
+	defer b.cutMu.Unlock()
+	byOthers := b.cut.looked && removed(info.State) > b.cut.removed
+	b.cut.looked, b.cut.removed = true, removed(info.State)
+	switch {
+	case both < trimFrom:
+		b.cut.at = time.Time{}
+	case b.cut.at.IsZero() && byOthers:
+		b.cut.at = time.Now()
+	case both > full && time.Since(b.cut.at) >= cutAgainAfter*b.collectAfter:
+		return both, true, nil
+	}
+	return full, false, nil
+}
 
 // cutAt is the sequence behind a share of what a stream holds.
 func cutAt(state jetstream.StreamState, share float64) uint64 {
@@ -107,10 +123,13 @@ func cutAt(state jetstream.StreamState, share float64) uint64 {
 }
 
 // trimBelow removes what is below a sequence, as far as it may go. All types are cut at one, so
-// that what stays is the newest of all of them.
+// that what stays is the newest of all of them. Types of which nothing more may go are taken from the floors.
 func trimBelow(ctx context.Context, stream jetstream.Stream, info *jetstream.StreamInfo, cut uint64, floors map[string]uint64) error {
 	for t, floor := range floors {
 		upTo := min(cut, floor+1) // purges what is below upTo
+		if floor < cut {
+			delete(floors, t)
+		}
 		if upTo <= info.State.FirstSeq {
 			continue
 		}
