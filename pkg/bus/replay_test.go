@@ -23,6 +23,12 @@ func (b *Bus) publishStored(t *testing.T, typ string, n, size int) {
 			t.Fatal(err)
 		}
 	}
+	b.acknowledge(t, typ, n)
+}
+
+// acknowledge takes messages of a type as its writer does.
+func (b *Bus) acknowledge(t *testing.T, typ string, n int) {
+	t.Helper()
 	consumer, err := b.js.Consumer(t.Context(), fhirmsg.StreamResources, fhirmsg.WriterConsumer(typ))
 	if err != nil {
 		t.Fatal(err)
@@ -97,19 +103,7 @@ func TestTrimForObjects(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	consumer, err := b.js.Consumer(t.Context(), fhirmsg.StreamResources, fhirmsg.WriterConsumer("Patient"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range n {
-		msg, err := consumer.Next(jetstream.FetchMaxWait(20 * time.Second))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := msg.DoubleAck(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
+	b.acknowledge(t, "Patient", n)
 	trim := func() uint64 {
 		t.Helper()
 		if _, err := b.Trim(t.Context(), fhirmsg.StreamResources, []string{"Patient"}, 0); err != nil {
@@ -153,13 +147,7 @@ func TestTrimForObjectsPastAPausedType(t *testing.T) {
 	for i := range stored {
 		check(t, b.Publish(t.Context(), fhirmsg.ResourceSubject("fhir", "Patient"), fmt.Sprint(i), bytes.Repeat([]byte{byte(i)}, 1100<<10)))
 	}
-	consumer, err := b.js.Consumer(t.Context(), fhirmsg.StreamResources, fhirmsg.WriterConsumer("Patient"))
-	check(t, err)
-	for range stored {
-		msg, err := consumer.Next(jetstream.FetchMaxWait(20 * time.Second))
-		check(t, err)
-		check(t, msg.DoubleAck(t.Context()))
-	}
+	b.acknowledge(t, "Patient", stored)
 	cut, err := b.Trim(t.Context(), fhirmsg.StreamResources, []string{"Patient", "Observation"}, 0)
 	check(t, err)
 	if left := b.counted(t, "Patient"); !cut || left == stored {

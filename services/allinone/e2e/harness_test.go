@@ -23,6 +23,7 @@ import (
 	"github.com/stoker-fhir/stoker/pkg/ledgertest"
 	"github.com/stoker-fhir/stoker/pkg/natsd"
 	"github.com/stoker-fhir/stoker/pkg/pgtest"
+	"github.com/stoker-fhir/stoker/services/allinone/internal/bench"
 )
 
 // deadline is how long anything may take before a test fails.
@@ -141,16 +142,11 @@ func (p *process) kill() {
 // peak is the most memory that the program had so far, in bytes.
 func (p *process) peak() int64 {
 	p.t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	if err != nil {
-		p.t.Fatal(err)
+	most := bench.Peak(p.cmd.Process.Pid)
+	if most == 0 {
+		p.t.Fatalf("%s has ended", p.name)
 	}
-	_, rest, _ := strings.Cut(string(status), "VmHWM:")
-	var kib int64
-	if _, err := fmt.Sscanf(rest, "%d kB", &kib); err != nil {
-		p.t.Fatalf("memory of %s: %v", p.name, err)
-	}
-	return kib << 10
+	return most
 }
 
 // freePort returns an address that was free a moment ago, and that nothing gets by accident.

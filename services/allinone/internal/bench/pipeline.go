@@ -185,7 +185,7 @@ func (p *Pipeline) Loads() map[string]Load {
 	loads := map[string]Load{}
 	for _, proc := range p.processes {
 		read, written := diskBytes(proc.pid)
-		loads[proc.name] = Load{CPU: cpu(proc.pid), Peak: peak(proc.pid), Read: read, Written: written}
+		loads[proc.name] = Load{CPU: cpu(proc.pid), Peak: Peak(proc.pid), Read: read, Written: written}
 	}
 	return loads
 }

@@ -125,8 +125,8 @@ func diskBytes(pid int) (read, written int64) {
 	return read, written
 }
 
-// peak is the greatest resident size that a process had, in bytes.
-func peak(pid int) int64 {
+// Peak is the greatest resident size that a process had, in bytes; 0 where it has ended.
+func Peak(pid int) int64 {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0

@@ -53,7 +53,7 @@ func (r *Report) finish(b *bench) {
 		r.CPU[name] = usage
 	}
 	for _, p := range b.processes {
-		r.Peak[p.name] = peak(p.pid)
+		r.Peak[p.name] = Peak(p.pid)
 	}
 }
 
